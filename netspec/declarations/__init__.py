@@ -1,0 +1,48 @@
+"""What netspec knows: ops, losses, optimisers, schedules, initialisers, transforms, sources, metrics.
+
+Importing this package declares them all. Installed plug-ins (entry-point groups ``netspec.ops`` ...) are added to a
+registry when a name is asked for that is not ours; :func:`use_plugins` turns that off.
+"""
+
+from __future__ import annotations
+
+from netspec.core.declare import REGISTRIES
+from netspec.declarations import (  # noqa: F401  # importing is what declares
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    schedules,
+    sources,
+    transforms,
+)
+from netspec.declarations.ops import (  # noqa: F401  # importing is what declares
+    activations,
+    convolution,
+    dense,
+    dropout,
+    loss_nodes,
+    merge,
+    normalization,
+    pooling,
+    preparation,
+    reductions,
+)
+
+_PLUGIN_GROUP = "netspec.ops"
+
+
+def _load_plugins() -> None:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # scans the installation; only on demand
+
+    for entry in entry_points(group=_PLUGIN_GROUP):
+        entry.load()
+
+
+def use_plugins(allowed: bool) -> None:
+    """Let (or do not let) unknown names be looked up in installed plug-ins. Allowed when the package is imported."""
+    for registry in REGISTRIES.values():
+        registry.load_plugins = _load_plugins if allowed else None
+
+
+use_plugins(True)
