@@ -1,0 +1,116 @@
+"""From text to a :class:`Spec`: parse, override, validate, expand. Everything that is wrong is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from netspec import declarations  # noqa: F401  # declares every op, loss, optimiser, ...
+from netspec.core.builder import Builder
+from netspec.core.graph import Value
+from netspec.core.types import TensorType
+from netspec.diagnostics.collector import Diagnostics
+from netspec.diagnostics.errors import SpecError
+from netspec.diagnostics.model import Diagnostic
+from netspec.syntax import tree
+from netspec.syntax.expectations import expectations
+from netspec.syntax.layers import LayerExpansion
+from netspec.syntax.overrides import apply_overrides
+from netspec.syntax.schema import LANGUAGE_VERSION, LATER_TOP_KEYS
+from netspec.syntax.scope import Scope
+from netspec.syntax.source import Source
+from netspec.syntax.spec import Spec
+from netspec.syntax.training import RecipeExpansion
+from netspec.syntax.validate import validate
+from netspec.syntax.values import UNKNOWN, Values
+
+
+def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics) -> Spec | None:
+    """The spec in ``source`` with ``name=value`` overrides; ``None`` if the text is not YAML at all.
+
+    A spec with mistakes is returned as far as it could be understood, and ``diagnostics`` says what is wrong.
+    """
+    root = tree.parse(source, diagnostics)
+    if root is None:
+        return None
+    root = apply_overrides(root, overrides, diagnostics)
+    violations = validate(root, diagnostics)
+    if not isinstance(root, tree.Mapping):
+        return None
+    values = Values(violations, diagnostics, set())
+    _check_top(root, diagnostics)
+    variables = _variables(root, values)
+    builder = Builder(_text(root, "name") or source.name)
+    scope = Scope("", _input(root, values, variables, builder))
+    expansion = LayerExpansion(builder, values, diagnostics, variables)
+    output = expansion.layers(tree.value(root, "layers"), scope.input, scope)
+    heads = {} if output is None else {"main": output}
+    recipe, spans = RecipeExpansion(values, diagnostics, variables).recipe(tree.value(root, "train"))
+    expected = expectations(tree.value(root, "expect"), values, variables, diagnostics)
+    _unused_variables(root, values, diagnostics)
+    return Spec(
+        name=builder.name,
+        doc=_text(root, "doc") or "",
+        file=source.name,
+        text=source.text,
+        graph=builder.graph(heads, heads),
+        recipe=recipe,
+        expectations=expected,
+        layers=tuple(expansion.lines),
+        recipe_spans=spans,
+        overrides=tuple(overrides),
+        vars=variables,
+        input_span=None if (given := tree.value(root, "input")) is None else given.span,
+    )
+
+
+def load_spec(source: Source, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in ``source``; a ``SpecError`` with every mistake if it has any."""
+    diagnostics = Diagnostics()
+    spec = read_spec(source, overrides, diagnostics)
+    if spec is None or diagnostics.has_errors:
+        raise SpecError(diagnostics, {source.name: source.text})
+    return spec
+
+
+def _check_top(root: tree.Mapping, diagnostics: Diagnostics) -> None:
+    for entry in root.entries:
+        if entry.key.value in LATER_TOP_KEYS:
+            diagnostics.append(Diagnostic("NS113", entry.key.span, {"key": entry.key.value}))
+        if entry.key.value == "netspec" and isinstance(entry.value, tree.Scalar):
+            version = entry.value.value
+            if isinstance(version, int) and version != LANGUAGE_VERSION:
+                fields = {"version": version, "known": LANGUAGE_VERSION}
+                diagnostics.append(Diagnostic("NS114", entry.value.span, fields))
+
+
+def _text(root: tree.Mapping, key: str) -> str | None:
+    node = tree.value(root, key)
+    return node.value if isinstance(node, tree.Scalar) and isinstance(node.value, str) else None
+
+
+def _variables(root: tree.Mapping, values: Values) -> dict[str, Any]:
+    """``vars`` in order; each may use those before it."""
+    found: dict[str, Any] = {}
+    node = tree.value(root, "vars")
+    for entry in node.entries if isinstance(node, tree.Mapping) else ():
+        refused = values.violations.has(entry.value)
+        found[str(entry.key.value)] = UNKNOWN if refused else values.read(entry.value, found)
+    return found
+
+
+def _input(root: tree.Mapping, values: Values, variables: Mapping[str, Any], builder: Builder) -> Value | None:
+    node = tree.value(root, "input")
+    if node is None or any(values.violations.has(part) for part in tree.walk(node)):
+        return None
+    shape = values.read(node, variables)
+    if shape is UNKNOWN or not all(isinstance(side, int | float) and side == int(side) and side > 0 for side in shape):
+        return None
+    return builder.input("input", TensorType(tuple(int(side) for side in shape)))
+
+
+def _unused_variables(root: tree.Mapping, values: Values, diagnostics: Diagnostics) -> None:
+    node = tree.value(root, "vars")
+    for entry in node.entries if isinstance(node, tree.Mapping) else ():
+        if entry.key.value not in values.used:
+            diagnostics.append(Diagnostic("NS115", entry.key.span, {"name": entry.key.value}))
