@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """What netspec knows: ops, losses, optimisers, schedules, initialisers, transforms, sources, metrics.
 
 Importing this package declares them all. Installed plug-ins (entry-point groups ``netspec.ops`` ...) are added to a
@@ -46,3 +47,6 @@ def use_plugins(allowed: bool) -> None:
 
 
 use_plugins(True)
+=======
+"""What a spec can name: ops, losses, optimisers, schedules, initialisers, transforms, sources and metrics."""
+>>>>>>> frame
