@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from netspec.diagnostics.errors import NetspecError, SpecError
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import NetspecError, SpecError
+from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.render import render_text, use_color
 from netspec.syntax.source import Source, read_source
 from netspec.zoo import zoo_names, zoo_path
@@ -44,7 +44,7 @@ def find_source(name: str) -> Source:
 
 
 def _no_such(name: str) -> str:
-    from netspec.syntax.suggestions import closest  # noqa: PLC0415  # only for the message
+    from netspec.syntax.suggestions import closest
 
     guess = closest(name, zoo_names())
     ending = f"did you mean zoo:{guess}?" if guess else f"it holds {', '.join(zoo_names())}"

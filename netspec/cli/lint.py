@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from netspec.cli.common import ZOO, find_source, set_option, show
-from netspec.diagnostics.errors import SpecError
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import SpecError
+from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import lint
 
 _ENDINGS = (".yaml", ".yml")
@@ -61,13 +61,13 @@ def _files(paths: Sequence[str]) -> list[str]:
 
 def _print(found: list[Diagnostic], sources: dict[str, str], format_: str) -> None:
     if format_ == "json":
-        import json  # noqa: PLC0415  # only for this format
+        import json
 
-        from netspec.diagnostics.render import json_document  # noqa: PLC0415  # as above
+        from netspec.diagnostics.render import json_document
 
         click.echo(json.dumps(json_document(found, list(sources)), indent=2, ensure_ascii=False))
     elif format_ == "concise":
-        from netspec.diagnostics.render import render_concise  # noqa: PLC0415  # only for this format
+        from netspec.diagnostics.render import render_concise
 
         if found:
             click.echo(render_concise(found))

@@ -84,8 +84,8 @@ def main() -> None:
 
 
 def _report(error: Exception) -> int:
-    from netspec.cli.common import fail  # noqa: PLC0415  # only when something went wrong
-    from netspec.diagnostics.errors import NetspecError  # noqa: PLC0415  # as above
+    from netspec.cli.common import fail
+    from netspec.diagnostics import NetspecError
 
     if isinstance(error, NetspecError):
         return fail(error)

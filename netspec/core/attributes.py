@@ -118,7 +118,7 @@ def _one_of(words: Sequence[str]) -> str:
 def _text(limits: Mapping[str, Any]) -> dict[str, Any]:
     if "enum" in limits:
         words = limits["enum"]
-        return {"type": ["string"], "title": "one of " + ", ".join(words), "pattern": _one_of(words)}
+        return {"type": ["string"], "title": "one of " + ", ".join(words), "pattern": _one_of(words), "choices": words}
     return {"type": ["string"], "title": "a text", **limits}
 
 

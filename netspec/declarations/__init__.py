@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """What netspec knows: ops, losses, optimisers, schedules, initialisers, transforms, sources, metrics.
 
 Importing this package declares them all. Installed plug-ins (entry-point groups ``netspec.ops`` ...) are added to a
@@ -34,7 +33,7 @@ _PLUGIN_GROUP = "netspec.ops"
 
 
 def _load_plugins() -> None:
-    from importlib.metadata import entry_points  # noqa: PLC0415  # scans the installation; only on demand
+    from importlib.metadata import entry_points
 
     for entry in entry_points(group=_PLUGIN_GROUP):
         entry.load()
@@ -47,6 +46,3 @@ def use_plugins(allowed: bool) -> None:
 
 
 use_plugins(True)
-=======
-"""What a spec can name: ops, losses, optimisers, schedules, initialisers, transforms, sources and metrics."""
->>>>>>> frame

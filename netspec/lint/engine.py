@@ -10,8 +10,8 @@ from functools import cached_property
 
 from netspec.analysis.cost import Cost, cost
 from netspec.core.graph import Graph, Node, Value
-from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.model import Diagnostic, Span
+from netspec.diagnostics import Diagnostics
+from netspec.diagnostics import Diagnostic, Span
 from netspec.syntax.load import read_spec
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
@@ -87,12 +87,12 @@ def rule(code: str) -> Callable[[Check], Check]:
 
 def load_rules(plugins: bool = True) -> dict[str, Rule]:
     """All rules by code: ours, one module each, and those of installed plug-ins."""
-    from netspec.lint import rules  # noqa: PLC0415  # the rules import this module
+    from netspec.lint import rules
 
     for module in pkgutil.iter_modules(rules.__path__):
         importlib.import_module(f"{rules.__name__}.{module.name}")
     if plugins:
-        from importlib.metadata import entry_points  # noqa: PLC0415  # scans the installation
+        from importlib.metadata import entry_points
 
         for entry in entry_points(group=PLUGIN_GROUP):
             entry.load()

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.syntax import tree
+from netspec.syntax.scalars import describe
 from netspec.syntax.spec import Expectation
 from netspec.syntax.values import UNKNOWN, Values
 
@@ -24,14 +24,14 @@ def expectations(
         return ()
     found: list[Expectation] = []
     for entry in node.entries:
-        key, value = str(entry.key.value), entry.value
-        if any(values.violations.has(part) for part in tree.walk(value)):
+        key, value = entry.name, entry.value
+        if values.violations.within(value):
             continue
         if key == "output":
             found.extend(_shape("output", "main", value, values, variables))
         elif key == "shapes" and isinstance(value, tree.Mapping):
             for layer in value.entries:
-                found.extend(_shape("shape", str(layer.key.value), layer.value, values, variables))
+                found.extend(_shape("shape", layer.name, layer.value, values, variables))
         else:
             found.extend(_total(key, value, diagnostics))
     return tuple(found)
@@ -47,8 +47,10 @@ def _shape(
 
 def _total(key: str, node: tree.Node, diagnostics: Diagnostics) -> Iterator[Expectation]:
     if isinstance(node, tree.Mapping):
-        low = _number(key, tree.value(node, "min"), diagnostics)
-        high = _number(key, tree.value(node, "max"), diagnostics)
+        low, high = (
+            _number(key, node.by_name[name].value if name in node.by_name else None, diagnostics)
+            for name in ("min", "max")
+        )
     else:
         low = high = _number(key, node, diagnostics)
     if low is not None or high is not None:
@@ -63,7 +65,7 @@ def _number(key: str, node: tree.Node | None, diagnostics: Diagnostics) -> float
         return node.value
     match = _NUMBER.fullmatch(str(node.value))
     if match is None:
-        fields = {"what": repr(key), "arrived": repr(node.value), "expected": "a number such as 61706 or 1.2M"}
+        fields = {"what": key, "found": describe(node.value), "expected": "a number such as 61706 or 1.2M"}
         diagnostics.append(Diagnostic("NS102", node.span, fields))
         return None
     number = float(match[1]) * _FACTORS[match[2]]

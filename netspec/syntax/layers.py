@@ -7,16 +7,16 @@ from typing import Any
 
 from netspec.core.builder import Builder
 from netspec.core.declare import REGISTRIES, Declaration
+from netspec.core.formulas import times
 from netspec.core.graph import Node, Value, Where
 from netspec.core.op import ShapeError
-from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.model import Diagnostic, Note, Span
+from netspec.diagnostics import Diagnostic, Diagnostics, Note, Span
 from netspec.syntax import tree
-from netspec.syntax.schema import LATER_LAYER_KEYS, MODIFIERS
+from netspec.syntax.schema import ALIASES, LATER_LAYER_KEYS, MODIFIERS
 from netspec.syntax.scope import Scope
 from netspec.syntax.spec import LayerLine
 from netspec.syntax.suggestions import closest
-from netspec.syntax.values import Values, Written, lacks_required
+from netspec.syntax.values import UNKNOWN, Values, Written
 
 GROUP = "layers"
 
@@ -51,7 +51,7 @@ class LayerExpansion:
             output = self.layers(value, sources[0], inner) if value is not None else sources[0]
             scope.absorb(inner, name)
         else:
-            output = self._op(node, key, value, name, sources, scope)
+            output = self._op(key, value, name, sources, scope)
         scope.outputs[name] = output
         return output
 
@@ -61,87 +61,81 @@ class LayerExpansion:
             return (node, None) if isinstance(node.value, str) else (None, None)
         if not isinstance(node, tree.Mapping):
             return None, None
-        ops = [entry for entry in node.entries if entry.key.value not in MODIFIERS]
-        for entry in node.entries:
-            if entry.key.value in LATER_LAYER_KEYS:
-                self._report("NS113", entry.key.span, key=entry.key.value)
+        for key in LATER_LAYER_KEYS:
+            if key in node.by_name:
+                self._report("NS113", node.by_name[key].key.span, feature=key)
+        ops = [entry for entry in node.entries if entry.name not in MODIFIERS]
         if not ops:
-            self._report("NS103", node.span, key="op", what="the layer", expected="an op such as conv or relu", doc="")
+            self._report("NS103", node.span, key="an op", where="a layer")
             return None, None
         if len(ops) > 1:
-            keys = [str(entry.key.value) for entry in ops]
-            self._report("NS105", ops[1].key.span, first=keys[0], second=keys[1], keys=", ".join(keys))
+            self._report("NS105", ops[1].key.span, ops=[entry.name for entry in ops])
         return ops[0].key, ops[0].value
 
     def _name(self, node: tree.Node, op: str, scope: Scope) -> str:
-        written = tree.entry(node, "name")
-        if written is None:
+        """The layer's name: as written if that can be used, else by its op."""
+        entry = node.by_name.get("name") if isinstance(node, tree.Mapping) else None
+        if entry is None or self._values.violations.has(entry.value) or not isinstance(entry.value, tree.Scalar):
             return scope.name(op)
-        value = written.value
-        name = str(value.value) if isinstance(value, tree.Scalar) else op
-        if self._values.violations.has(value):
-            return scope.name(op)
+        name = str(entry.value.value)
         if name in scope.outputs or name == "input":
-            self._report("NS111", value.span, name=name)
+            self._report("NS111", entry.value.span, name=name, suggestion=scope.free(name))
             return scope.name(op)
         return name
 
     def _sources(self, node: tree.Node, flow: Value | None, scope: Scope) -> list[Value | None]:
         """What the layer takes: the flow, or the outputs that ``from`` names."""
-        written = tree.entry(node, "from")
-        if written is None or self._values.violations.has(written.value):
+        entry = node.by_name.get("from") if isinstance(node, tree.Mapping) else None
+        if entry is None or self._values.violations.within(entry.value):
             return [flow]
-        names = written.value.items if isinstance(written.value, tree.Sequence) else (written.value,)
+        items = entry.value.items if isinstance(entry.value, tree.Sequence) else (entry.value,)
         found: list[Value | None] = []
-        for item in names:
+        for item in items:
             name = str(item.value) if isinstance(item, tree.Scalar) else ""
             if scope.holds(name):
                 found.append(scope.look_up(name))
-            elif not self._values.violations.has(item):
-                guess = closest(name, scope.visible())
-                self._report("NS206", item.span, name=name, guess=guess, known=", ".join(scope.visible()[:12]))
-                found.append(None)
-        return found or [flow]
+                continue
+            visible = scope.visible()
+            self._report("NS206", item.span, name=name, suggestion=closest(name, visible), known=visible[-12:])
+            found.append(None)
+        return found
 
-    def _declaration(self, key: tree.Scalar) -> Declaration | None:
-        """The op of that name; a name that is not one was reported by the schema (or is, when it stands bare)."""
+    def _declaration(self, key: tree.Scalar, bare: bool) -> Declaration | None:
+        """The op of that name, or the likeliest one; a bare name is reported here, a key was by the schema."""
         name = str(key.value)
         found = REGISTRIES["op"].get(name)
         if found is not None and found.public:
             return found
-        known = [d.name for d in REGISTRIES["op"].public()]
-        guess = closest(name, known)
-        if key.is_item:
-            self._report("NS104", key.span, name=name, key=name, guess=guess, known=", ".join(known))
-        return REGISTRIES["op"][guess] if guess else None
+        suggestion = closest(name, [d.name for d in REGISTRIES["op"].public()], ALIASES)
+        if bare:
+            self._report("NS104", key.span, name=name, suggestion=suggestion)
+        return REGISTRIES["op"][suggestion] if suggestion else None
 
     def _op(
         self,
-        node: tree.Node,
         key: tree.Scalar,
         value: tree.Node | None,
         name: str,
         sources: list[Value | None],
         scope: Scope,
     ) -> Value | None:
-        declaration = self._declaration(key)
+        declaration = self._declaration(key, bare=value is None)
         if declaration is None:
             return None
-        merges, branches = declaration.has("merges"), []
-        if merges:
-            branches = _branches(declaration, value)
-            outputs = [self._branch(branch, body, sources[0], name, scope) for branch, body in branches]
-            if bool(branches) == (len(sources) > 1):
-                self._report("NS211", key.span, op=declaration.name)
-                return None
-            sources = outputs or sources
-        elif len(sources) > 1:
-            self._report("NS211", key.span, op=declaration.name)
+        branches = _branches(declaration, value) if declaration.has("merges") else []
+        merged = [self._branch(branch, body, sources[0], name, scope) for branch, body in branches]
+        given = _misuse(declaration, merged, sources)
+        if given is not None:
+            self._report("NS211", key.span, layer=name, given=given)
             return None
-        channels = sources[0].type.channels if sources[0] is not None else None
-        written = self._attributes(declaration, key, value, channels, frozenset(b for b, _ in branches))
-        line = key.span.until(value.span) if value is not None else key.span
-        output = self._add(written, sources, scope.join(name), Where(line, {} if written is None else written.spans))
+        sources = merged or sources
+        if isinstance(value, tree.Sequence) and declaration.has("merges"):
+            value = None
+        channels = sources[0].type.channels if sources[0] is not None else UNKNOWN
+        written = self._values.make(declaration, value, {**self._variables, "channels": channels}, key.span)
+        line = key.span if value is None else key.span.until(value.span)
+        where = Where(line, {} if written is None else written.spans)
+        output = self._add(written, sources, scope.join(name), where)
         self.lines.append(LayerLine(scope.join(name), key.span, output))
         return output
 
@@ -150,24 +144,6 @@ class LayerExpansion:
         output = self.layers(body, flow, inner)
         scope.absorb(inner, f"{merge}/{name}")
         return output
-
-    def _attributes(
-        self,
-        declaration: Declaration,
-        key: tree.Scalar,
-        value: tree.Node | None,
-        channels: int | None,
-        branches: frozenset[str],
-    ) -> Written | None:
-        if isinstance(value, tree.Sequence) and declaration.has("merges"):
-            value = None
-        for missing in lacks_required(declaration, value):
-            attribute = declaration.attribute(missing)
-            assert attribute is not None
-            title = attribute.schema()["title"]
-            self._report("NS103", key.span, key=missing, what=repr(declaration.name), expected=title, doc=attribute.doc)
-        names = {**self._variables, "channels": self._values.unknown if channels is None else channels}
-        return self._values.make(declaration, value, names, branches)
 
     def _add(self, written: Written | None, sources: list[Value | None], path: str, where: Where) -> Value | None:
         """Add the op to the graph; ``None`` where its attributes or inputs are unknown, or where it refuses them."""
@@ -185,11 +161,9 @@ class LayerExpansion:
 
     def _refused(self, error: ShapeError, inputs: list[Value], path: str, where: Where) -> None:
         notes = tuple(note for note in (self._made_by(value) for value in inputs) if note is not None)
-        fields = {**error.fields, "name": path.rsplit("/", 1)[-1]}
-        span = where.of(error.attr)
-        self._diagnostics.append(
-            Diagnostic(error.code, span, fields, notes=notes, formula=error.formula, help=error.help)
-        )
+        shape = inputs[0].type.spatial if error.attr and inputs[0].type.spatial else inputs[0].type.shape
+        fields = {"layer": path.rsplit("/", 1)[-1], "input": times(shape), **error.fields}
+        self._diagnostics.append(Diagnostic(error.code, where.of(error.attr), fields, notes, error.formula))
 
     def _made_by(self, value: Value) -> Note | None:
         """The layer that made the shape: the last one that changed it."""
@@ -214,6 +188,14 @@ def _branches(declaration: Declaration, value: tree.Node | None) -> list[tuple[s
     if isinstance(value, tree.Sequence):
         return [(str(index), item) for index, item in enumerate(value.items)]
     if isinstance(value, tree.Mapping):
-        names = {a.name for a in declaration.attributes}
-        return [(str(e.key.value), e.value) for e in value.entries if e.key.value not in names]
+        return [(e.name, e.value) for e in value.entries if declaration.attribute(e.name) is None]
     return []
+
+
+def _misuse(declaration: Declaration, merged: list[Value | None], sources: list[Value | None]) -> str | None:
+    """What is wrong with where the inputs come from; ``None`` if nothing is."""
+    if not declaration.has("merges"):
+        return f"{len(sources)} layers in 'from', of which it can take one" if len(sources) > 1 else None
+    if merged and len(sources) > 1:
+        return "both"
+    return "neither" if not merged and len(sources) < 2 else None

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netspec import declarations  # noqa: F401  # declares every op, loss, optimiser, ...
+import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
 from netspec.core.builder import Builder
 from netspec.core.graph import Value
 from netspec.core.types import TensorType
-from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.errors import SpecError
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import Diagnostic, Diagnostics, SpecError
 from netspec.syntax import tree
 from netspec.syntax.expectations import expectations
 from netspec.syntax.layers import LayerExpansion
@@ -30,10 +28,10 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
 
     A spec with mistakes is returned as far as it could be understood, and ``diagnostics`` says what is wrong.
     """
-    root = tree.parse(source, diagnostics)
-    if root is None:
+    parsed = tree.parse(source, diagnostics)
+    if parsed is None:
         return None
-    root = apply_overrides(root, overrides, diagnostics)
+    root = apply_overrides(parsed.root, overrides, diagnostics)
     violations = validate(root, diagnostics)
     if not isinstance(root, tree.Mapping):
         return None
@@ -43,10 +41,10 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
     builder = Builder(_text(root, "name") or source.name)
     scope = Scope("", _input(root, values, variables, builder))
     expansion = LayerExpansion(builder, values, diagnostics, variables)
-    output = expansion.layers(tree.value(root, "layers"), scope.input, scope)
+    output = expansion.layers(_value(root, "layers"), scope.input, scope)
     heads = {} if output is None else {"main": output}
-    recipe, spans = RecipeExpansion(values, diagnostics, variables).recipe(tree.value(root, "train"))
-    expected = expectations(tree.value(root, "expect"), values, variables, diagnostics)
+    recipe, spans = RecipeExpansion(values, diagnostics, variables).recipe(_value(root, "train"))
+    expected = expectations(_value(root, "expect"), values, variables, diagnostics)
     _unused_variables(root, values, diagnostics)
     return Spec(
         name=builder.name,
@@ -60,7 +58,7 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
         recipe_spans=spans,
         overrides=tuple(overrides),
         vars=variables,
-        input_span=None if (given := tree.value(root, "input")) is None else given.span,
+        input_span=None if (given := _value(root, "input")) is None else given.span,
     )
 
 
@@ -73,35 +71,40 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> Spec:
     return spec
 
 
+def _value(root: tree.Mapping, key: str) -> tree.Node | None:
+    entry = root.by_name.get(key)
+    return None if entry is None else entry.value
+
+
 def _check_top(root: tree.Mapping, diagnostics: Diagnostics) -> None:
     for entry in root.entries:
-        if entry.key.value in LATER_TOP_KEYS:
-            diagnostics.append(Diagnostic("NS113", entry.key.span, {"key": entry.key.value}))
-        if entry.key.value == "netspec" and isinstance(entry.value, tree.Scalar):
+        if entry.name in LATER_TOP_KEYS:
+            diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": entry.name}))
+        if entry.name == "netspec" and isinstance(entry.value, tree.Scalar):
             version = entry.value.value
             if isinstance(version, int) and version != LANGUAGE_VERSION:
-                fields = {"version": version, "known": LANGUAGE_VERSION}
+                fields = {"found": version, "expected": LANGUAGE_VERSION}
                 diagnostics.append(Diagnostic("NS114", entry.value.span, fields))
 
 
 def _text(root: tree.Mapping, key: str) -> str | None:
-    node = tree.value(root, key)
+    node = _value(root, key)
     return node.value if isinstance(node, tree.Scalar) and isinstance(node.value, str) else None
 
 
 def _variables(root: tree.Mapping, values: Values) -> dict[str, Any]:
     """``vars`` in order; each may use those before it."""
     found: dict[str, Any] = {}
-    node = tree.value(root, "vars")
+    node = _value(root, "vars")
     for entry in node.entries if isinstance(node, tree.Mapping) else ():
-        refused = values.violations.has(entry.value)
-        found[str(entry.key.value)] = UNKNOWN if refused else values.read(entry.value, found)
+        refused = values.violations.within(entry.value)
+        found[entry.name] = UNKNOWN if refused else values.read(entry.value, found)
     return found
 
 
 def _input(root: tree.Mapping, values: Values, variables: Mapping[str, Any], builder: Builder) -> Value | None:
-    node = tree.value(root, "input")
-    if node is None or any(values.violations.has(part) for part in tree.walk(node)):
+    node = _value(root, "input")
+    if node is None or values.violations.within(node):
         return None
     shape = values.read(node, variables)
     if shape is UNKNOWN or not all(isinstance(side, int | float) and side == int(side) and side > 0 for side in shape):
@@ -110,7 +113,7 @@ def _input(root: tree.Mapping, values: Values, variables: Mapping[str, Any], bui
 
 
 def _unused_variables(root: tree.Mapping, values: Values, diagnostics: Diagnostics) -> None:
-    node = tree.value(root, "vars")
+    node = _value(root, "vars")
     for entry in node.entries if isinstance(node, tree.Mapping) else ():
-        if entry.key.value not in values.used:
-            diagnostics.append(Diagnostic("NS115", entry.key.span, {"name": entry.key.value}))
+        if entry.name not in values.used:
+            diagnostics.append(Diagnostic("NS116", entry.key.span, {"name": entry.name}))

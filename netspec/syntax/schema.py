@@ -20,6 +20,30 @@ LATER_TOP_KEYS = ("blocks", "include", "extends", "heads", "inputs", "dialect")
 LATER_TRAIN_KEYS = ("augment", "init", "precision", "math", "on_nan")
 """Keys of the language that this version reads but does not act on; each use says so at its position."""
 
+ALIASES = {
+    "linear": "dense",
+    "fullyconnected": "dense",
+    "fc": "dense",
+    "innerproduct": "dense",
+    "convolution": "conv",
+    "batchnormalization": "batch_norm",
+    "bn": "batch_norm",
+    "maxpooling": "max_pool",
+    "averagepooling": "avg_pool",
+    "averagepool": "avg_pool",
+    "globalaveragepooling": "global_avg_pool",
+    "concatenate": "concat",
+    "kernelsize": "kernel",
+    "strides": "stride",
+    "outchannels": "filters",
+    "units": "units",
+    "pad": "padding",
+    "learningrate": "lr",
+    "batchsize": "batch",
+    "dataset": "data",
+}
+"""What other tools call things, lower case and without underscores."""
+
 _EXPRESSION = r"^\$"
 _NAME = r"^[A-Za-z0-9_-]+$"
 
@@ -172,7 +196,7 @@ def spec_schema() -> dict[str, Any]:
     length = or_expression({"type": ["integer"], "title": "a whole number of at least 1", "minimum": 1})
     properties: dict[str, Any] = {key: {} for key in LATER_TOP_KEYS}
     properties |= {
-        "netspec": {"type": ["integer"], "title": f"the language version, {LANGUAGE_VERSION}"},
+        "netspec": {"type": ["integer"], "title": f"the language version, {LANGUAGE_VERSION}", "example": LANGUAGE_VERSION},
         "name": text,
         "doc": text,
         "vars": {
@@ -189,6 +213,7 @@ def spec_schema() -> dict[str, Any]:
             "items": length,
             "minItems": 1,
             "maxItems": 4,
+            "example": "[32, 32, 3]",
         },
         "layers": {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}},
         "train": _train(),

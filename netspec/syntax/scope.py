@@ -25,6 +25,13 @@ class Scope:
             if name not in self.outputs:
                 return name
 
+    def free(self, name: str) -> str:
+        """A name like this one that is not taken."""
+        number = 2
+        while f"{name}{number}" in self.outputs:
+            number += 1
+        return f"{name}{number}"
+
     def join(self, name: str) -> str:
         """Path of a layer of this list."""
         return f"{self.path}/{name}" if self.path else name

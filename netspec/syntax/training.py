@@ -8,12 +8,11 @@ from typing import Any
 from netspec.core.declare import REGISTRIES
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.schedules import Constant
-from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.model import Diagnostic, Span
+from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
 from netspec.syntax.schema import LATER_TRAIN_KEYS
 from netspec.syntax.suggestions import closest
-from netspec.syntax.values import Values, lacks_required
+from netspec.syntax.values import Values
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "metrics": "metric"}
@@ -34,10 +33,10 @@ class RecipeExpansion:
         spans: dict[str, Span] = {}
         entries = node.entries if isinstance(node, tree.Mapping) else ()
         for entry in entries:
-            key = str(entry.key.value)
+            key = entry.name
             spans[key] = entry.value.span
             if key in LATER_TRAIN_KEYS:
-                self._diagnostics.append(Diagnostic("NS113", entry.key.span, {"key": key}))
+                self._diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": f"train.{key}"}))
             elif key in _KINDS:
                 found[key] = self._instance(_KINDS[key], entry.value)
             elif key in _LISTS:
@@ -82,15 +81,10 @@ class RecipeExpansion:
             name = read if isinstance(read, str) else name
         declaration = REGISTRIES[kind].get(name)
         if declaration is None:
-            known = [d.name for d in REGISTRIES[kind].public()]
-            if value is None:
-                fields = {"key": name, "name": name, "guess": closest(name, known), "known": ", ".join(known)}
-                self._diagnostics.append(Diagnostic("NS104", key.span, fields))
+            if value is None:  # a key was refused by the schema
+                known = [d.name for d in REGISTRIES[kind].public()]
+                fields = {"what": kind, "choices": known, "found": repr(name), "suggestion": closest(name, known)}
+                self._diagnostics.append(Diagnostic("NS109", key.span, fields))
             return None
-        for missing in lacks_required(declaration, value):
-            attribute = declaration.attribute(missing)
-            assert attribute is not None
-            fields = {"key": missing, "what": repr(name), "expected": attribute.schema()["title"], "doc": attribute.doc}
-            self._diagnostics.append(Diagnostic("NS103", key.span, fields))
-        written = self._values.make(declaration, value, self._variables)
+        written = self._values.make(declaration, value, self._variables, key.span)
         return None if written is None else written.instance

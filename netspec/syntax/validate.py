@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.model import Diagnostic, Span
+from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
-from netspec.syntax.schema import MODIFIERS, spec_schema
+from netspec.syntax.scalars import describe
+from netspec.syntax.schema import ALIASES, MODIFIERS, spec_schema
 from netspec.syntax.suggestions import closest
 
-_LIMITS = frozenset(
-    {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "minProperties", "maxProperties"}
-)
-_MERGE_ONLY = frozenset({"items"})
+Path = list[str | int]
+
+_BOUNDS = {
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+}
+"""Schema keywords that bound a number, and the field that the wording calls the bound by."""
 
 
 @dataclass(slots=True)
@@ -30,10 +34,18 @@ class Violations:
         """Whether this value itself is refused."""
         return id(node) in self.nodes
 
+    def within(self, node: tree.Node) -> bool:
+        """Whether this value or anything in it is refused."""
+        if self.has(node):
+            return True
+        if isinstance(node, tree.Sequence):
+            return any(self.within(item) for item in node.items)
+        return isinstance(node, tree.Mapping) and any(self.within(entry.value) for entry in node.entries)
+
 
 @lru_cache(maxsize=1)
 def _validator() -> Any:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  # lint of a broken file never needs it
+    from jsonschema import Draft202012Validator
 
     return Draft202012Validator(spec_schema())
 
@@ -43,91 +55,81 @@ def validate(root: tree.Node, diagnostics: Diagnostics) -> Violations:
     violations = Violations()
     reported: set[tuple[int, str]] = set()
     for error in _validator().iter_errors(tree.to_plain(root)):
-        node, span = tree.find(root, list(error.absolute_path))
-        kind = "limit" if error.validator in _LIMITS else error.validator
+        found = tree.find(root, error.absolute_path)
+        assert found is not None  # the path comes from this very tree
+        node, kind = found.node, "value" if error.validator not in _REPORTS else error.validator
         if (id(node), kind) in reported:
             continue
         reported.add((id(node), kind))
-        report = _REPORTS.get(error.validator, _wrong_value)
-        for diagnostic in report(error, node, span):
-            diagnostics.append(diagnostic)
-        if error.validator not in ("additionalProperties", "required"):
+        diagnostics.extend(_REPORTS.get(error.validator, wrong_value)(error, node))
+        if kind == "value":
             violations.nodes.add(id(node))
     return violations
 
 
-def _wrong_value(error: Any, node: tree.Node, span: Span) -> Iterator[Diagnostic]:
-    what = _subject(list(error.absolute_path))
-    fields = {"what": what, "arrived": describe(node), "expected": error.schema.get("title", "something else")}
-    number = isinstance(error.instance, int | float) and not isinstance(error.instance, bool)
-    yield Diagnostic("NS109" if error.validator in _LIMITS and number else "NS102", span, fields)
+def wrong_value(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
+    """A value of the wrong type, not among the choices, or out of bounds."""
+    schema = error.schema
+    fields: dict[str, object] = {"what": _subject(list(error.absolute_path)), "found": describe(error.instance)}
+    if error.validator in _BOUNDS and isinstance(error.instance, int | float):
+        fields |= {name: schema[keyword] for keyword, name in _BOUNDS.items() if keyword in schema}
+        fields["found"] = error.instance
+        yield Diagnostic("NS109", node.span, fields)
+    elif "choices" in schema and isinstance(error.instance, str):
+        fields |= {"choices": schema["choices"], "suggestion": closest(error.instance, schema["choices"])}
+        yield Diagnostic("NS109", node.span, fields)
+    else:
+        yield Diagnostic("NS102", node.span, fields | {"expected": schema.get("title", "something else")})
 
 
-def _unknown_keys(error: Any, node: tree.Node, span: Span) -> Iterator[Diagnostic]:
-    known = error.schema.get("properties", {})
+def _unknown_keys(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
+    known = error.schema["properties"]
     is_layer = "conv" in known
-    patterns = error.schema.get("additionalProperties")
-    assert isinstance(node, tree.Mapping) and patterns is False
-    for entry in node.entries:
-        key = str(entry.key.value)
-        if key in known:
-            continue
-        candidates = [k for k in known if not (is_layer and k in MODIFIERS)] if is_layer and len(node.entries) == 1 else known
-        guess = closest(key, candidates)
-        code = "NS104" if is_layer and guess not in MODIFIERS else "NS101"
-        fields = {"key": key, "name": key, "guess": guess, "known": ", ".join(sorted(k for k in known if k != "layers"))}
-        yield Diagnostic(code, entry.key.span, fields)
-
-
-def _missing_keys(error: Any, node: tree.Node, span: Span) -> Iterator[Diagnostic]:
     assert isinstance(node, tree.Mapping)
-    present = {str(entry.key.value) for entry in node.entries}
+    candidates = known if not is_layer or len(node.entries) > 1 else [k for k in known if k not in MODIFIERS]
+    for entry in node.entries:
+        if entry.name in known:
+            continue
+        suggestion = closest(entry.name, candidates, ALIASES)
+        if is_layer and suggestion not in MODIFIERS:
+            yield Diagnostic("NS104", entry.key.span, {"name": entry.name, "suggestion": suggestion})
+        else:
+            path = list(error.absolute_path)
+            fields = {"key": entry.name, "suggestion": suggestion, "known": sorted(known), "where": _where(path)}
+            yield Diagnostic("NS101", entry.key.span, fields)
+
+
+def _missing_keys(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
+    assert isinstance(node, tree.Mapping)
     path = list(error.absolute_path)
+    span = node.span
+    if span.end_line != span.line:
+        span = Span(span.file, span.line, span.column, span.line, span.column + 1)
     for key in error.validator_value:
-        if key not in present:
-            wanted = error.schema["properties"][key]
-            fields = {
-                "key": key,
-                "what": _subject(path) if path else "the spec",
-                "expected": wanted.get("title", ""),
-                "doc": wanted.get("description", ""),
-            }
-            yield Diagnostic("NS103", _head(node, path, span), fields)
+        if key not in node.by_name:
+            yield missing_key(key, error.schema["properties"][key], _where(path) or "the spec", span)
 
 
-_REPORTS: Mapping[str, Callable[[Any, tree.Node, Span], Iterator[Diagnostic]]] = {
+def missing_key(key: str, schema: Mapping[str, Any], where: str, span: Span) -> Diagnostic:
+    """What to say of a key that must be there and is not."""
+    return Diagnostic("NS103", span, {"key": key, "where": where, "example": schema.get("example")})
+
+
+_REPORTS: Mapping[str, Callable[[Any, tree.Node], Iterator[Diagnostic]]] = {
     "additionalProperties": _unknown_keys,
     "required": _missing_keys,
 }
 
 
-def _head(node: tree.Node, path: list[str | int], span: Span) -> Span:
-    """Where to point when something lacks: the first line of the mapping."""
-    return Span(span.file, span.line, span.column, span.line, span.column + 1) if span.end_line != span.line else span
+def _where(path: Path) -> str | None:
+    return f"'{path[-1]}'" if path and isinstance(path[-1], str) else None
 
 
-def _subject(path: list[str | int]) -> str:
-    """What a path is about, as a person would call it: the key, or the item and its list."""
+def _subject(path: Path) -> str:
+    """What a path is about, as a person would call it: the key, or the item of its list."""
     if not path:
-        return "the spec"
+        return "spec"
     if isinstance(path[-1], int):
-        if path[:-1] and path[-2] == "layers":
-            return f"layer {path[-1] + 1}"
-        return f"item {path[-1] + 1} of {_subject(path[:-1])}"
-    return repr(path[-1])
-
-
-def describe(node: tree.Node) -> str:
-    """What a value is, in words that a person who wrote it recognises."""
-    if isinstance(node, tree.Mapping):
-        return "a mapping"
-    if isinstance(node, tree.Sequence):
-        return f"a list of {len(node.items)}"
-    value = node.value
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f"the text {value!r}" if not re.fullmatch(r"[\w.+-]+", value) else repr(value)
-    return str(value)
+        owner = _subject(path[:-1])
+        return f"layer {path[-1] + 1}" if owner == "layers" else f"{owner}[{path[-1]}]"
+    return str(path[-1])

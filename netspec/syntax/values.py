@@ -8,21 +8,14 @@ from typing import Any
 
 from netspec.core.attributes import Attribute
 from netspec.core.declare import Declaration
-from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.model import Diagnostic, Span
-from netspec.syntax import expressions, tree
-from netspec.syntax.schema import or_expression
-from netspec.syntax.validate import Violations, describe
+from netspec.diagnostics import Diagnostic, Diagnostics, Span
+from netspec.syntax import tree
+from netspec.syntax.evaluation import FAILED, UNKNOWN, evaluate
+from netspec.syntax.expressions import is_expression, parse_expression, plain_text
+from netspec.syntax.expressions import names as expression_names
+from netspec.syntax.validate import Violations, missing_key, wrong_value
 
-
-class Unknown:
-    """A value that cannot be known: it was refused, or rests on a shape that is unknown. What needs it is silent."""
-
-    def __repr__(self) -> str:
-        return "unknown"
-
-
-UNKNOWN = Unknown()
+__all__ = ["UNKNOWN", "Values", "Written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,98 +41,83 @@ class Values:
             items = [self.read(item, names) for item in node.items]
             return UNKNOWN if any(item is UNKNOWN for item in items) else items
         if isinstance(node, tree.Mapping):
-            found = {str(entry.key.value): self.read(entry.value, names) for entry in node.entries}
+            found = {entry.name: self.read(entry.value, names) for entry in node.entries}
             return UNKNOWN if any(value is UNKNOWN for value in found.values()) else found
-        if not isinstance(node.value, str) or not node.value.startswith("$"):
-            return node.value
-        if node.value.startswith("$$"):
-            return node.value[1:]
-        parsed = expressions.parse_expression(node, self.diagnostics)
+        if not is_expression(node):
+            return plain_text(node.value) if isinstance(node.value, str) else node.value
+        parsed = parse_expression(node, self.diagnostics)
         if parsed is None:
             return UNKNOWN
-        self.used.update(expressions.names(parsed))
-        environment = {k: expressions.UNKNOWN if v is UNKNOWN else v for k, v in names.items()}
-        value = expressions.evaluate(parsed, environment, self.diagnostics)
-        return UNKNOWN if value is expressions.UNKNOWN or value is expressions.FAILED else value
+        self.used.update(expression_names(parsed))
+        value = evaluate(parsed, names, self.diagnostics)
+        return UNKNOWN if value is FAILED else value
 
     def attribute(self, attribute: Attribute, node: tree.Node, names: Mapping[str, Any]) -> Any:
         """The Python value of an attribute; ``UNKNOWN`` where it was refused or cannot be known."""
-        if any(self.violations.has(part) for part in tree.walk(node)):
+        if self.violations.within(node):
             return UNKNOWN
         value = self.read(node, names)
-        if value is UNKNOWN:
-            return UNKNOWN
-        if holds_expression(node) and not self._allowed(attribute, node, value):
+        if value is UNKNOWN or (_holds_expression(node) and not self._allowed(attribute, node, value)):
             return UNKNOWN
         return attribute.python(value)
 
     def _allowed(self, attribute: Attribute, node: tree.Node, value: Any) -> bool:
         """Check what an expression came to; what was written plainly has been checked by the schema."""
-        from jsonschema import Draft202012Validator  # noqa: PLC0415  # only where there are expressions
+        from jsonschema import Draft202012Validator
 
         schema = attribute.schema()
         error = next(Draft202012Validator(schema).iter_errors(value), None)
         if error is None:
             return True
-        whole = isinstance(value, float) and not value.is_integer() and "integer" in schema["type"]
-        fields = {
-            "what": repr(attribute.name),
-            "arrived": _spell(value),
-            "expected": schema["title"],
-            "expression": getattr(node, "value", ""),
-        }
-        limit = error.validator in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-        self.diagnostics.append(Diagnostic("NS109" if limit else "NS108" if whole else "NS102", node.span, fields))
+        if isinstance(value, float) and not value.is_integer() and "integer" in schema["type"]:
+            fields = {"what": attribute.name, "expected": schema["title"], "result": value, "advice": _WHOLE}
+            self.diagnostics.append(Diagnostic("NS108", node.span, fields))
+        else:
+            error.path.appendleft(attribute.name)
+            self.diagnostics.extend(wrong_value(error, node))
         return False
 
     def make(
-        self, declaration: Declaration, node: tree.Node | None, names: Mapping[str, Any], skip: frozenset[str] = frozenset()
+        self, declaration: Declaration, node: tree.Node | None, names: Mapping[str, Any], place: Span
     ) -> Written | None:
         """An instance of the declaration from what stands behind its key; ``None`` if a required value is unknown.
 
-        A refused optional value falls back to the attribute's default, so that the walk can go on.
+        ``place`` is where to say that one is missing. A refused optional value falls back to its default, so that
+        the walk can go on.
         """
         values: dict[str, Any] = {}
         spans: dict[str, Span] = {}
-        for attribute, given in self._given(declaration, node, skip):
-            spans[attribute.name] = given.span
-            value = self.attribute(attribute, given, names)
+        given = _given(declaration, node)
+        for attribute in declaration.attributes:
+            if attribute.name not in given:
+                if attribute.required and not isinstance(node, tree.Mapping):  # of a mapping the schema said it
+                    where = f"'{declaration.name}'"
+                    self.diagnostics.append(missing_key(attribute.name, attribute.schema(), where, place))
+                continue
+            written = given[attribute.name]
+            spans[attribute.name] = written.span
+            value = self.attribute(attribute, written, names)
             if value is not UNKNOWN:
                 values[attribute.name] = value
         if any(a.required and a.name not in values for a in declaration.attributes):
-            if node is None or (isinstance(node, tree.Scalar) and node.value is None):
-                return None
             return None
         return Written(declaration.make(**values), spans)
 
-    def _given(
-        self, declaration: Declaration, node: tree.Node | None, skip: frozenset[str]
-    ) -> list[tuple[Attribute, tree.Node]]:
-        if node is None or (isinstance(node, tree.Scalar) and node.value is None):
-            return []
-        if isinstance(node, tree.Mapping):
-            pairs = ((declaration.attribute(str(e.key.value)), e.value) for e in node.entries if e.key.value not in skip)
-            return [(attribute, value) for attribute, value in pairs if attribute is not None]
-        main = declaration.attribute(declaration.main) if declaration.main else None
-        return [(main, node)] if main is not None else []
+
+_WHOLE = "use //, floor, ceil or round"
 
 
-def holds_expression(node: tree.Node) -> bool:
-    """Whether any scalar of the value is an expression."""
-    return any(isinstance(p, tree.Scalar) and isinstance(p.value, str) and p.value.startswith("$") for p in tree.walk(node))
-
-
-def lacks_required(declaration: Declaration, node: tree.Node | None) -> list[str]:
-    """Required attributes that a bare op (or one with nothing behind its colon) leaves out."""
+def _given(declaration: Declaration, node: tree.Node | None) -> dict[str, tree.Node]:
+    """Attribute values as written: by name, or the main one alone."""
     if node is None or (isinstance(node, tree.Scalar) and node.value is None):
-        return [a.name for a in declaration.attributes if a.required]
+        return {}
     if isinstance(node, tree.Mapping):
-        return []
-    return [a.name for a in declaration.attributes if a.required and a.name != declaration.main]
+        return {e.name: e.value for e in node.entries if declaration.attribute(e.name) is not None}
+    return {declaration.main: node} if declaration.main is not None else {}
 
 
-def _spell(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-__all__ = ["UNKNOWN", "Unknown", "Values", "Written", "describe", "holds_expression", "lacks_required", "or_expression"]
+def _holds_expression(node: tree.Node) -> bool:
+    """Whether any scalar of the value is an expression."""
+    if isinstance(node, tree.Sequence):
+        return any(_holds_expression(item) for item in node.items)
+    return is_expression(node)

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.diagnostics.model import Diagnostic, Note
+from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, layers, rule
 
 _ACTIVATIONS = ("relu", "tanh", "sigmoid")
@@ -39,6 +39,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     for node in layers(facts, *_ACTIVATIONS):
         following = facts.following(node)
         if following is not None and following.op.name in _ACTIVATIONS:
-            fields = {"first": node.op.name, "second": following.op.name, "name": following.path}
+            fields = {"first": node.path, "second": following.path}
             note = Note(facts.place(node), "the first activation")
             yield Diagnostic("NS302", facts.place(following), fields, notes=(note,))

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.diagnostics.model import Diagnostic, Note
+from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, layers, rule
 
 
@@ -37,5 +37,5 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         following = facts.following(node)
         if node.attrs.bias and following is not None and following.op.name == "batch_norm":
             note = Note(facts.place(following), "subtracts the mean, and the bias with it")
-            fields = {"name": node.path, "op": node.op.name, "norm": following.path}
+            fields = {"layer": node.path, "norm": following.path, "saved": node.output.type.channels}
             yield Diagnostic("NS303", facts.place(node, "bias"), fields, notes=(note,))

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 
 
@@ -46,6 +46,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         "data": type(data).declaration.name,
         "classes": classes,
         "outputs": head.type.channels,
-        "name": node.path,
+        "layer": node.path,
+        "suggestion": f"{node.op.main}: {classes}",
     }
     yield Diagnostic("NS501", facts.place(node, node.op.main), fields)

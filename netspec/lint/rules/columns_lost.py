@@ -23,7 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netspec.core import formulas
-from netspec.diagnostics.model import Diagnostic
+from netspec.declarations.ops.merge import AXES
+from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 
 
@@ -42,7 +43,9 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
                 x.spatial, window.size, window.stride, window.before, after, window.dilation, strict=True
             )
         ]
-        if max(lost) > 0:
-            cells = max(lost)
-            fields = {"name": node.path, "cells": cells, "shape": formulas.times(x.spatial), "op": node.op.name}
-            yield Diagnostic("NS306", facts.place(node, "stride"), fields)
+        for axis, cells in enumerate(lost):
+            if cells > 0:
+                name = (*AXES[len(x.spatial)],)[axis]
+                fields = {"layer": node.path, "lost": cells, "total": x.spatial[axis], "axis": name}
+                yield Diagnostic("NS306", facts.place(node, "stride"), fields)
+                break

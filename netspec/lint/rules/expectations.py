@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netspec.core.formulas import times
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 from netspec.syntax.spec import Expectation
 
@@ -38,29 +38,28 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     if not facts.complete:
         return
     for expected in facts.spec.expectations:
-        found = _total(facts, expected) if expected.kind == "total" else _shape(facts, expected)
-        if found is not None:
-            wanted, actual = found
-            fields = {"subject": expected.subject, "expected": wanted, "found": actual}
-            yield Diagnostic("NS209", expected.span, fields)
+        fields = _total(facts, expected) if expected.kind == "total" else _shape(facts, expected)
+        if fields is not None:
+            yield Diagnostic("NS209", expected.span, {"what": expected.subject, **fields})
 
 
-def _total(facts: Facts, expected: Expectation) -> tuple[str, str] | None:
+def _total(facts: Facts, expected: Expectation) -> dict[str, str] | None:
     actual = getattr(facts.cost, expected.subject)
     low, high = expected.minimum, expected.maximum
-    if (low is None or actual >= low) and (high is None or actual <= high):
-        return None
-    if low == high:
-        return f"{low:,}", f"{actual:,}"
-    return (f"at least {low:,}" if high is None or (low is not None and actual < low) else f"at most {high:,}", f"{actual:,}")
+    found = {"found": f"{actual:,}"}
+    if low is not None and low == high:
+        return None if actual == low else found | {"expected": f"{low:,}"}
+    if low is not None and actual < low:
+        return found | {"minimum": f"{low:,}"}
+    return found | {"maximum": f"{high:,}"} if high is not None and actual > high else None
 
 
-def _shape(facts: Facts, expected: Expectation) -> tuple[str, str] | None:
+def _shape(facts: Facts, expected: Expectation) -> dict[str, str] | None:
     assert expected.shape is not None
     if expected.kind == "output":
         value = facts.graph.heads.get(expected.subject)
     else:
         value = next((line.output for line in facts.spec.layers if line.path == expected.subject), None)
-    actual = times(value.type.shape) if value is not None else "no such layer"
+    actual = times(value.type.shape) if value is not None else "not a layer of this network"
     wanted = times(expected.shape)
-    return None if actual == wanted else (wanted, actual)
+    return None if actual == wanted else {"expected": wanted, "found": actual}

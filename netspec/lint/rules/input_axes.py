@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 
 _CHANNELS = (1, 3, 4)
@@ -40,4 +40,4 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         channels_first = len(shape) >= 3 and shape[0] in _CHANNELS and min(shape[1:]) >= _SMALLEST_SIDE
         if channels_first and span is not None:
             turned = [*shape[1:], shape[0]]
-            yield Diagnostic("NS207", span, {"shape": list(shape), "turned": turned})
+            yield Diagnostic("NS207", span, {"shape": str(list(shape)), "suggestion": str(turned)})

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.diagnostics.model import Diagnostic, Note
+from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, layers, rule
 
 _TRANSPARENT = frozenset({"flatten", "dropout", "identity"})
@@ -47,6 +47,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         while following is not None and following.op.name in _TRANSPARENT:
             following = facts.following(following)
         if following is not None and following.op.name in _LINEAR and following.op.name == node.op.name:
-            fields = {"first": node.path, "second": following.path, "name": following.path}
+            fields = {"first": node.path, "second": following.path}
             note = Note(facts.place(node), f"{node.path!r} is linear")
             yield Diagnostic("NS301", facts.place(following), fields, notes=(note,))

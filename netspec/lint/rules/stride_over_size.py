@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netspec.core import formulas
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 
 
@@ -37,9 +37,9 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         spans = [formulas.window_span(k, d) for k, d in zip(window.size, window.dilation, strict=True)]
         if window.taps > 1 and any(s > span for s, span in zip(window.stride, spans, strict=True)):
             fields = {
-                "name": node.path,
+                "layer": node.path,
                 "stride": formulas.times(window.stride),
-                "size": formulas.times(window.size),
-                "op": node.op.name,
+                "kernel": formulas.times(window.size),
+                "attribute": "size" if node.op.attribute("size") else "kernel",
             }
             yield Diagnostic("NS307", facts.place(node, "stride"), fields)

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.diagnostics.model import Diagnostic, Note
+from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, layers, rule
 
 
@@ -36,4 +36,4 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         following = facts.following(node)
         if following is not None and following.op.name == "softmax":
             note = Note(facts.place(node), "the first softmax")
-            yield Diagnostic("NS304", facts.place(following), {"name": following.path}, notes=(note,))
+            yield Diagnostic("NS304", facts.place(following), {"first": node.path, "second": following.path}, notes=(note,))
