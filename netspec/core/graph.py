@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 from netspec.core.declare import Declaration, declaration_of
@@ -15,15 +14,13 @@ Region = Literal["forward", "backward", "update"]
 REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
 Role = Literal["input", "scalar", "state", "result"]
 
-_NOTHING: Mapping[str, Span] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Where:
     """Where in the YAML a node comes from: its layer, and each attribute that was written."""
 
     layer: Span
-    attributes: Mapping[str, Span] = _NOTHING
+    attributes: Mapping[str, Span] = field(default_factory=dict)
 
     def of(self, attribute: str | None) -> Span:
         """The attribute's span, or the layer's where the attribute was not written."""
