@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ def _no_such(name: str) -> str:
 def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: bool) -> None:
     """Print diagnostics as text, in colour on a terminal."""
     stream = click.get_text_stream("stderr" if err else "stdout")
-    click.echo(render_text(list(diagnostics), sources, color=use_color(stream)), err=err, color=True)
+    click.echo(render_text(list(diagnostics), sources, color=use_color(stream, os.environ)), err=err, color=True)
 
 
 def fail(error: NetspecError) -> int:

@@ -116,4 +116,4 @@ def _unused_variables(root: tree.Mapping, values: Values, diagnostics: Diagnosti
     node = _value(root, "vars")
     for entry in node.entries if isinstance(node, tree.Mapping) else ():
         if entry.name not in values.used:
-            diagnostics.append(Diagnostic("NS116", entry.key.span, {"name": entry.name}))
+            diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name}))
