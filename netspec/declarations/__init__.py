@@ -6,6 +6,8 @@ registry when a name is asked for that is not ours; :func:`use_plugins` turns th
 
 from __future__ import annotations
 
+from functools import cache
+
 from netspec.core.declare import REGISTRIES
 from netspec.declarations import (  # noqa: F401  # importing is what declares
     initializers,
@@ -32,7 +34,9 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
 _PLUGIN_GROUP = "netspec.ops"
 
 
+@cache
 def _load_plugins() -> None:
+    """Once for all registries, since looking through the installation takes milliseconds."""
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=_PLUGIN_GROUP):
