@@ -6,9 +6,10 @@ registry when a name is asked for that is not ours; :func:`use_plugins` turns th
 
 from __future__ import annotations
 
-from functools import cache
+from functools import partial
 
 from netspec.core.declare import REGISTRIES
+from netspec.core.plugins import load_plugins
 from netspec.declarations import (  # noqa: F401  # importing is what declares
     initializers,
     losses,
@@ -34,19 +35,10 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
 _PLUGIN_GROUP = "netspec.ops"
 
 
-@cache
-def _load_plugins() -> None:
-    """Once for all registries, since looking through the installation takes milliseconds."""
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group=_PLUGIN_GROUP):
-        entry.load()
-
-
 def use_plugins(allowed: bool) -> None:
     """Let (or do not let) unknown names be looked up in installed plug-ins. Allowed when the package is imported."""
     for registry in REGISTRIES.values():
-        registry.load_plugins = _load_plugins if allowed else None
+        registry.load_plugins = partial(load_plugins, _PLUGIN_GROUP) if allowed else None
 
 
 use_plugins(True)

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from netspec.analysis.cost import Cost, cost
 from netspec.core.graph import Graph, Node, Value
+from netspec.core.plugins import load_plugins
 from netspec.diagnostics import Diagnostics
 from netspec.diagnostics import Diagnostic, Span
 from netspec.syntax.load import read_spec
@@ -92,10 +93,7 @@ def load_rules(plugins: bool = True) -> dict[str, Rule]:
     for module in pkgutil.iter_modules(rules.__path__):
         importlib.import_module(f"{rules.__name__}.{module.name}")
     if plugins:
-        from importlib.metadata import entry_points
-
-        for entry in entry_points(group=PLUGIN_GROUP):
-            entry.load()
+        load_plugins(PLUGIN_GROUP)
     return dict(sorted(RULES.items()))
 
 
