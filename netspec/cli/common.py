@@ -10,7 +10,6 @@ import click
 
 from netspec.diagnostics import NetspecError, SpecError
 from netspec.diagnostics import Diagnostic
-from netspec.diagnostics.render import render_text, use_color
 from netspec.syntax.source import Source, read_source
 from netspec.zoo import zoo_names, zoo_path
 
@@ -54,6 +53,8 @@ def _no_such(name: str) -> str:
 
 def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: bool) -> None:
     """Print diagnostics as text, in colour on a terminal."""
+    from netspec.diagnostics.render import render_text, use_color
+
     stream = click.get_text_stream("stderr" if err else "stdout")
     click.echo(render_text(list(diagnostics), sources, color=use_color(stream, os.environ)), err=err, color=True)
 

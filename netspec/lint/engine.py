@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from netspec.analysis.cost import Cost, cost
 from netspec.core.graph import Graph, Node, Value
 from netspec.core.plugins import load_plugins
 from netspec.diagnostics import Diagnostics
@@ -16,6 +16,9 @@ from netspec.diagnostics import Diagnostic, Span
 from netspec.syntax.load import read_spec
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
+
+if TYPE_CHECKING:
+    from netspec.analysis.cost import Cost
 
 PLUGIN_GROUP = "netspec.rules"
 
@@ -32,6 +35,8 @@ class Facts:
     @cached_property
     def cost(self) -> Cost:
         """Parameters and MACs."""
+        from netspec.analysis.cost import cost
+
         return cost(self.graph)
 
     @cached_property
@@ -90,8 +95,9 @@ def load_rules(plugins: bool = True) -> dict[str, Rule]:
     """All rules by code: ours, one module each, and those of installed plug-ins."""
     from netspec.lint import rules
 
-    for module in pkgutil.iter_modules(rules.__path__):
-        importlib.import_module(f"{rules.__name__}.{module.name}")
+    for folder in rules.__path__:
+        for path in sorted(Path(folder).glob("[a-z]*.py")):
+            importlib.import_module(f"{rules.__name__}.{path.stem}")
     if plugins:
         load_plugins(PLUGIN_GROUP)
     return dict(sorted(RULES.items()))
