@@ -85,7 +85,7 @@ def test_core_tags(text: str, tag: str, value: object) -> None:
     ("text", "tag"), [("x", "int"), ("1.5", "int"), ("true", "int"), ("1", "bool"), ("x", "null"), ("x", "float")]
 )
 def test_core_tags_that_do_not_fit(text: str, tag: str) -> None:
-    with pytest.raises(ValueError, match="number|true|'x'"):
+    with pytest.raises(ValueError, match=r"number|true|'x'"):
         resolve_tagged(text, tag)
 
 

@@ -1,4 +1,4 @@
-"""The tree: values and places, with both of PyYAML's parsers, and that every text ends with one or a diagnostic."""
+"""The tree: values and places with both of PyYAML's parsers; every text ends with one or a diagnostic."""
 
 from __future__ import annotations
 
