@@ -1,8 +1,8 @@
 """YAML text -> tree with positions, from the parser's events; nothing is ever constructed from a tag.
 
-The event stream has no recursion, so depth and expansion are bounded before anything grows. Of PyYAML's two parsers the
-one on libyaml is used where it is there, else the one in Python. They give the same tree, save that the latter refuses a
-tab between a key and its value, or inside of brackets, which YAML allows.
+The event stream has no recursion, so depth and expansion are bounded before anything grows. Of PyYAML's two parsers
+the one on libyaml is used where it is there, else the one in Python. They give the same tree, save that the latter
+refuses a tab between a key and its value, or inside of brackets, which YAML allows.
 """
 
 from __future__ import annotations
