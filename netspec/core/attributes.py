@@ -144,6 +144,7 @@ def _padding(limits: Mapping[str, Any]) -> dict[str, Any]:
         "title": ", ".join(PADDING_WORDS)
         + ", a whole number, or a list with a number or a [before, after] pair per axis",
         "pattern": _one_of(PADDING_WORDS),
+        "choices": PADDING_WORDS,
         "minimum": 0,
         "items": pair,
         "minItems": 1,

@@ -6,7 +6,8 @@ and ``if``/``then`` over all ops is slow. That a layer has exactly one op key is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from netspec.core.declare import REGISTRIES, Declaration
@@ -15,37 +16,54 @@ LANGUAGE_VERSION = 1
 MODIFIERS = ("name", "from", "when", "repeat", "share", "freeze", "init")
 """Keys that may stand beside the op of a layer."""
 
+GROUP = "layers"
+"""The op key of a list of layers that is used as one layer."""
+
 LATER_LAYER_KEYS = ("when", "repeat", "share", "freeze", "init")
 LATER_TOP_KEYS = ("blocks", "include", "extends", "heads", "inputs", "dialect")
 LATER_TRAIN_KEYS = ("augment", "init", "precision", "math", "on_nan")
 """Keys of the language that this version reads but does not act on; each use says so at its position."""
 
-ALIASES = {
-    "linear": "dense",
-    "fullyconnected": "dense",
-    "fc": "dense",
-    "innerproduct": "dense",
-    "convolution": "conv",
-    "batchnormalization": "batch_norm",
-    "bn": "batch_norm",
-    "maxpooling": "max_pool",
-    "averagepooling": "avg_pool",
-    "averagepool": "avg_pool",
-    "globalaveragepooling": "global_avg_pool",
-    "concatenate": "concat",
-    "kernelsize": "kernel",
-    "strides": "stride",
-    "outchannels": "filters",
-    "units": "units",
-    "pad": "padding",
-    "learningrate": "lr",
-    "batchsize": "batch",
-    "dataset": "data",
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "linear": ("dense",),
+    "fullyconnected": ("dense",),
+    "fc": ("dense",),
+    "innerproduct": ("dense",),
+    "convolution": ("conv",),
+    "batchnormalization": ("batch_norm",),
+    "bn": ("batch_norm",),
+    "maxpooling": ("max_pool",),
+    "averagepooling": ("avg_pool",),
+    "averagepool": ("avg_pool",),
+    "globalaveragepooling": ("global_avg_pool",),
+    "globalaveragepool": ("global_avg_pool",),
+    "concatenate": ("concat",),
+    "kernel": ("size",),
+    "size": ("kernel",),
+    "kernelsize": ("kernel", "size"),
+    "poolsize": ("size",),
+    "strides": ("stride",),
+    "units": ("filters",),
+    "numoutput": ("filters", "units"),
+    "outchannels": ("filters",),
+    "outfeatures": ("units",),
+    "features": ("units", "filters"),
+    "filters": ("units",),
+    "pad": ("padding",),
+    "dilationrate": ("dilation",),
+    "usebias": ("bias",),
+    "learningrate": ("lr",),
+    "batchsize": ("batch",),
+    "dataset": ("data",),
+    "architecture": ("layers",),
+    "inputshape": ("input",),
+    "variables": ("vars",),
 }
-"""What other tools call things, lower case and without underscores."""
+"""What other tools call things, lower case and without underscores; the first that fits the place is meant."""
 
 _EXPRESSION = r"^\$"
 _NAME = r"^[A-Za-z0-9_-]+$"
+_LAYER_LIST: dict[str, Any] = {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}}
 
 
 def or_expression(schema: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +104,10 @@ def declaration_schema(declaration: Declaration) -> dict[str, Any]:
 def _merge_schema(declaration: Declaration) -> dict[str, Any]:
     """A merging op: its attributes, and branches by name or in a list."""
     found = declaration_schema(declaration)
-    branch = {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}}
     found["type"] = ["object", "array", "null"]
     found["title"] = "branches: a mapping of names to lists of layers, or a list of lists"
-    found["additionalProperties"] = branch
-    found["items"] = branch
+    found["additionalProperties"] = _LAYER_LIST
+    found["items"] = _LAYER_LIST
     return found
 
 
@@ -121,7 +138,7 @@ def _layer() -> dict[str, Any]:
     return {
         "type": ["string", "object"],
         "title": "a layer: the name of an op, or a mapping with one op key",
-        "properties": {**modifiers, "layers": {}, **ops},
+        "properties": {**modifiers, GROUP: _LAYER_LIST, **ops},
         "additionalProperties": False,
     }
 
@@ -190,6 +207,7 @@ def _expect() -> dict[str, Any]:
     }
 
 
+@cache
 def spec_schema() -> dict[str, Any]:
     """The schema of a whole spec file."""
     text = {"type": ["string"], "title": "a text"}
@@ -219,7 +237,7 @@ def spec_schema() -> dict[str, Any]:
             "maxItems": 4,
             "example": "[32, 32, 3]",
         },
-        "layers": {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}},
+        "layers": _LAYER_LIST,
         "train": _train(),
         "expect": _expect(),
     }

@@ -34,7 +34,7 @@ class LayerLine:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A spec that was read. ``graph`` is the network's forward graph; layers of unknown shape are not in it."""
+    """A spec that was read. ``graph`` is the network's forward graph; layers that rest on a guess are not in it."""
 
     name: str
     doc: str
@@ -50,3 +50,9 @@ class Spec:
     """The ``--set`` assignments that were applied, as given."""
     vars: Mapping[str, Any] | None = None
     input_span: Span | None = None
+    complete: bool = True
+    """Whether every layer is in the graph, of known shape, so that totals mean something."""
+    guessed: frozenset[Value] = frozenset()
+    """Values whose shape rests on a guess."""
+    cut: frozenset[Value] = frozenset()
+    """Values that some layer reads which is not in the graph."""

@@ -8,20 +8,20 @@ LENGTH_LIMIT = 64
 """Characters of a word that is compared; the comparison takes the product of both lengths."""
 
 
-def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, str] | None = None) -> str | None:
+def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable[str]] | None = None) -> str | None:
     """The candidate closest to ``word``, or None when none is near.
 
     Case, hyphens, underscores and a trailing ``2d`` make no difference: ``MaxPool2D`` finds ``max_pool``. ``aliases``
-    maps words of other tools, lower case and without underscores, to candidates: ``{"linear": "dense"}``. The answer
-    does not depend on the order of the candidates.
+    maps words of other tools, lower case and without underscores, to what may be meant: ``{"linear": ["dense"]}``. The
+    answer does not depend on the order of the candidates.
     """
     if not word or len(word) > LENGTH_LIMIT:
         return None
     known = sorted(set(candidates) - {word})
     plain = _plain(word)
-    alias = (aliases or {}).get(plain)
-    if alias in known:
-        return alias
+    for alias in (aliases or {}).get(plain, ()):
+        if alias in known:
+            return alias
     limit = max(1, len(plain) // 3)
     best: tuple[int, int, str] | None = None
     for candidate in known:
