@@ -98,7 +98,7 @@ class LayerExpansion:
         if not isinstance(node, tree.Mapping):
             return []
         for key in LATER_LAYER_KEYS:
-            if key in node.by_name:
+            if key in node.by_name and not is_guess(node.by_name[key]):
                 self._report("NS113", node.by_name[key].key.span, feature=key)
         entries = [entry for entry in node.entries if entry.name not in MODIFIERS]
         if not entries:

@@ -13,6 +13,7 @@ from netspec.diagnostics import Diagnostic, Diagnostics, SpecError
 from netspec.syntax import tree
 from netspec.syntax.expectations import expectations
 from netspec.syntax.expressions import is_expression
+from netspec.syntax.keys import is_guess
 from netspec.syntax.layers import LayerExpansion
 from netspec.syntax.overrides import apply_overrides, override_sources
 from netspec.syntax.schema import LANGUAGE_VERSION, LATER_TOP_KEYS, spec_schema
@@ -86,7 +87,7 @@ def _value(root: tree.Mapping, key: str) -> tree.Node | None:
 
 def _check_top(root: tree.Mapping, diagnostics: Diagnostics) -> None:
     for entry in root.entries:
-        if entry.name in LATER_TOP_KEYS:
+        if entry.name in LATER_TOP_KEYS and not is_guess(entry):
             diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": entry.name}))
         if entry.name == "netspec" and isinstance(entry.value, tree.Scalar):
             version = entry.value.value

@@ -23,7 +23,7 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable
         if alias in known:
             return alias
     limit = max(1, len(plain) // 3)
-    best: tuple[int, int, str] | None = None
+    best: tuple[int, bool, int, str] | None = None
     for candidate in known:
         other = _plain(candidate)
         gap = abs(len(other) - len(plain))
@@ -32,10 +32,11 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable
         # A word of one or two letters is one edit from every other: it must agree in a letter at least.
         if len(plain) <= 2 and not set(plain) & set(other):
             continue
-        rank = (edit_distance(plain, other), gap, candidate)
+        # Hardly anyone errs in the first letter.
+        rank = (edit_distance(plain, other), plain[:1] != other[:1], gap, candidate)
         if rank[0] <= limit and (best is None or rank < best):
             best = rank
-    return best[2] if best else None
+    return best[-1] if best else None
 
 
 def edit_distance(first: str, second: str) -> int:

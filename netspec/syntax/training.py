@@ -10,6 +10,7 @@ from netspec.declarations.recipe import Recipe
 from netspec.declarations.schedules import Constant
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
+from netspec.syntax.keys import is_guess
 from netspec.syntax.schema import LATER_TRAIN_KEYS, spec_schema
 from netspec.syntax.suggestions import closest
 from netspec.syntax.values import UNKNOWN, Values
@@ -35,7 +36,7 @@ class RecipeExpansion:
         for entry in entries:
             key = entry.name
             spans[key] = entry.value.span
-            if key in LATER_TRAIN_KEYS:
+            if key in LATER_TRAIN_KEYS and not is_guess(entry):
                 self._diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": f"train.{key}"}))
             elif key in _KINDS:
                 found[key] = self._instance(_KINDS[key], key, entry.value)
