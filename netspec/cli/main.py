@@ -5,6 +5,7 @@ Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 
@@ -62,6 +63,9 @@ def cli(ctx: click.Context, traceback: bool) -> None:
 
 def main() -> None:
     """Entry point of the program."""
+    # Little of what is made while modules are loaded and a spec is read is ever garbage, and looking for it after every
+    # 700 objects, as Python does, takes a twentieth of the time of a lint.
+    gc.set_threshold(100_000)
     show = "--traceback" in sys.argv
     try:
         status = cli.main(standalone_mode=False)

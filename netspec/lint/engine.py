@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.core.graph import Graph, Node, Value
 from netspec.core.plugins import load_plugins
@@ -72,8 +71,7 @@ class Facts:
 Check = Callable[[Facts], Iterable[Diagnostic]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule: its code, its check, and its page (the docstring of its module)."""
 
     code: str

@@ -15,7 +15,6 @@ from netspec.syntax.expectations import expectations
 from netspec.syntax.expressions import is_expression
 from netspec.syntax.keys import is_guess
 from netspec.syntax.layers import LayerExpansion
-from netspec.syntax.overrides import apply_overrides, override_sources
 from netspec.syntax.schema import LANGUAGE_VERSION, LATER_TOP_KEYS, spec_schema
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
@@ -36,7 +35,12 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
     parsed = tree.parse(source, diagnostics)
     if parsed is None:
         return None
-    root, violations = validate(apply_overrides(parsed.root, overrides, diagnostics), diagnostics)
+    root = parsed.root
+    if overrides:
+        from netspec.syntax.overrides import apply_overrides
+
+        root = apply_overrides(root, overrides, diagnostics)
+    root, violations = validate(root, diagnostics)
     if not isinstance(root, tree.Mapping):
         return None
     values = Values(violations, diagnostics)
@@ -76,6 +80,8 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> Spec:
     diagnostics = Diagnostics()
     spec = read_spec(source, overrides, diagnostics)
     if spec is None or diagnostics.has_errors:
+        from netspec.syntax.overrides import override_sources
+
         raise SpecError(diagnostics, {source.name: source.text, **override_sources(overrides)})
     return spec
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from netspec.core.graph import Value
 
-VISIBLE_LIMIT = 1000
+VISIBLE_LIMIT = 200
 """Names of one list that are looked through for what a misspelt one may mean."""
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from netspec.core.graph import Graph, Value
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.model import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     """One thing that ``expect:`` says: of a total, of the output, or of a layer's shape (``subject`` is its path)."""
 
     kind: Literal["total", "output", "shape"]
@@ -23,9 +22,8 @@ class Expectation:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class LayerLine:
-    """A layer as written, in file order: where its line is, and the values it yields (several under ``repeat``)."""
+class LayerLine(NamedTuple):
+    """A layer or group as written: its path, where its op is, and what leaves it; ``None`` is of unknown shape."""
 
     path: str
     span: Span
