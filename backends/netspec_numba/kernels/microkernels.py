@@ -117,7 +117,7 @@ class GradientArguments(NamedTuple):
     """float32 [rows, vectors*LANES], added to."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def forward_tile(
     typing_context,
     vectors,
@@ -158,7 +158,7 @@ def forward_tile(
     return types.void(*[types.int64] * len(ForwardArguments._fields)), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw):
     """Add to a tile of ``rows`` rows, rounded up to an even number, and ``vectors`` vectors; see ``GradientArguments``."""
 

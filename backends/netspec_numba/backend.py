@@ -1,0 +1,123 @@
+"""The Numba backend: what planning must know of it, its state, and plans loaded with its kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from netspec.core.graph import Node, Slot
+from netspec.core.types import TensorType
+from netspec.plan import Plan
+
+if TYPE_CHECKING:
+    from netspec_numba.contract import Array
+    from netspec_numba.executable import NumbaExecutable
+
+ITEM = 4
+"""Workspaces are float32."""
+
+
+class NumbaTarget:
+    """Planning facts: activations with spatial axes are blocked by the vector's lanes, everything else is plain."""
+
+    name = "numba"
+    _ANY_LAYOUT = frozenset({"flatten", "layout.convert", "affine", "dropout.mask"})
+    _NARROW_PLAIN = frozenset({"conv", "conv.dw"})
+    _NARROW = 4
+    """A plain input of at most so many channels goes straight into a convolution."""
+
+    def __init__(self, threads: int) -> None:
+        from netspec_numba.host import LANES, configure
+
+        configure()
+        self._lanes = LANES
+        self._threads = threads
+
+    def preferred_block(self, type: TensorType) -> int | None:
+        """Blocks of one vector for images, none for rows of features."""
+        return self._lanes if type.batched and type.spatial else None
+
+    def accepts(self, op: str, position: int, type: TensorType) -> bool:
+        """Whether the op's kernel reads this layout as its input number ``position``."""
+        from netspec_numba.kernels import is_elementwise
+
+        if op in self._ANY_LAYOUT or type.dtype == "int32" or is_elementwise(op):
+            return True
+        if op in self._NARROW_PLAIN and position == 0 and type.block is None and type.channels <= self._NARROW:
+            return True
+        return type.block == self.preferred_block(type)
+
+    def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
+        """Bytes by name of the workspaces that the node's kernel wants."""
+        from netspec_numba.kernels import find
+
+        sizes = find(node.attrs).scratch(
+            node.attrs,
+            tuple(v.type for v in node.inputs),
+            tuple(v.type for v in node.outputs),
+            batch,
+            self._threads,
+        )
+        return {name: elements * ITEM for name, elements in sizes.items()}
+
+
+class NumbaState:
+    """State by name, each piece a flat aligned array in the plain layout, which is the logical one."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Array] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def hold(self, slot: Slot) -> Array:
+        """The storage of ``slot``, made on first use."""
+        from netspec_numba.executable import aligned
+
+        if slot.name not in self._arrays:
+            self._arrays[slot.name] = aligned(slot.value.type.bytes(1)).view("float32")
+            self._shapes[slot.name] = slot.value.type.shape
+        return self._arrays[slot.name]
+
+    def names(self) -> Iterator[str]:
+        """All names, in the order of the network."""
+        return iter(self._arrays)
+
+    def read(self, name: str) -> Array:
+        """A copy of a piece of state, in its shape."""
+        return self._arrays[name].reshape(self._shapes[name]).copy()
+
+    def write(self, name: str, value: Array) -> None:
+        """Replace a piece of state; a shape that differs is a ValueError, an unknown name a KeyError."""
+        if value.shape != self._shapes[name]:
+            raise ValueError(f"{name} is {self._shapes[name]}, not {value.shape}")
+        self._arrays[name][:] = value.reshape(-1)
+
+
+class NumbaBackend:
+    """Kernels compiled by Numba for the processor at hand."""
+
+    name = "numba"
+
+    def probe(self) -> str | None:
+        """``None`` where Numba can be imported, else why not."""
+        try:
+            import numba  # noqa: F401  # the import is the probe
+        except Exception as error:  # a broken installation raises whatever it likes
+            return f"numba cannot be imported: {error}"
+        return None
+
+    def target(self, threads: int) -> NumbaTarget:
+        """What planning must know."""
+        return NumbaTarget(threads)
+
+    def state(self, plan: Plan) -> NumbaState:
+        """Memory for the plan's state, zeroed."""
+        state = NumbaState()
+        for slot in plan.graph.slots:
+            state.hold(slot)
+        return state
+
+    def load(self, plan: Plan, state: NumbaState, threads: int) -> NumbaExecutable:
+        """Kernels bound to the plan's buffers and to ``state``."""
+        from netspec_numba.executable import NumbaExecutable
+
+        return NumbaExecutable(plan, state, threads)

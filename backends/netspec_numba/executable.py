@@ -1,0 +1,112 @@
+"""A plan in memory: one arena, a view of it for every value, a launch for every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+
+from netspec.core.graph import Region, Value
+from netspec.plan import Plan, Step
+from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.kernels import find
+
+if TYPE_CHECKING:
+    from netspec_numba.backend import NumbaState
+
+LINE = 64
+SLACK = 64
+REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
+
+
+def aligned(bytes: int) -> Array:
+    """Zeroed bytes that begin at a cache line and have readable slack behind them."""
+    raw = np.zeros(bytes + SLACK + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + bytes]
+
+
+class NumbaExecutable:
+    """Runs a plan's steps, region by region, for the live samples of a batch."""
+
+    def __init__(self, plan: Plan, state: NumbaState, threads: int) -> None:
+        self._plan = plan
+        self._threads = threads
+        self._arena = aligned(plan.arena_bytes)
+        self._arrays = self._views(state)
+        self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}
+        for step in plan.steps:
+            self._launches[step.node.region].append(self._build(step))
+        self._samples = 0
+
+    def _views(self, state: NumbaState) -> dict[Value, Array]:
+        """A flat array for every value, in the arena or in the state."""
+        found: dict[Value, Array] = {}
+        held = {}
+        for slot in self._plan.graph.slots:
+            found[slot.value] = state.hold(slot)
+            if slot.written is not None:
+                held[slot.written] = found[slot.value]
+        graph = self._plan.graph
+        for value in (*graph.inputs, *graph.scalars, *(v for node in graph.nodes for v in node.outputs)):
+            if value in held:
+                found[value] = held[value]
+                continue
+            buffer = self._plan.buffers[self._plan.values[value.name]]
+            size = value.type.bytes(self._plan.batch)
+            found[value] = self._arena[buffer.offset : buffer.offset + size].view(value.type.dtype)
+        return found
+
+    def _build(self, step: Step) -> Launch:
+        node, plan = step.node, self._plan
+        scratch = {}
+        for name, index in step.scratch.items():
+            buffer = plan.buffers[index]
+            scratch[name] = self._arena[buffer.offset : buffer.offset + buffer.bytes].view(np.float32)
+        request = Request(
+            node.attrs,
+            tuple(Operand(v.type, self._arrays[v]) for v in node.inputs),
+            tuple(Operand(v.type, self._arrays[v]) for v in node.outputs),
+            plan.batch,
+            self._threads,
+            scratch,
+        )
+        return find(node.attrs).build(request)
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        scalars: Mapping[str, float],
+        samples: int,
+        regions: tuple[Region, ...] = REGIONS,
+    ) -> None:
+        """Run the steps of these regions for the first ``samples`` samples (1 to the plan's batch)."""
+        if not 1 <= samples <= self._plan.batch:
+            raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
+        numba.set_num_threads(self._threads)
+        self._samples = samples
+        for value in self._plan.graph.inputs:
+            if value.name in inputs:
+                self._feed(value, inputs[value.name], samples)
+        for value in self._plan.graph.scalars:
+            if value.name in scalars:
+                self._arrays[value][0] = scalars[value.name]
+        for region in regions:
+            for launch in self._launches[region]:
+                launch(samples)
+
+    def _feed(self, value: Value, given: Array, samples: int) -> None:
+        expected = (samples, *value.type.shape)
+        if given.shape != expected:
+            raise ValueError(f"{value.name} is {given.shape}, expected {expected}")
+        self._arrays[value][: given.size] = given.reshape(-1)
+
+    def output(self, name: str) -> Array:
+        """A copy of an output of the last run: (samples, ...) channels-last, or an array of shape () for a scalar."""
+        value = self._plan.graph.outputs[name]
+        shape = (self._samples, *value.type.shape) if value.type.batched else value.type.shape
+        flat = self._arrays[value]
+        count: Any = np.prod(shape, dtype=np.int64)
+        return flat[:count].reshape(shape).copy()

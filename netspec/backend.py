@@ -1,0 +1,78 @@
+"""The border to the backends: what one must offer, and how installed ones are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from netspec.core.graph import Region
+from netspec.diagnostics import RunError
+from netspec.plan import Plan, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+GROUP = "netspec.backends"
+
+
+class State(Protocol):
+    """Weights, statistics and moments by name, in the logical layout; shared by the executables made with it."""
+
+    def names(self) -> Iterator[str]:
+        """All names, in the order of the network."""
+
+    def read(self, name: str) -> Array:
+        """A copy of a piece of state."""
+
+    def write(self, name: str, value: Array) -> None:
+        """Replace a piece of state; a shape that differs is a ValueError, an unknown name a KeyError."""
+
+
+class Executable(Protocol):
+    """A plan loaded into memory, with its kernels."""
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        scalars: Mapping[str, float],
+        samples: int,
+        regions: tuple[Region, ...] = ("forward", "backward", "update"),
+    ) -> None:
+        """Run the steps of these regions for the first ``samples`` samples (1 to the plan's batch)."""
+
+    def output(self, name: str) -> Array:
+        """A copy of an output of the last run: (samples, ...) channels-last, or a scalar array."""
+
+
+class Backend(Protocol):
+    """A machine that runs plans."""
+
+    name: str
+
+    def probe(self) -> str | None:
+        """``None`` where the backend can run here, else why not, in one line."""
+
+    def target(self, threads: int) -> Target:
+        """What planning must know."""
+
+    def state(self, plan: Plan) -> State:
+        """Memory for the plan's state, zeroed."""
+
+    def load(self, plan: Plan, state: State, threads: int) -> Executable:
+        """Kernels bound to the plan's buffers and to ``state``, which other plans of the network may share."""
+
+
+def find_backend(name: str) -> Backend:
+    """The installed backend of that name, ready to run; a ``RunError`` says why there is none."""
+    from importlib.metadata import entry_points
+
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in found:
+        raise RunError.of("NS901", backend=name, reason=f"not installed; installed are: {', '.join(sorted(found))}")
+    backend: Backend = found[name].load()()
+    reason = backend.probe()
+    if reason is not None:
+        raise RunError.of("NS901", backend=name, reason=reason)
+    return backend

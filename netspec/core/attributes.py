@@ -1,0 +1,189 @@
+"""Attributes of a declaration: what a person may write beside an op, and how it is checked.
+
+A declared class annotates its attributes with one of the kinds below and gives each an ``attr(...)``. The kind
+yields the JSON Schema fragment, the phrase a message uses for what was expected, and the Python value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Window = int | tuple[int, ...]
+"""One number, or one number per spatial axis."""
+
+Padding = str | int | tuple[int | tuple[int, int], ...]
+"""``valid``, ``same``, ``full``, ``causal``, a number, or per axis a number or a ``(before, after)`` pair."""
+
+PADDING_WORDS = ("valid", "same", "full", "causal")
+
+
+class Required:
+    """Marks an attribute without default."""
+
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED = Required()
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One declared attribute. ``limits`` are JSON Schema keywords such as ``minimum`` or ``enum``."""
+
+    name: str
+    kind: str
+    default: Any
+    doc: str
+    limits: Mapping[str, Any]
+
+    @property
+    def required(self) -> bool:
+        """Whether a person must write it."""
+        return self.default is REQUIRED
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of a written value; its ``title`` is the phrase for what is expected."""
+        return KINDS[self.kind].schema(self.limits)
+
+    def python(self, value: Any) -> Any:
+        """The Python value of a written one that passed the schema (lists become tuples, 3.0 becomes 3)."""
+        return KINDS[self.kind].python(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of attribute: its schema under given limits, and its conversion.
+
+    A schema lists its types and puts the limits of each beside one another, never in ``anyOf``: JSON Schema applies a
+    keyword only to the type it is about, and a failed ``anyOf`` cannot say what was wrong.
+    """
+
+    schema: Callable[[Mapping[str, Any]], dict[str, Any]]
+    python: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unbound:
+    """What ``attr`` leaves in the class body until ``declare`` learns name and kind."""
+
+    default: Any
+    doc: str
+    limits: Mapping[str, Any]
+
+
+def attr(*, default: Any = REQUIRED, doc: str, **limits: Any) -> Any:
+    """Declare an attribute: its default (none: required), what it means, and its limits as schema keywords.
+
+    Common limits: ``minimum``, ``maximum``, ``exclusiveMinimum``, ``exclusiveMaximum``, ``enum``.
+    """
+    return _Unbound(default, doc, limits)
+
+
+def bind(name: str, kind: str, unbound: object, public: bool) -> Attribute:
+    """Join a class body's ``attr`` with its name and annotation; a mistake of the declaring code is a TypeError.
+
+    An internal declaration is never written by a person, so its attributes may be of any type.
+    """
+    if not isinstance(unbound, _Unbound):
+        raise TypeError(f"attribute {name!r} wants attr(...)")
+    if public and kind not in KINDS:
+        raise TypeError(f"attribute {name!r} has unknown kind {kind!r}; known: {', '.join(KINDS)}")
+    return Attribute(name, kind, unbound.default, unbound.doc, unbound.limits)
+
+
+def _bounds(limits: Mapping[str, Any]) -> str:
+    words = []
+    if "minimum" in limits:
+        words.append(f"at least {limits['minimum']}")
+    if "exclusiveMinimum" in limits:
+        words.append(f"more than {limits['exclusiveMinimum']}")
+    if "maximum" in limits:
+        words.append(f"at most {limits['maximum']}")
+    if "exclusiveMaximum" in limits:
+        words.append(f"less than {limits['exclusiveMaximum']}")
+    return " of " + " and ".join(words) if words else ""
+
+
+def _number(name: str, title: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    return lambda limits: {"type": [name], "title": title + _bounds(limits), **limits}
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"^({'|'.join(words)})$"
+
+
+def _text(limits: Mapping[str, Any]) -> dict[str, Any]:
+    if "enum" in limits:
+        words = limits["enum"]
+        return {"type": ["string"], "title": "one of " + ", ".join(words), "pattern": _one_of(words), "choices": words}
+    return {"type": ["string"], "title": "a text", **limits}
+
+
+def _window(limits: Mapping[str, Any]) -> dict[str, Any]:
+    whole = {"minimum": 1, **limits}
+    title = f"a whole number{_bounds(whole)}, or a list with one per axis"
+    item = {"type": ["integer"], "title": "a whole number" + _bounds(whole), **whole}
+    return {"type": ["integer", "array"], "title": title, "items": item, "minItems": 1, "maxItems": 3, **whole}
+
+
+def _padding(limits: Mapping[str, Any]) -> dict[str, Any]:
+    cells = {"title": "a whole number of at least 0", "minimum": 0}
+    pair = {
+        "type": ["integer", "array"],
+        "items": {"type": ["integer"], **cells},
+        **cells,
+        "title": "a whole number of at least 0, or a [before, after] pair",
+        "minItems": 2,
+        "maxItems": 2,
+    }
+    return {
+        "type": ["string", "integer", "array"],
+        "title": ", ".join(PADDING_WORDS)
+        + ", a whole number, or a list with a number or a [before, after] pair per axis",
+        "pattern": _one_of(PADDING_WORDS),
+        "minimum": 0,
+        "items": pair,
+        "minItems": 1,
+        "maxItems": 3,
+    }
+
+
+def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
+    item = {"type": ["number"], "title": "a number" + _bounds(limits), **limits}
+    title = "a number, or a list with one per channel"
+    return {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **limits}
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) else value
+
+
+def _whole_tree(value: Any) -> Any:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(_whole_tree(item) for item in value)
+    return _whole(value)
+
+
+def _float_tuple(value: Any) -> tuple[float, ...]:
+    return tuple(float(item) for item in value) if isinstance(value, Sequence) else (float(value),)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+KINDS: dict[str, Kind] = {
+    "int": Kind(_number("integer", "a whole number"), _whole),
+    "float": Kind(_number("number", "a number"), float),
+    "bool": Kind(lambda limits: {"type": ["boolean"], "title": "true or false"}, _same),
+    "str": Kind(_text, _same),
+    "Window": Kind(_window, _whole_tree),
+    "Padding": Kind(_padding, _whole_tree),
+    "Numbers": Kind(_numbers, _float_tuple),
+}
+
+Numbers = tuple[float, ...]
+"""A number, or one per channel; always a tuple in Python."""

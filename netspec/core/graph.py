@@ -1,0 +1,148 @@
+"""The typed graph: values, nodes, state, and the graph that holds them. Nothing in it changes once made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from netspec.core.declare import Declaration, declaration_of
+from netspec.core.types import TensorType
+from netspec.diagnostics import Span
+
+Region = Literal["forward", "backward", "update"]
+REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
+Role = Literal["input", "scalar", "state", "result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where in the YAML a node comes from: its layer, and each attribute that was written."""
+
+    layer: Span
+    attributes: Mapping[str, Span] = field(default_factory=dict)
+
+    def of(self, attribute: str | None) -> Span:
+        """The attribute's span, or the layer's where the attribute was not written."""
+        return self.attributes.get(attribute, self.layer) if attribute else self.layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One edge of the graph; two values are the same only if they are the same object."""
+
+    name: str
+    type: TensorType
+    role: Role = "result"
+
+    def __repr__(self) -> str:
+        return f"%{self.name}: {self.type}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One application of an op.
+
+    ``inputs`` are the data inputs followed by the parameters named in ``parameters``. ``path`` is the layer's
+    path of names; ``derived_from`` says what a pass made the node from ("gradient", "training form", ...).
+    """
+
+    attrs: Any
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    path: str
+    parameters: tuple[str, ...] = ()
+    region: Region = "forward"
+    where: Where | None = None
+    derived_from: str = ""
+
+    @property
+    def op(self) -> Declaration:
+        """The declaration of this node's op."""
+        return declaration_of(self.attrs)
+
+    @property
+    def data(self) -> tuple[Value, ...]:
+        """The inputs that are not parameters."""
+        return self.inputs[: len(self.inputs) - len(self.parameters)]
+
+    @property
+    def output(self) -> Value:
+        """The first output."""
+        return self.outputs[0]
+
+    def parameter(self, name: str) -> Value:
+        """The parameter input called ``name``; a KeyError if there is none."""
+        if name not in self.parameters:
+            raise KeyError(f"{self.path} has no parameter {name!r}")
+        return self.inputs[len(self.inputs) - len(self.parameters) + self.parameters.index(name)]
+
+    def __repr__(self) -> str:
+        outs, ins = (", ".join(f"%{v.name}" for v in values) for values in (self.outputs, self.inputs))
+        return f"{outs} = {self.attrs!r} {ins}"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter an op asks for: its logical shape, how it starts, whether training moves it."""
+
+    shape: tuple[int, ...]
+    initializer: str
+    trained: bool = True
+    fan_in: int = 1
+    fan_out: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A piece of state: weights, moving statistics, or an optimiser's moments.
+
+    ``written`` is the value that replaces it at the end of a step, or ``None`` for state that a graph only
+    reads. The two share one buffer (donation), so the write comes after the last read.
+    """
+
+    value: Value
+    kind: Literal["parameter", "statistic", "moment"]
+    param: Param
+    written: Value | None = None
+
+    @property
+    def name(self) -> str:
+        """Name in checkpoints, such as ``stage2/0/conv.weight``."""
+        return self.value.name
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A network or a training step: nodes in an order in which every value is made before it is used."""
+
+    name: str
+    inputs: tuple[Value, ...]
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, Value]
+    slots: tuple[Slot, ...] = ()
+    scalars: tuple[Value, ...] = ()
+    heads: Mapping[str, Value] = field(default_factory=dict)
+    """The network's heads by name (a subset of what ``outputs`` may hold)."""
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def producer(self) -> dict[Value, Node]:
+        """The node that makes each value; inputs, scalars and state are not in it."""
+        return {value: node for node in self.nodes for value in node.outputs}
+
+    def consumers(self) -> dict[Value, list[Node]]:
+        """The nodes that read each value, in order."""
+        found: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for value in dict.fromkeys(node.inputs):
+                found.setdefault(value, []).append(node)
+        return found
+
+    def slot(self, name: str) -> Slot:
+        """The piece of state called ``name``; a KeyError if there is none."""
+        for slot in self.slots:
+            if slot.name == name:
+                return slot
+        raise KeyError(f"no state called {name!r}")

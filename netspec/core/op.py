@@ -1,0 +1,100 @@
+"""What an op may state of itself, and how the rest of the house asks for it.
+
+A declared op is a class with these methods; all but ``infer`` are optional:
+
+``infer(self, *data) -> TensorType | tuple``
+    output types from the types of the data inputs; raises :class:`ShapeError`
+``params(self, *data) -> dict[str, Param]``
+    parameters by name; they follow the data inputs of the node
+``macs(self, data, outputs) -> int``
+    multiply-accumulates of one sample (convolutions and dense layers only)
+``grad(self, g, node, *dy) -> tuple[Value | None, ...]``
+    adds the gradient nodes and returns one gradient per input, ``None`` where there is none
+``training(self, g, node) -> Value``
+    the form the op takes while training (batch statistics, a dropout mask) instead of ``node``
+``inference(self, g, node) -> Value``
+    the form the op takes when training is over, instead of ``node``
+``keeps_layout = True``
+    the output is stored as the input is, whatever its layout (elementwise ops do so anyway)
+``merges = True``
+    takes several inputs: branches, or ``from: [a, b]``
+``explain(self, data, outputs) -> Iterator[Formula]``
+    the formulas with the numbers put in
+``expressions(self, inputs) -> tuple[Expression, ...]``
+    makes it elementwise: one scalar expression per output over ``x0, x1, ...``; backends generate the kernel
+``geometry(self, x) -> WindowGeometry``
+    of ops with a window
+
+Its float64 definition is the function of the same name (dots become underscores) in the sibling module
+``<module>_reference``, imported only when asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, dataclass_transform
+
+from netspec.core.attributes import attr
+from netspec.core.declare import Declaration, declaration_of, declare
+from netspec.core.formulas import Formula
+from netspec.core.graph import Param
+from netspec.core.types import TensorType
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attr,))
+def op(name: str, *, main: str | None = None, doc: str = "", public: bool = True) -> Callable[[type[T]], type[T]]:
+    """Declare an op; see :func:`netspec.core.declare.declare`."""
+    return declare("op", name, main=main, doc=doc, public=public)
+
+
+class ShapeError(Exception):
+    """An op refuses its inputs. ``code`` is the diagnostic's, ``fields`` fill its wording, ``attr`` is to blame.
+
+    The fields ``layer`` (its name) and ``input`` (the shape that comes in) are added by whoever places the diagnostic.
+    """
+
+    def __init__(self, code: str, *, attr: str | None = None, formula: str | None = None, **fields: Any) -> None:
+        super().__init__(f"{code} {fields}")
+        self.code = code
+        self.attr = attr
+        self.formula = formula
+        self.fields = fields
+
+
+def infer(attrs: Any, data: tuple[TensorType, ...]) -> tuple[TensorType, ...]:
+    """Output types of the op on data inputs of these types; raises :class:`ShapeError`."""
+    result = attrs.infer(*data)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def params(attrs: Any, data: tuple[TensorType, ...]) -> dict[str, Param]:
+    """Parameters the op wants, by name; empty where it states none."""
+    return dict(attrs.params(*data)) if declaration_of(attrs).has("params") else {}
+
+
+def macs(attrs: Any, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> int:
+    """Multiply-accumulates of one sample; 0 where the op states none."""
+    return int(attrs.macs(data, outputs)) if declaration_of(attrs).has("macs") else 0
+
+
+def explain(attrs: Any, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterable[Formula]:
+    """Formulas of the op with these numbers."""
+    return attrs.explain(data, outputs) if declaration_of(attrs).has("explain") else ()
+
+
+def is_elementwise(attrs: Any) -> bool:
+    """Whether the op is given by scalar expressions."""
+    return declaration_of(attrs).has("expressions")
+
+
+def reference(declaration: Declaration) -> Callable[..., Any]:
+    """The op's float64 definition: ``f(attrs, inputs, context) -> tuple of arrays``; a LookupError if it has none."""
+    module = importlib.import_module(declaration.module + "_reference")
+    function = getattr(module, declaration.name.replace(".", "_"), None)
+    if function is None:
+        raise LookupError(f"{module.__name__} does not define {declaration.name!r}")
+    found: Callable[..., Any] = function
+    return found

@@ -1,0 +1,94 @@
+"""Ops that join several inputs: a sum, and channels (or any axis) laid side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import reduce
+from operator import add
+
+from netspec.core import formulas
+from netspec.core.attributes import attr
+from netspec.core.builder import Builder
+from netspec.core.expression import Expression
+from netspec.core.expression import inputs as variables
+from netspec.core.formulas import Formula
+from netspec.core.graph import Node, Value
+from netspec.core.op import ShapeError, op
+from netspec.core.types import TensorType
+
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""Names of the spatial axes, by how many there are."""
+
+
+def _spell(inputs: tuple[TensorType, ...]) -> str:
+    return " and ".join(formulas.times(x.shape) for x in inputs)
+
+
+@op("add", doc="The sum of its inputs, which have equal shapes.")
+class Add:
+    merges = True
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if len({x.shape for x in inputs}) > 1:
+            raise ShapeError("NS203", shapes=_spell(inputs))
+        return replace(inputs[0], dtype="float32")
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        return (reduce(add, variables(inputs)),)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        return (dy,) * len(node.inputs)
+
+
+@op("concat", doc="Lays its inputs side by side along an axis; the other axes agree.")
+class Concat:
+    axis: str = attr(
+        default="channels", doc="the axis that grows", enum=("channels", "length", "depth", "height", "width")
+    )
+    merges = True
+
+    def axis_index(self, axes: int) -> int:
+        """Place of the axis in a shape with this many spatial axes; raises ``ShapeError`` if it has none such."""
+        if self.axis == "channels":
+            return axes
+        if self.axis not in AXES.get(axes, ()):
+            raise ShapeError("NS214", attr="axis", axis=self.axis, known=["channels", *AXES.get(axes, ())])
+        return AXES[axes].index(self.axis)
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        axis = self.axis_index(len(inputs[0].spatial))
+        first = inputs[0].shape
+        for other in inputs[1:]:
+            if (*other.shape[:axis], *other.shape[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
+                raise ShapeError("NS204", attr="axis", axis=self.axis, shapes=_spell(inputs))
+        length = sum(x.shape[axis] for x in inputs)
+        return replace(inputs[0], shape=(*first[:axis], length, *first[axis + 1 :]), dtype="float32", block=None)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        axis = self.axis_index(len(node.data[0].type.spatial))
+        found, offset = [], 0
+        for x in node.data:
+            found.append(g.add(ConcatDx(concat=self, offset=offset, extent=x.type.shape[axis]), dy))
+            offset += x.type.shape[axis]
+        return tuple(found)
+
+    def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
+        axis = self.axis_index(len(data[0].spatial))
+        parts = " + ".join(str(x.shape[axis]) for x in data)
+        yield Formula(self.axis, "sum over the inputs", parts, outputs[0].shape[axis])
+
+
+@op("concat.dx", public=False, doc="The slice of a gradient that belongs to one input of a concat.")
+class ConcatDx:
+    concat: Concat = attr(doc="the concat")
+    offset: int = attr(doc="where the slice begins")
+    extent: int = attr(doc="how long it is")
+
+    def axis_index(self, axes: int) -> int:
+        """Place of the axis in a shape with this many spatial axes."""
+        return self.concat.axis_index(axes)
+
+    def infer(self, dy: TensorType) -> TensorType:
+        axis = self.axis_index(len(dy.spatial))
+        return replace(dy, shape=(*dy.shape[:axis], self.extent, *dy.shape[axis + 1 :]), block=None)

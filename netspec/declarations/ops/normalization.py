@@ -1,0 +1,101 @@
+"""Batch normalisation (Ioffe and Szegedy 2015): its inference form, its training form, and the moving statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netspec.core.attributes import attr
+from netspec.core.builder import Builder
+from netspec.core.formulas import Formula
+from netspec.core.graph import Node, Param, Value
+from netspec.core.op import op
+from netspec.core.types import TensorType
+
+
+@op("batch_norm", doc="Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it.")
+class BatchNorm:
+    momentum: float = attr(
+        default=0.9, doc="share of the old moving statistics kept at each step", minimum=0, maximum=1
+    )
+    eps: float = attr(default=1e-5, doc="added to the variance before the root", exclusiveMinimum=0)
+    scale: bool = attr(default=True, doc="learn a factor per channel")
+    center: bool = attr(default=True, doc="learn a summand per channel")
+
+    def infer(self, x: TensorType) -> TensorType:
+        return replace(x, dtype="float32", block=None)
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        found = {"scale": Param((x.channels,), "ones")} if self.scale else {}
+        if self.center:
+            found["shift"] = Param((x.channels,), "zeros")
+        found["moving_mean"] = Param((x.channels,), "zeros", trained=False)
+        found["moving_variance"] = Param((x.channels,), "ones", trained=False)
+        return found
+
+    def training(self, g: Builder, node: Node) -> Value:
+        affine = [node.parameter(name) for name in node.parameters if not name.startswith("moving_")]
+        x = node.data[0]
+        trained = g.node(BatchNormTrain(eps=self.eps, scale=self.scale, center=self.center), x, *affine)
+        y, mean, variance = trained.outputs
+        moving = node.parameter("moving_mean"), node.parameter("moving_variance")
+        g.region = "update"
+        update = BatchNormMoving(momentum=self.momentum, positions=x.type.positions, unbiased=True)
+        new_mean, new_variance = g.node(update, *moving, mean, variance).outputs
+        g.region = "forward"
+        g.write(moving[0], new_mean)
+        g.write(moving[1], new_variance)
+        return y
+
+    def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
+        per_channel, channels = 2 + self.scale + self.center, data[0].channels
+        yield Formula(
+            "parameters",
+            "scale + shift + moving mean + moving variance, per channel",
+            f"{per_channel}·{channels}",
+            per_channel * channels,
+            f"{(self.scale + self.center) * channels} of them are trained; the moving statistics are not",
+        )
+
+
+@op("batch_norm.train", public=False, doc="Normalises with the statistics of the batch, and yields them.")
+class BatchNormTrain:
+    eps: float = attr(doc="added to the variance before the root")
+    scale: bool = attr(doc="whether a factor per channel follows x")
+    center: bool = attr(doc="whether a summand per channel follows")
+
+    def infer(self, x: TensorType, *affine: TensorType) -> tuple[TensorType, ...]:
+        statistic = TensorType((x.channels,), batched=False)
+        return replace(x, dtype="float32", block=None), statistic, statistic
+
+    def grad(self, g: Builder, node: Node, dy: Value, *_: Value | None) -> tuple[Value | None, ...]:
+        mean, variance = node.outputs[1:]
+        inputs = [node.inputs[0], mean, variance, dy]
+        if self.scale:
+            inputs.append(node.inputs[1])
+        gradients: tuple[Value | None, ...] = g.node(
+            BatchNormDx(eps=self.eps, scale=self.scale, center=self.center), *inputs
+        ).outputs
+        return gradients
+
+
+@op("batch_norm.dx", public=False, doc="Gradients of the training form: of x, then of scale and shift where learned.")
+class BatchNormDx:
+    eps: float = attr(doc="added to the variance before the root")
+    scale: bool = attr(doc="whether there is a factor per channel")
+    center: bool = attr(doc="whether there is a summand per channel")
+
+    def infer(
+        self, x: TensorType, mean: TensorType, variance: TensorType, dy: TensorType, *scale: TensorType
+    ) -> tuple[TensorType, ...]:
+        return (replace(x, dtype="float32", block=None), *(mean,) * (self.scale + self.center))
+
+
+@op("batch_norm.moving", public=False, doc="Moves the moving mean and variance towards those of the batch.")
+class BatchNormMoving:
+    momentum: float = attr(doc="share of the old value")
+    positions: int = attr(doc="positions of one sample; times the live batch they are the numbers per channel")
+    unbiased: bool = attr(doc="whether the variance is taken times m/(m-1)")
+
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        return types[0], types[1]

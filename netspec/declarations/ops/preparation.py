@@ -1,0 +1,32 @@
+"""Ops between the raw data and the first layer, and between layouts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netspec.core.attributes import attr
+from netspec.core.op import op
+from netspec.core.types import TensorType
+
+
+@op(
+    "affine",
+    public=False,
+    doc="x·scale + shift per channel, from uint8 or float32: how images are normalised in the graph.",
+)
+class Affine:
+    scale: tuple[float, ...] = attr(doc="one factor, or one per channel")
+    shift: tuple[float, ...] = attr(doc="one summand, or one per channel")
+
+    keeps_layout = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        return replace(x, dtype="float32")
+
+
+@op("layout.convert", public=False, doc="The same numbers in another storage layout.")
+class LayoutConvert:
+    block: int | None = attr(doc="channels per block of the result, None for plain")
+
+    def infer(self, x: TensorType) -> TensorType:
+        return replace(x, block=self.block)

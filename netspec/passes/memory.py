@@ -1,0 +1,141 @@
+"""Memory planning: lifetimes of buffers, and offsets in one arena such that no two that live together overlap.
+
+Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): the largest
+buffer is placed first, each at the lowest offset where it meets no other that lives at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from netspec.core.graph import Graph, Node, Value
+
+ALIGNMENT = 64
+"""Buffers begin at multiples of this many bytes (a cache line, an AVX-512 vector)."""
+SLACK = 64
+"""Readable bytes behind every buffer, so that a kernel may load a whole vector at the end."""
+
+BufferKind = Literal["value", "scratch", "input", "scalar", "state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A stretch of the arena (or of the state memory) and the steps during which it is in use, both inclusive."""
+
+    index: int
+    kind: BufferKind
+    bytes: int
+    offset: int
+    first: int
+    last: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """All buffers with their offsets; the buffer of each value; the workspaces of each node, by name."""
+
+    buffers: tuple[Buffer, ...]
+    of: Mapping[Value, int]
+    scratch: tuple[Mapping[str, int], ...]
+    arena_bytes: int
+    state_bytes: int
+
+
+@dataclass(slots=True)
+class _Lifetimes:
+    """Buffers as they come to be known; offsets are filled in at the end."""
+
+    buffers: list[Buffer] = field(default_factory=list)
+    of: dict[Value, int] = field(default_factory=dict)
+
+    def new(self, name: str, kind: BufferKind, bytes: int, first: int, last: int) -> int:
+        self.buffers.append(Buffer(len(self.buffers), kind, bytes, 0, first, last, name))
+        return len(self.buffers) - 1
+
+    def extend(self, index: int, last: int) -> None:
+        buffer = self.buffers[index]
+        self.buffers[index] = replace(buffer, last=max(buffer.last, last))
+
+
+def place_buffers(graph: Graph, batch: int, scratch: Callable[[Node], Mapping[str, int]]) -> Placement:
+    """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes.
+
+    State has its own memory, where what is written at the end of a step replaces what was read (donation).
+    """
+    live = _Lifetimes()
+    end = len(graph.nodes)
+    last_read = {value: i for i, node in enumerate(graph.nodes) for value in node.inputs}
+    last_read |= dict.fromkeys(graph.outputs.values(), end)
+    donated = {s.written: s.value for s in graph.slots if s.written}
+    for slot in graph.slots:
+        live.of[slot.value] = live.new(slot.name, "state", slot.value.type.bytes(1), 0, end)
+    for value in (*graph.inputs, *graph.scalars):
+        kind: BufferKind = "scalar" if value.role == "scalar" else "input"
+        live.of[value] = live.new(value.name, kind, value.type.bytes(batch), 0, last_read.get(value, 0))
+    spaces = []
+    for position, node in enumerate(graph.nodes):
+        for value in node.outputs:
+            last = last_read.get(value, position)
+            reused = _reusable(node, value, position, live, last_read, batch)
+            if value in donated:
+                live.of[value] = live.of[donated[value]]
+            elif reused is not None:
+                live.of[value] = reused
+                live.extend(reused, last)
+            else:
+                live.of[value] = live.new(value.name, "value", value.type.bytes(batch), position, last)
+        spaces.append({n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
+    offsets = _stack(b for b in live.buffers if b.kind == "state")
+    offsets |= _fit(b for b in live.buffers if b.kind != "state")
+    buffers = tuple(replace(b, offset=offsets[b.index]) for b in live.buffers)
+    arena, state = (_end(b for b in buffers if (b.kind == "state") is kept) for kept in (False, True))
+    return Placement(buffers, live.of, tuple(spaces), arena, state)
+
+
+def _reusable(
+    node: Node, output: Value, position: int, live: _Lifetimes, last_read: Mapping[Value, int], batch: int
+) -> int | None:
+    """Buffer of an input that an elementwise op may overwrite: computed, as large, and not needed afterwards."""
+    if not node.op.has("expressions"):
+        return None
+    taken = {live.of[v] for v in node.outputs if v in live.of}
+    for value in node.inputs:
+        buffer = live.buffers[live.of[value]]
+        dying = buffer.kind == "value" and buffer.last <= position and last_read[value] == position
+        if dying and buffer.index not in taken and value.type.bytes(batch) == output.type.bytes(batch) == buffer.bytes:
+            return buffer.index
+    return None
+
+
+def _aligned(bytes: int) -> int:
+    return -(-(bytes + SLACK) // ALIGNMENT) * ALIGNMENT
+
+
+def _stack(buffers: Iterable[Buffer]) -> dict[int, int]:
+    """One behind the other."""
+    offsets, top = {}, 0
+    for buffer in buffers:
+        offsets[buffer.index] = top
+        top += _aligned(buffer.bytes)
+    return offsets
+
+
+def _fit(buffers: Iterable[Buffer]) -> dict[int, int]:
+    """Lowest free offset for each, the largest first."""
+    placed: list[tuple[int, int, Buffer]] = []
+    for buffer in sorted(buffers, key=lambda b: (-b.bytes, b.index)):
+        size, offset = _aligned(buffer.bytes), 0
+        for start, stop, other in placed:
+            apart = other.last < buffer.first or buffer.last < other.first
+            if not apart and start < offset + size and offset < stop:
+                offset = stop
+        placed.append((offset, offset + size, buffer))
+        placed.sort(key=lambda entry: entry[0])
+    return {buffer.index: start for start, _, buffer in placed}
+
+
+def _end(buffers: Iterable[Buffer]) -> int:
+    return max((b.offset + _aligned(b.bytes) for b in buffers), default=0)

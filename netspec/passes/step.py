@@ -1,0 +1,102 @@
+"""From a network to what is run: a training step, its gradients alone, or inference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netspec.core.builder import Builder
+from netspec.core.graph import Graph, Param, Value
+from netspec.core.types import DType
+from netspec.declarations.ops.activations import Softmax
+from netspec.declarations.ops.merge import Add
+from netspec.declarations.recipe import Recipe
+from netspec.passes.autodiff import differentiate
+from netspec.passes.dead_code import remove_dead_code
+from netspec.passes.forms import inference_form, training_form
+from netspec.passes.rewrite import finish, rewire
+
+
+def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
+    """The network with raw data of ``dtype`` coming in and the recipe's transforms before the first layer."""
+    g = Builder(network.name)
+    g.slots = {s.name: s for s in network.slots}
+    g.derived_from = "preprocessing"
+    mapping: dict[Value, Value] = {}
+    for old in network.inputs:
+        g.path = old.name
+        value = g.input(old.name, replace(old.type, dtype=dtype))
+        for transform in recipe.preprocess:
+            value = transform.apply(g, value)
+        mapping[old] = value
+    later = Builder.continuing(replace(network, inputs=tuple(g.inputs), nodes=tuple(g.nodes)), tuple(g.nodes))
+    later.nodes += [rewire(node, mapping) for node in network.nodes]
+    return finish(later, network, mapping)
+
+
+def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
+    """The network for prediction. A head whose loss is taken of a softmax ends in one, written or not."""
+    graph = inference_form(prepare(network, recipe, dtype))
+    g = Builder.continuing(graph, graph.nodes)
+    g.derived_from = "probabilities"
+    producers = graph.producer()
+    outputs = {}
+    for name, head in graph.heads.items():
+        absorbed = getattr(recipe.loss, "absorbs", None)
+        ends_in = producers[head].op.name if head in producers else None
+        outputs[name] = g.add(Softmax(), head) if absorbed == "softmax" and ends_in != absorbed else head
+    return remove_dead_code(g.graph(outputs, outputs))
+
+
+def _with_loss(network: Graph, recipe: Recipe, dtype: DType) -> tuple[Builder, Graph, Value, dict[str, Value]]:
+    """A builder holding the training form up to the loss; the loss; per head the value that the loss takes."""
+    graph = training_form(prepare(network, recipe, dtype))
+    g = Builder.continuing(graph, graph.nodes)
+    producers = graph.producer()
+    heads: dict[str, Value] = {}
+    losses = []
+    for name, head in graph.heads.items():
+        last = producers.get(head)
+        absorbed = last is not None and last.op.name == recipe.loss.absorbs
+        heads[name] = last.inputs[0] if last is not None and absorbed else head
+        g.path = "loss"
+        target = g.input("target" if len(graph.heads) == 1 else f"target/{name}", recipe.loss.target(head.type))
+        losses.append(recipe.loss.apply(g, heads[name], target))
+    return g, graph, losses[0] if len(losses) == 1 else g.add(Add(), *losses), heads
+
+
+def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
+    """One step of training: forward, backward and update as regions of one graph.
+
+    Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``, and each
+    head before the activation that its loss absorbs.
+    """
+    g, graph, loss, heads = _with_loss(network, recipe, dtype)
+    trained = [s for s in graph.slots if s.param.trained]
+    gradients = differentiate(g, loss, [s.value for s in trained])
+    g.region, g.derived_from = "update", "update"
+    rate, step = g.scalar("learning_rate"), g.scalar("step", "int32")
+    rule = recipe.optimizer.update()
+    for slot in trained:
+        if slot.value not in gradients:
+            continue
+        g.path = slot.name
+        zeros = Param(slot.param.shape, "zeros", trained=False)
+        moments = [g.state(f"{slot.name}:{name}", zeros, "moment") for name in recipe.optimizer.moments]
+        new = g.node(rule, slot.value, gradients[slot.value], rate, step, *moments).outputs
+        for old, value in zip((slot.value, *moments), new, strict=True):
+            g.write(old, value)
+    return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
+
+
+def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input: bool = False) -> Graph:
+    """Forward and backward only; outputs are ``loss`` and one gradient per trained parameter, by its name.
+
+    With ``of_input`` also ``input``, the gradient of the first input (which must then be float32).
+    """
+    g, graph, loss, _ = _with_loss(network, recipe, dtype)
+    wanted = {s.name: s.value for s in graph.slots if s.param.trained}
+    if of_input:
+        wanted["input"] = graph.inputs[0]
+    found = differentiate(g, loss, wanted.values())
+    g.slots = {name: replace(s, written=None) for name, s in g.slots.items()}
+    return remove_dead_code(g.graph({"loss": loss} | {name: found[v] for name, v in wanted.items() if v in found}))

@@ -1,0 +1,1 @@
+"""The conformance kit that an op or a backend runs on itself."""
