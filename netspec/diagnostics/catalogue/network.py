@@ -1,0 +1,150 @@
+"""Wording of what is wrong with the network: NS2 shapes that do not fit, NS3 layers that make no sense together."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.catalogue.entry import Entry
+
+NETWORK: dict[str, Entry] = {
+    "NS200": Entry("error", "shape error", "{message}", "{advice}"),
+    "NS201": Entry(
+        "error",
+        "kernel does not fit",
+        (
+            "{attribute} {kernel} does not fit the {input} input of '{layer}'",
+            "kernel {kernel} does not fit the {input} input of '{layer}'",
+        ),
+        (
+            "padding: same keeps {same}; {attribute}: {largest} gives {result}",
+            "padding: same keeps {same}; kernel: {largest} gives {result}",
+            "a smaller window, 'padding: same' or less pooling before it would fit",
+        ),
+    ),
+    "NS202": Entry(
+        "error",
+        "groups do not divide the channels",
+        (
+            "groups: {groups} does not divide the {channels} {which} channels of '{layer}'",
+            "groups: {groups} does not divide the {channels} channels of '{layer}'",
+        ),
+        ("groups can be {divisors}", "choose a number that divides the channels that come in and those that go out"),
+    ),
+    "NS203": Entry(
+        "error",
+        "shapes cannot be merged",
+        "'{layer}' cannot merge {shapes}: the shapes differ",
+        (
+            "{advice}",
+            "a conv with kernel: 1 on the shortcut gives it the channels, its stride the size, of the other branch",
+        ),
+    ),
+    "NS204": Entry(
+        "error",
+        "shapes cannot be joined",
+        "'{layer}' joins along {axis}, but {shapes} differ in another axis",
+        (
+            "{advice}",
+            "only {axis} may differ: give every branch the same strides, and 'padding: same' to each window",
+        ),
+    ),
+    "NS205": Entry(
+        "error",
+        "dense on an image",
+        "'{layer}' wants one row of features, but a {input} image comes in",
+        (
+            "put 'flatten' before it ({features} features), or 'global_avg_pool' ({channels} features)",
+            "put 'flatten' or 'global_avg_pool' before it",
+        ),
+    ),
+    "NS206": Entry(
+        "error",
+        "unknown layer in 'from'",
+        (
+            "layer '{later}' comes after this one, so its output is not there yet",
+            "no layer before this one is called '{name}'",
+        ),
+        (
+            "did you mean '{suggestion}'?",
+            "order is flow: move this layer below '{later}'",
+            "named before this one: {known}",
+            "give the layer that is meant a 'name:'",
+        ),
+    ),
+    "NS207": Entry(
+        "error",
+        "input looks channels-first",
+        "input {shape} looks channels-first, but shapes are written channels-last",
+        "write {suggestion}",
+    ),
+    "NS208": Entry(
+        "error",
+        "input lacks its channel axis",
+        "input {shape} lacks its channel axis",
+        ("write {suggestion}", "the last number says how many channels there are: 1 for grey, 3 for colour"),
+    ),
+    "NS209": Entry(
+        "error",
+        "expectation not met",
+        (
+            "expected {what} to be at least {minimum}, but it is {found}",
+            "expected {what} to be at most {maximum}, but it is {found}",
+            "expected {what} to be {expected}, but it is {found}",
+        ),
+    ),
+    "NS210": Entry(
+        "error",
+        "wrong number of axes",
+        "'{attribute}' gives {count} numbers, but the {input} input of '{layer}' has {axes} axes to slide over",
+        ("write one number for every axis alike, or one per axis: {suggestion}", "write one number, or one per axis"),
+    ),
+    "NS211": Entry(
+        "error",
+        "branches or from",
+        "'{layer}' merges its branches or the layers that 'from' names, but has {given}",
+        "write either branches, or 'from: [a, b]' beside the bare op",
+    ),
+    "NS301": Entry(
+        "warning",
+        "no activation between two layers",
+        "no activation between '{first}' and '{second}': together they can do no more than one linear layer",
+        "put one, such as relu, between them",
+    ),
+    "NS302": Entry(
+        "warning",
+        "activation twice in a row",
+        "activation '{second}' directly follows activation '{first}'",
+        "keep one of the two",
+    ),
+    "NS303": Entry(
+        "warning",
+        "bias before batch norm",
+        "the bias of '{layer}' has no effect: '{norm}' takes the mean away again",
+        ("bias: false saves {saved} parameters", "write bias: false"),
+    ),
+    "NS304": Entry(
+        "warning",
+        "softmax twice",
+        "softmax '{second}' works on the output of softmax '{first}', which makes nearly equal probabilities",
+        "keep the last one",
+    ),
+    "NS305": Entry(
+        "warning",
+        "dropout before batch norm",
+        "dropout '{dropout}' stands before '{norm}': the variance seen in training is not the one met in use",
+        "move the dropout behind the normalisation",
+    ),
+    "NS306": Entry(
+        "warning",
+        "columns lost to the floor",
+        "'{layer}' never reads the last {lost} of {total} along the {axis}: only the whole part is kept",
+        ("{advice}", "pad the input, or change the stride so that it divides"),
+    ),
+    "NS307": Entry(
+        "warning",
+        "stride larger than the window",
+        (
+            "stride {stride} of '{layer}' is larger than its {attribute} {kernel}: pixels in between are never read",
+            "stride {stride} of '{layer}' is larger than its kernel {kernel}: pixels in between are never read",
+        ),
+        "use a stride of at most {kernel}",
+    ),
+}

@@ -1,0 +1,51 @@
+"""Wording of what shows when a network meets its data and its machine: NS5 training, NS9 the run."""
+
+from __future__ import annotations
+
+from netspec.diagnostics.catalogue.entry import Entry
+
+RUNNING: dict[str, Entry] = {
+    "NS501": Entry(
+        "error",
+        "classes and last layer differ",
+        "data '{data}' has {classes} classes, but '{layer}' gives {outputs} numbers",
+        ("write {suggestion}", "let the last layer give {classes}"),
+    ),
+    "NS502": Entry(
+        "error",
+        "data and input differ",
+        "data '{data}' gives {found}, but the input is {expected}",
+        ("write input: {suggestion}", "change 'input:', or add a step to 'preprocess:' that makes them equal"),
+    ),
+    "NS901": Entry(
+        "error",
+        "back end cannot be used",
+        "back end '{backend}' cannot be used: {reason}",
+        ("usable here: {usable}", "'netspec doctor' says what is missing"),
+    ),
+    "NS902": Entry(
+        "error",
+        "not enough memory",
+        "this plan needs {needed}, but only {available} is free",
+        ("a batch of {batch} would fit", "use a smaller batch"),
+    ),
+    "NS903": Entry(
+        "error",
+        "number that is not finite",
+        (
+            "{quantity} became {value} at step {step}, first in '{layer}'",
+            "{quantity} became {value} at step {step}",
+        ),
+        "lower the learning rate, warm it up, or clip the gradients; the parameters of the step before are kept",
+    ),
+    "NS904": Entry(
+        "error",
+        "damaged checkpoint",
+        "checkpoint '{path}' is damaged: {problem}",
+        (
+            "the one before it is whole: {previous}",
+            "start from an older checkpoint, or afresh in another run directory",
+        ),
+    ),
+    "NS905": Entry("error", "data file at fault", "data file '{path}': {problem}", "{advice}"),
+}

@@ -1,0 +1,44 @@
+"""The bag into which every stage puts the mistakes it finds, so that one run reports them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from netspec.diagnostics.model import Diagnostic
+
+
+class Diagnostics:
+    """Collects diagnostics and gives them back in the order of the file, each once."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
+        self._found = list(found)
+
+    def append(self, diagnostic: Diagnostic) -> None:
+        """Add one diagnostic."""
+        self._found.append(diagnostic)
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add several diagnostics."""
+        self._found.extend(diagnostics)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any diagnostic has the severity ``error``."""
+        return any(diagnostic.severity == "error" for diagnostic in self._found)
+
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        """By file, line, column, end and code; what says the same about the same place stands once."""
+        ordered = sorted(self._found, key=lambda diagnostic: (diagnostic.span, diagnostic.code))
+        unique = {
+            (diagnostic.span, diagnostic.code, diagnostic.message): diagnostic for diagnostic in reversed(ordered)
+        }
+        return tuple(reversed(unique.values()))
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self.sorted())
+
+    def __len__(self) -> int:
+        """How many were added, repetitions included; 0 exactly when there are none."""
+        return len(self._found)

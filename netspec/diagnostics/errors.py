@@ -1,0 +1,42 @@
+"""The exceptions that leave netspec: a spec that is refused, a run that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from netspec.diagnostics.collector import Diagnostics
+from netspec.diagnostics.model import Diagnostic
+
+
+class NetspecError(Exception):
+    """What every netspec exception is."""
+
+
+class SpecError(NetspecError):
+    """A spec has mistakes. ``diagnostics`` holds them in the order of the file.
+
+    With ``sources`` (file name to text) the message shows them in full, otherwise one line each.
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], sources: Mapping[str, str] | None = None) -> None:
+        self.diagnostics = Diagnostics(diagnostics).sorted()
+        self.sources = dict(sources or {})
+        super().__init__(self.diagnostics, self.sources)
+
+    def __str__(self) -> str:
+        from netspec.diagnostics.render import render_concise, render_text
+
+        if not self.sources:
+            return render_concise(self.diagnostics)
+        return render_text(self.diagnostics, self.sources, color=False)
+
+
+class RunError(NetspecError):
+    """A run failed. ``diagnostic`` says where in the spec it comes from, where that is known."""
+
+    def __init__(self, message: str, diagnostic: Diagnostic | None = None) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(message, diagnostic)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
