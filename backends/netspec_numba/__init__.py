@@ -1,0 +1,1 @@
+"""The CPU backend of netspec: kernels compiled for the host by Numba."""

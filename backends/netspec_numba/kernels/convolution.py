@@ -1,0 +1,250 @@
+"""Convolution and its two gradients, for any number of axes, stride, padding, dilation and groups.
+
+forward          y (N, P, K)            = bias (K) + sum over taps, input channels   x (N, P', C)  w (taps, C/groups, K)
+data gradient    dx (N, P', C)          = sum over taps, output channels             dy (N, P, K)  w (taps, C/groups, K)
+weight gradient  dw (taps, C/groups, K) = sum over samples, positions                x (N, P', C)  dy (N, P, K)
+
+P' is the input position that output position P reads through a tap. The first two are one computation with
+different index tables. Summation order depends on shapes alone, so results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netspec.core.types import TensorType
+from netspec.core.window import WindowGeometry
+from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.host import LANES
+from netspec_numba.kernels.drivers import ENOUGH_TASKS, STRIP_LANES, accumulate_strips, multiply_tiles
+from netspec_numba.kernels.index_tables import (
+    TileTable,
+    data_gradient_tiles,
+    forward_tiles,
+    samples_filling_tiles,
+    weight_gradient_pairs,
+)
+from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
+from netspec_numba.kernels.packing import (
+    Int64s,
+    WeightOrder,
+    column_panels,
+    forward_order,
+    pack_weights,
+    packed_panels,
+    packed_size,
+    pad_rows,
+    transposed_order,
+    unpacked_panels,
+)
+from netspec_numba.kernels.views import Source, View, input_view, output_view, source_of, stored_columns
+
+Types = tuple[TensorType, ...]
+
+LONGEST_ROW_IN_PLACE = 1024
+"""Columns up to which weights are read in place: longer rows lie too far apart for caches and address translation."""
+
+CHUNK_POSITIONS = 256
+"""Output positions whose gradients, in one panel, stay in the first-level cache while all taps pass over them."""
+
+LARGEST_TAP_GROUP = 12
+"""Taps whose partial weight gradients, in one strip, stay in the first-level cache."""
+
+
+def _copied_input(source: Source, batch: int) -> int:
+    """Floats of workspace for the copy of the input with padded rows."""
+    return batch * source.padding.size if source.padding else 0
+
+
+def _input_launch(source: Source, x: Operand, request: Request) -> tuple[Array, Launch | None]:
+    """The array that the kernels read x from, and what must run first to fill it."""
+    padding = source.padding
+    if padding is None:
+        return x.array, None
+    padded = request.scratch["input"]
+
+    def launch(n: int) -> None:
+        pad_rows(x.array, padded, n * padding.rows, padding.row, padding.padded_row, padding.before)
+
+    return padded, launch
+
+
+def _reads_weights_in_place(y: TensorType, groups: int) -> bool:
+    """Whether the forward direction reads unpacked weights. A plain output never stores the columns past its last."""
+    return y.block is None and groups == 1 and y.channels <= LONGEST_ROW_IN_PLACE
+
+
+def _forward_order(source: Source, y: TensorType, groups: int) -> WeightOrder:
+    return forward_order(source.geometry.taps, source.view.channels, y.channels, groups)
+
+
+def _transposed_order(geometry: WindowGeometry, dy: TensorType, dx: TensorType, groups: int) -> WeightOrder:
+    return transposed_order(geometry.taps, dx.channels, dy.channels, groups)
+
+
+def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Workspace of ``conv``: padded input rows and packed weights."""
+    source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
+    in_place = _reads_weights_in_place(outputs[0], attrs.groups)
+    weights = 0 if in_place else packed_size(_forward_order(source, outputs[0], attrs.groups))
+    return {"input": _copied_input(source, batch), "weights": weights}
+
+
+@kernel("conv", scratch=forward_scratch)
+def convolution(request: Request) -> Launch:
+    """y = convolution of x with weight, plus bias if there is a third input."""
+    x, weight, *bias = request.inputs
+    (y,) = request.outputs
+    groups = request.attrs.groups
+    source = source_of(x.type, request.attrs.geometry(x.type), groups)
+    read, prepare = _input_launch(source, x, request)
+    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
+    table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
+    order = _forward_order(source, y.type, groups)
+    packed = None if _reads_weights_in_place(y.type, groups) else request.scratch["weights"]
+    product = _Product(source.view, read, y, table, order, weight.array, packed, bias[0].array if bias else None)
+    multiply = product.launch()
+    if prepare is None:
+        return multiply
+
+    def launch(n: int) -> None:
+        prepare(n)
+        multiply(n)
+
+    return launch
+
+
+def data_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Workspace of ``conv.dx``: packed weights."""
+    (dy, _), (dx,) = inputs, outputs
+    return {"weights": packed_size(_transposed_order(attrs.geometry(dx), dy, dx, attrs.groups))}
+
+
+@kernel("conv.dx", scratch=data_gradient_scratch)
+def data_gradient(request: Request) -> Launch:
+    """dx = convolution of dy with the transposed weight, every position through the taps that read it."""
+    dy, weight = request.inputs
+    (dx,) = request.outputs
+    geometry = request.attrs.geometry(dx.type)
+    view = input_view(dy.type)
+    samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
+    table = data_gradient_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
+    order = _transposed_order(geometry, dy.type, dx.type, request.attrs.groups)
+    return _Product(view, dy.array, dx, table, order, weight.array, request.scratch["weights"], None).launch()
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """Positions times weights: what the forward direction and the data gradient have in common."""
+
+    view: View
+    x: Array
+    y: Operand
+    table: TileTable
+    order: WeightOrder
+    weight: Array
+    packed: Array | None
+    """Where the weights are packed; None to read them in place."""
+    bias: Array | None
+
+    def launch(self) -> Launch:
+        """Pack the weights, then multiply every tile with every panel."""
+        view, table, order, weight, packed = self.view, self.table, self.order, self.weight, self.packed
+        result = output_view(self.y.type)
+        zeros = np.zeros(max(view.lanes, LANES), np.float32)
+        panels = unpacked_panels(order) if packed is None else packed_panels(order)
+        operands = (self.x, view.sample, view.block, view.lanes, zeros, weight if packed is None else packed)
+        bias = (zeros, 0) if self.bias is None else (self.bias, order.columns)
+        output = (self.y.array, result.sample, result.block, stored_columns(self.y.type))
+        tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels)
+        arguments = (*operands, *bias, *output, *tables)
+        packing = (panels, *order.numbers)
+
+        def launch(n: int) -> None:
+            if packed is not None:
+                pack_weights(weight, packed, *packing)
+            multiply_tiles(n, *arguments)
+
+        return launch
+
+
+@dataclass(frozen=True, slots=True)
+class _Division:
+    """How a weight gradient is cut into tasks: strips of channels, groups of taps, parts of the batch.
+
+    The batch is cut first, down to single samples, since taps that are computed together read x and dy once.
+    """
+
+    strips: Int64s
+    tap_groups: int
+    batch_parts: int
+    part: int
+    """Floats of one task's sums."""
+
+    def partial(self, threads: int) -> int:
+        """Floats of all partial sums: one set a thread if they are written at once, else one a task."""
+        return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * len(self.strips))
+
+
+def _divide(source: Source, dy: TensorType, groups: int, batch: int) -> _Division:
+    strips = _strips(source.view, dy.channels, groups)
+    taps = source.geometry.taps
+    batch_parts = min(batch, -(-ENOUGH_TASKS // len(strips)))
+    tap_groups = min(taps, max(-(-taps // LARGEST_TAP_GROUP), -(-ENOUGH_TASKS // (len(strips) * batch_parts))))
+    part = -(-taps // tap_groups) * STRIP_LANES * PANEL_VECTORS * LANES
+    return _Division(strips, tap_groups, batch_parts, part)
+
+
+def _strips(view: View, columns: int, groups: int) -> Int64s:
+    """Strip table: every panel of output channels with the input channels of its groups, ``STRIP_LANES`` at a time."""
+    group_channels, group_columns = view.channels // groups, columns // groups
+    strips = []
+    for column, vectors in column_panels(columns):
+        last = min(column + vectors * LANES, columns) - 1
+        channel = column // group_columns * group_channels
+        end = (last // group_columns + 1) * group_channels
+        while channel < end:
+            block, lane = divmod(channel, view.lanes)
+            rows = min(STRIP_LANES, view.lanes - lane, end - channel)
+            strips.append((column, vectors, block, lane, channel, rows))
+            channel += rows
+    return np.array(strips, np.int64)
+
+
+def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Workspace of ``conv.dw``: padded input rows and partial sums."""
+    x, dy = inputs
+    source = source_of(x, attrs.geometry(x), attrs.groups)
+    division = _divide(source, dy, attrs.groups, batch)
+    return {"input": _copied_input(source, batch), "partial": division.partial(threads)}
+
+
+@kernel("conv.dw", scratch=weight_gradient_scratch)
+def weight_gradient(request: Request) -> Launch:
+    """dw = sum over samples and positions of x times dy, in the logical order of weights."""
+    x, dy = request.inputs
+    (dw,) = request.outputs
+    groups, batch = request.attrs.groups, request.batch
+    source = source_of(x.type, request.attrs.geometry(x.type), groups)
+    read, prepare = _input_launch(source, x, request)
+    view, gradient = source.view, output_view(dy.type)
+    division = _divide(source, dy.type, groups, batch)
+    samples = max(1, min(-(-batch // division.batch_parts), CHUNK_POSITIONS // dy.type.positions))
+    table = weight_gradient_pairs(source.geometry, view, gradient, CHUNK_POSITIONS, samples)
+    operands = (read, view.sample, view.block, dy.array, gradient.sample, gradient.block, dw.array)
+    sums = (request.scratch["partial"], division.part)
+    tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
+    counts = (source.geometry.taps, division.tap_groups, division.batch_parts)
+    channels = (groups, view.channels // groups, dy.type.channels // groups)
+    arguments = (*operands, *sums, *tables, *counts, *channels)
+
+    def launch(n: int) -> None:
+        if prepare is not None:
+            prepare(n)
+        accumulate_strips(n, *arguments)
+
+    return launch

@@ -1,0 +1,207 @@
+"""The two parallel loops over tiles that every convolution and dense layer runs in.
+
+How work is cut depends on shapes alone, never on the number of threads. Distances count floats, as everywhere
+outside the micro-kernels, which are given bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import get_thread_id, njit, prange
+
+from netspec_numba.host import LANES
+from netspec_numba.kernels.microkernels import (
+    GRADIENT_ROWS,
+    TILE_ROWS,
+    forward_tile,
+    gradient_tile,
+)
+from netspec_numba.kernels.packing import END_CHANNEL, FIRST_CHANNEL, FIRST_COLUMN, OFFSET, ROW, TAP, VECTORS
+
+ENOUGH_TASKS = 16
+"""Tasks that keep the threads of a small machine evenly loaded."""
+
+CACHED_INPUT = 2**16
+"""Floats of input in a run of tiles, so that it stays in the second-level cache while all panels pass over it."""
+
+STRIP_LANES = max(LANES, GRADIENT_ROWS)
+"""Most input channels of one strip of a weight gradient."""
+
+STRIP_COLUMN, STRIP_VECTORS, STRIP_BLOCK, STRIP_LANE, STRIP_CHANNEL, STRIP_ROWS = range(6)
+"""Columns of a strip table: the output and input channels of one part of a weight gradient."""
+
+
+@njit(cache=True)
+def ceil_divide(dividend, divisor):
+    """The quotient of non-negative numbers, rounded up."""
+    return (dividend + divisor - 1) // divisor
+
+
+@njit(cache=True, parallel={"fusion": False}, nogil=True)
+def multiply_tiles(
+    n,
+    x,
+    x_sample,
+    x_block,
+    lanes,
+    zeros,
+    weights,
+    bias,
+    bias_columns,
+    y,
+    y_sample,
+    y_block,
+    y_columns,
+    samples,
+    starts,
+    taps,
+    sources,
+    destinations,
+    panels,
+):
+    """y = bias + x*w for the first ``n`` samples: every tile of a tile table, times every panel of weights.
+
+    The table covers ``samples`` samples. A task is a run of tiles and one panel. Tasks are ordered so that the
+    smaller of weights and input is read again and again.
+    """
+    tiles = len(starts) - 1
+    covers = ceil_divide(n, samples)
+    runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
+    runs = min(runs, tiles)
+    input_again = n * x_sample * len(panels)
+    weights_again = len(weights) * covers * runs
+    for index in prange(covers * runs * len(panels)):
+        task = np.int64(index)  # prange counts in uint64, which mixes with int64 to float64
+        if input_again < weights_again:
+            number, place = task // (covers * runs), task % (covers * runs)
+        else:
+            place, number = task // len(panels), task % len(panels)
+        cover, run = place // runs, place % runs
+        panel = panels[number]
+        column = panel[FIRST_COLUMN]
+        live = min(samples, n - cover * samples)
+        for tile in range(run * tiles // runs, (run + 1) * tiles // runs):
+            if destinations[tile * TILE_ROWS] >= live * y_sample:
+                continue
+            forward_tile(
+                panel[VECTORS],
+                x.ctypes.data + 4 * cover * samples * x_sample,
+                live * x_sample,
+                zeros.ctypes.data,
+                sources.ctypes.data + 4 * TILE_ROWS * starts[tile],
+                taps.ctypes.data + 4 * starts[tile],
+                starts[tile + 1] - starts[tile],
+                panel[FIRST_CHANNEL],
+                panel[END_CHANNEL],
+                lanes,
+                4 * x_block,
+                weights.ctypes.data + 4 * panel[OFFSET],
+                4 * panel[TAP],
+                4 * panel[ROW],
+                bias.ctypes.data + 4 * column,
+                bias_columns - column,
+                y.ctypes.data + 4 * (cover * samples * y_sample + column // LANES * y_block),
+                live * y_sample,
+                destinations.ctypes.data + 4 * TILE_ROWS * tile,
+                y_columns - column,
+                4 * y_block,
+            )
+
+
+@njit(cache=True, parallel={"fusion": False}, nogil=True)
+def accumulate_strips(
+    n,
+    x,
+    x_sample,
+    x_block,
+    dy,
+    dy_sample,
+    dy_block,
+    dw,
+    partial,
+    part,
+    samples,
+    starts,
+    per_sample,
+    pairs,
+    strips,
+    taps,
+    tap_groups,
+    batch_parts,
+    groups,
+    group_channels,
+    group_columns,
+):
+    """dw = sum over the first ``n`` samples and all pairs of a pair table of x*dy.
+
+    A task is one strip of dw (some input channels, one panel of output channels), one group of taps and one
+    part of the batch. It sums in ``part`` floats of its own of ``partial``; where the batch is in one part it
+    then writes dw, otherwise the parts are added up in their order first.
+    """
+    covers = ceil_divide(n, samples)
+    chunks = len(starts) // taps
+    cells = len(strips) * tap_groups
+    for number in prange(cells * batch_parts):
+        task = np.int64(number)
+        cell, batch_part = task % cells, task // cells
+        strip = strips[cell // tap_groups]
+        first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
+        start = part * (np.int64(get_thread_id()) if batch_parts == 1 else task)
+        for index in range(start, start + part):
+            partial[index] = np.float32(0)
+        for cover in range(batch_part * covers // batch_parts, (batch_part + 1) * covers // batch_parts):
+            live = min(samples, n - cover * samples)
+            x_start = cover * samples * x_sample + strip[STRIP_BLOCK] * x_block + strip[STRIP_LANE]
+            dy_start = cover * samples * dy_sample + strip[STRIP_COLUMN] // LANES * dy_block
+            for chunk in range(chunks):
+                for tap in range(first_tap, end_tap):
+                    entry = chunk * taps + tap
+                    sums = start + (tap - first_tap) * STRIP_LANES * strip[STRIP_VECTORS] * LANES
+                    for row in range(0, strip[STRIP_ROWS], GRADIENT_ROWS):
+                        gradient_tile(
+                            strip[STRIP_ROWS] - row,
+                            strip[STRIP_VECTORS],
+                            x.ctypes.data + 4 * (x_start + row),
+                            dy.ctypes.data + 4 * dy_start,
+                            pairs.ctypes.data + 8 * starts[entry],
+                            live * per_sample[entry],
+                            4 * dy_block,
+                            partial.ctypes.data + 4 * (sums + row * strip[STRIP_VECTORS] * LANES),
+                        )
+        if batch_parts == 1:
+            write_strip(partial, start, dw, strip, first_tap, end_tap, groups, group_channels, group_columns)
+    if batch_parts > 1:
+        for number in prange(cells):
+            cell = np.int64(number)
+            start = part * cell
+            for batch_part in range(1, batch_parts):
+                other = part * (batch_part * cells + cell)
+                for index in range(part):
+                    partial[start + index] += partial[other + index]
+            first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
+            strip = strips[cell // tap_groups]
+            write_strip(partial, start, dw, strip, first_tap, end_tap, groups, group_channels, group_columns)
+
+
+@njit(cache=True)
+def tap_range(number, taps, tap_groups):
+    """First and end tap of a group of taps."""
+    return number * taps // tap_groups, (number + 1) * taps // tap_groups
+
+
+@njit(cache=True)
+def write_strip(partial, start, dw, strip, first_tap, end_tap, groups, group_channels, group_columns):
+    """partial [taps, channels, columns], padded -> dw [taps, channels/groups, columns]; pairs within a group only."""
+    width = strip[STRIP_VECTORS] * LANES
+    first_column = strip[STRIP_COLUMN]
+    end_column = min(first_column + width, groups * group_columns)
+    for tap in range(first_tap, end_tap):
+        for row in range(strip[STRIP_ROWS]):
+            group = (strip[STRIP_CHANNEL] + row) // group_channels
+            channel = (strip[STRIP_CHANNEL] + row) % group_channels
+            low = max(first_column, group * group_columns)
+            high = min(end_column, (group + 1) * group_columns)
+            source = start + ((tap - first_tap) * STRIP_LANES + row) * width - first_column
+            target = (tap * group_channels + channel) * groups * group_columns
+            for column in range(low, high):
+                dw[target + column] = partial[source + column]

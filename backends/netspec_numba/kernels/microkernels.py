@@ -1,0 +1,307 @@
+"""The two inner loops of every convolution and dense layer, emitted as LLVM vector code.
+
+Both keep a tile of sums in vector registers and know nothing of windows, strides or padding: index tables say
+which numbers meet. Only the size of the tile and the vector width are constants of the code, so that each
+micro-kernel is compiled once and serves every shape.
+
+``forward_tile``   y[row, column] = bias[column] + sum over taps, channels: x[row, tap, channel] w[tap, channel, column]
+``gradient_tile``  dw[row, column] += sum over pairs: x[pair, row] dy[pair, column]
+
+The rows of a forward tile are positions, those of a gradient tile input channels; the columns of both are
+output channels, ``LANES`` to a vector. Each step broadcasts one x per row and multiplies it with the column
+vectors, so that the sums of a tile are independent of each other and of every other lane.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from netspec_numba.host import LANES, VECTOR_REGISTERS
+from netspec_numba.kernels.vectors import (
+    EMPTY_MASK,
+    FLOAT_BYTES,
+    INT32,
+    INT64,
+    VECTOR,
+    VECTOR_BYTES,
+    broadcast,
+    element,
+    fused_multiply_add,
+    leading_lanes,
+    load,
+    load_index,
+    masked_load,
+    masked_store,
+    pointer,
+    shift,
+    store,
+)
+
+PANEL_VECTORS = 2
+"""Vectors of output channels that a tile computes at once."""
+
+TILE_ROWS = 14 if VECTOR_REGISTERS >= 32 else 6
+"""Positions of a forward tile: its sums, one row of weights and one broadcast fill the registers."""
+
+GRADIENT_ROWS = 8 if VECTOR_REGISTERS >= 32 else 4
+"""Input channels of a gradient tile: with two vectors, enough sums in flight to hide the latency of adding."""
+
+CHANNELS_PER_TURN = 4
+"""Input channels that one turn of the inner loop of a forward tile handles."""
+
+Sums = list[list[ir.Value]]
+
+
+class ForwardArguments(NamedTuple):
+    """Arguments of ``forward_tile``, all int64; arrays are byte addresses, offsets count floats."""
+
+    vectors: ir.Value
+    """``PANEL_VECTORS``, or 1 in a narrow last panel."""
+    x: ir.Value
+    """Position 0, channel 0 of the input."""
+    x_limit: ir.Value
+    """Offsets at or past this one (unsigned, so -1 too) are padding and read from ``zeros``."""
+    zeros: ir.Value
+    """``lanes`` zeros."""
+    sources: ir.Value
+    """int32 [entries, TILE_ROWS]: offset of the position that a row reads through the entry's tap."""
+    taps: ir.Value
+    """int32 [entries]: tap of each entry."""
+    entries: ir.Value
+    first_channel: ir.Value
+    end_channel: ir.Value
+    lanes: ir.Value
+    """Channels in one block of x."""
+    x_block: ir.Value
+    """Bytes from one channel block of x to the next."""
+    weights: ir.Value
+    """Weight of tap 0, ``first_channel``, column 0."""
+    weight_tap: ir.Value
+    """Bytes from one tap to the next."""
+    weight_row: ir.Value
+    """Bytes from one channel to the next."""
+    bias: ir.Value
+    bias_columns: ir.Value
+    """Columns with a bias; the others start from zero and ``bias`` is not read there."""
+    y: ir.Value
+    """Position 0, column 0 of the output."""
+    y_limit: ir.Value
+    """Rows whose offset is at or past this one (unsigned) are not stored."""
+    destinations: ir.Value
+    """int32 [TILE_ROWS]: offset of the position that a row is stored to."""
+    y_columns: ir.Value
+    """Columns that are stored."""
+    y_block: ir.Value
+    """Bytes from one vector of columns to the next."""
+
+
+class GradientArguments(NamedTuple):
+    """Arguments of ``gradient_tile``, all int64; arrays are byte addresses, offsets count floats."""
+
+    rows: ir.Value
+    """Rows wanted, at most ``GRADIENT_ROWS``: for half of that or less, only half are computed."""
+    vectors: ir.Value
+    """``PANEL_VECTORS``, or 1 in a narrow last panel."""
+    x: ir.Value
+    """Position 0, first row of the input."""
+    dy: ir.Value
+    """Position 0, column 0 of the gradient of the output."""
+    pairs: ir.Value
+    """int32 [count, 2]: offsets of an input position and of the output position that reads it."""
+    count: ir.Value
+    dy_block: ir.Value
+    """Bytes from one vector of columns of dy to the next."""
+    dw: ir.Value
+    """float32 [rows, vectors*LANES], added to."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def forward_tile(
+    typing_context,
+    vectors,
+    x,
+    x_limit,
+    zeros,
+    sources,
+    taps,
+    entries,
+    first_channel,
+    end_channel,
+    lanes,
+    x_block,
+    weights,
+    weight_tap,
+    weight_row,
+    bias,
+    bias_columns,
+    y,
+    y_limit,
+    destinations,
+    y_columns,
+    y_block,
+):
+    """Compute and store a tile of ``TILE_ROWS`` positions and ``vectors`` vectors; see ``ForwardArguments``."""
+
+    def generate(context, builder, signature, arguments):
+        given = ForwardArguments(*arguments)
+        with builder.if_else(builder.icmp_signed("==", given.vectors, INT64(PANEL_VECTORS))) as (wide, narrow):
+            for branch, width in ((wide, PANEL_VECTORS), (narrow, 1)):
+                with branch:
+                    sums = _allocate_sums(builder, TILE_ROWS, width)
+                    _start_from_bias(builder, given, sums)
+                    _accumulate_window(builder, given, sums)
+                    _store_live_rows(builder, given, sums)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * len(ForwardArguments._fields)), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw):
+    """Add to a tile of ``GRADIENT_ROWS`` or fewer rows and ``vectors`` vectors; see ``GradientArguments``."""
+
+    def generate(context, builder, signature, arguments):
+        given = GradientArguments(*arguments)
+        many = builder.icmp_signed(">", given.rows, INT64(GRADIENT_ROWS // 2))
+        with builder.if_else(many) as (tall, short):
+            for row_branch, height in ((tall, GRADIENT_ROWS), (short, GRADIENT_ROWS // 2)):
+                with row_branch:
+                    two = builder.icmp_signed("==", given.vectors, INT64(PANEL_VECTORS))
+                    with builder.if_else(two) as (wide, narrow):
+                        for branch, width in ((wide, PANEL_VECTORS), (narrow, 1)):
+                            with branch:
+                                _accumulate_pairs(builder, given, height, width)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * len(GradientArguments._fields)), generate
+
+
+def _allocate_sums(builder: ir.IRBuilder, rows: int, vectors: int) -> Sums:
+    """Stack slots for the sums; LLVM turns them into registers since their addresses go nowhere."""
+    return [[cgutils.alloca_once(builder, VECTOR) for _ in range(vectors)] for _ in range(rows)]
+
+
+def _start_from_bias(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums) -> None:
+    bias = pointer(builder, given.bias)
+    for vector in range(len(sums[0])):
+        mask = leading_lanes(builder, given.bias_columns, skipped=vector * LANES)
+        start = masked_load(builder, mask, bias, vector * VECTOR_BYTES)
+        for row in sums:
+            builder.store(start, row[vector])
+
+
+def _accumulate_window(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums) -> None:
+    """Add x*w over channel blocks, taps and the channels of a block, in this order.
+
+    The blocks are outermost, since then the taps of a window find the same few cache lines of x.
+    """
+    first_block = builder.sdiv(given.first_channel, given.lanes)
+    end_block = builder.add(builder.sdiv(builder.sub(given.end_channel, INT64(1)), given.lanes), INT64(1))
+    with cgutils.for_range(builder, end_block, start=first_block) as block:
+        block_start = builder.mul(block.index, given.lanes)
+        first_lane = _maximum(builder, builder.sub(given.first_channel, block_start), INT64(0))
+        end_lane = _minimum(builder, builder.sub(given.end_channel, block_start), given.lanes)
+        x = shift(builder, pointer(builder, given.x), builder.mul(block.index, given.x_block))
+        skipped = builder.sub(block_start, given.first_channel)
+        weights = shift(builder, pointer(builder, given.weights), builder.mul(skipped, given.weight_row))
+        with cgutils.for_range(builder, given.entries) as entry:
+            tap = element(builder, pointer(builder, given.taps), entry.index)
+            tap = builder.sext(load_index(builder, tap, 0), INT64)
+            tap_weights = shift(builder, weights, builder.mul(tap, given.weight_tap))
+            positions = _positions_of_rows(builder, given, x, entry.index, len(sums))
+            _accumulate_channels(builder, given, sums, positions, tap_weights, first_lane, end_lane)
+
+
+def _positions_of_rows(
+    builder: ir.IRBuilder, given: ForwardArguments, x: ir.Value, entry: ir.Value, rows: int
+) -> list[ir.Value]:
+    """For each row, the pointer to the position it reads through the entry's tap, or to zeros."""
+    sources = pointer(builder, given.sources)
+    sources = shift(builder, sources, builder.mul(entry, INT64(4 * rows)))
+    limit = builder.trunc(given.x_limit, INT32)
+    zeros = pointer(builder, given.zeros)
+    positions = []
+    for row in range(rows):
+        offset = load_index(builder, sources, 4 * row)
+        inside = builder.icmp_unsigned("<", offset, limit)
+        positions.append(builder.select(inside, element(builder, x, offset), zeros))
+    return positions
+
+
+def _accumulate_channels(
+    builder: ir.IRBuilder,
+    given: ForwardArguments,
+    sums: Sums,
+    positions: list[ir.Value],
+    weights: ir.Value,
+    first_lane: ir.Value,
+    end_lane: ir.Value,
+) -> None:
+    """Add x*w over the lanes of one block seen through one tap."""
+
+    def step(lane: ir.Value, ahead: int) -> None:
+        row_weights = shift(builder, weights, builder.mul(builder.add(lane, INT64(ahead)), given.weight_row))
+        columns = [load(builder, row_weights, vector * VECTOR_BYTES) for vector in range(len(sums[0]))]
+        for position, row in zip(positions, sums, strict=True):
+            value = broadcast(builder, element(builder, position, lane), ahead * FLOAT_BYTES)
+            for column, total in zip(columns, row, strict=True):
+                builder.store(fused_multiply_add(builder, value, column, builder.load(total)), total)
+
+    count = builder.sub(end_lane, first_lane)
+    whole_turns = builder.sub(end_lane, builder.srem(count, INT64(CHANNELS_PER_TURN)))
+    turns = cgutils.for_range_slice(builder, first_lane, whole_turns, INT64(CHANNELS_PER_TURN))
+    with turns as (lane, _):
+        for ahead in range(CHANNELS_PER_TURN):
+            step(lane, ahead)
+    with cgutils.for_range(builder, end_lane, start=whole_turns) as rest:
+        step(rest.index, 0)
+
+
+def _store_live_rows(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums) -> None:
+    y = pointer(builder, given.y)
+    destinations = pointer(builder, given.destinations)
+    limit = builder.trunc(given.y_limit, INT32)
+    columns = [leading_lanes(builder, given.y_columns, skipped=vector * LANES) for vector in range(len(sums[0]))]
+    for number, row in enumerate(sums):
+        offset = load_index(builder, destinations, 4 * number)
+        live = builder.icmp_unsigned("<", offset, limit)
+        place = element(builder, y, offset)
+        for vector, total in enumerate(row):
+            mask = builder.select(live, columns[vector], EMPTY_MASK)
+            block = shift(builder, place, builder.mul(given.y_block, INT64(vector)))
+            masked_store(builder, mask, builder.load(total), block)
+
+
+def _accumulate_pairs(builder: ir.IRBuilder, given: GradientArguments, rows: int, vectors: int) -> None:
+    """Load the tile of dw, add x*dy over all pairs, store it."""
+    x, dy, pairs, dw = (pointer(builder, address) for address in (given.x, given.dy, given.pairs, given.dw))
+    sums = _allocate_sums(builder, rows, vectors)
+    cells = [
+        (sums[row][vector], (row * vectors + vector) * VECTOR_BYTES) for row in range(rows) for vector in range(vectors)
+    ]
+    for total, offset in cells:
+        builder.store(load(builder, dw, offset), total)
+    with cgutils.for_range(builder, given.count) as pair:
+        offsets = shift(builder, pairs, builder.mul(pair.index, INT64(8)))
+        x_position = element(builder, x, load_index(builder, offsets, 0))
+        dy_position = element(builder, dy, load_index(builder, offsets, 4))
+        blocks = [shift(builder, dy_position, builder.mul(given.dy_block, INT64(vector))) for vector in range(vectors)]
+        columns = [load(builder, block) for block in blocks]
+        for number, row in enumerate(sums):
+            value = broadcast(builder, x_position, number * FLOAT_BYTES)
+            for column, total in zip(columns, row, strict=True):
+                builder.store(fused_multiply_add(builder, value, column, builder.load(total)), total)
+    for total, offset in cells:
+        store(builder, builder.load(total), dw, offset)
+
+
+def _maximum(builder: ir.IRBuilder, left: ir.Value, right: ir.Value) -> ir.Value:
+    return builder.select(builder.icmp_signed(">", left, right), left, right)
+
+
+def _minimum(builder: ir.IRBuilder, left: ir.Value, right: ir.Value) -> ir.Value:
+    return builder.select(builder.icmp_signed("<", left, right), left, right)

@@ -1,0 +1,154 @@
+"""Weights and plain inputs rearranged into the order in which the micro-kernels read them.
+
+A *panel* is the strip of output columns that one tile computes: one or two vectors. With groups, the columns
+of a panel may belong to several of them; the panel then spans the input channels of all its groups, and a
+weight between a column and a channel of another group is zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+from netspec_numba.host import LANES
+from netspec_numba.kernels.microkernels import PANEL_VECTORS
+
+Floats = npt.NDArray[np.float32]
+Int64s = npt.NDArray[np.int64]
+
+FIRST_COLUMN, VECTORS, FIRST_CHANNEL, END_CHANNEL, OFFSET, ROW, TAP = range(7)
+"""Columns of a panel table. OFFSET, ROW and TAP place the weight of (tap, channel, column) of a panel at
+``OFFSET + tap*TAP + (channel - FIRST_CHANNEL)*ROW + column - FIRST_COLUMN`` in the array it is read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightOrder:
+    """How the logical weight [taps, channels/groups, columns] is indexed by one direction of a convolution.
+
+    The forward direction multiplies input channels with columns that are output channels; the data gradient
+    swaps the two. The weight of (tap, channel ``c`` and column ``k`` of group ``g``, both counted within it)
+    lies at ``tap*tap_stride + g*group_stride + c*channel_stride + k*column_stride``.
+    """
+
+    taps: int
+    groups: int
+    group_channels: int
+    group_columns: int
+    tap_stride: int
+    group_stride: int
+    channel_stride: int
+    column_stride: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All fields, in their order, for compiled code."""
+        return astuple(self)
+
+    @property
+    def columns(self) -> int:
+        """Columns of all groups."""
+        return self.groups * self.group_columns
+
+
+def forward_order(taps: int, channels: int, columns: int, groups: int) -> WeightOrder:
+    """Order of a forward convolution from ``channels`` input to ``columns`` output channels."""
+    ours, theirs = channels // groups, columns // groups
+    return WeightOrder(taps, groups, ours, theirs, ours * columns, theirs, columns, 1)
+
+
+def transposed_order(taps: int, channels: int, columns: int, groups: int) -> WeightOrder:
+    """Order of the data gradient of the same convolution: channels are its outputs, columns its inputs."""
+    ours, theirs = channels // groups, columns // groups
+    return WeightOrder(taps, groups, theirs, ours, ours * columns, theirs, 1, columns)
+
+
+def packed_panels(order: WeightOrder) -> Int64s:
+    """Panel table [panels, 7] of weights packed as [panel][tap][channel][column], columns padded to vectors."""
+    rows = []
+    offset = 0
+    for first, vectors in column_panels(order.columns):
+        last = min(first + vectors * LANES, order.columns) - 1
+        first_channel = first // order.group_columns * order.group_channels
+        end_channel = (last // order.group_columns + 1) * order.group_channels
+        row = vectors * LANES
+        tap = (end_channel - first_channel) * row
+        rows.append((first, vectors, first_channel, end_channel, offset, row, tap))
+        offset += order.taps * tap
+    return np.array(rows, np.int64)
+
+
+def packed_size(order: WeightOrder) -> int:
+    """Floats that the packed weights take."""
+    last = packed_panels(order)[-1]
+    return int(last[OFFSET] + order.taps * last[TAP])
+
+
+def unpacked_panels(order: WeightOrder) -> Int64s:
+    """Panel table of weights read where they are; for one group, and columns that are contiguous.
+
+    The last vector of a row then holds the beginning of the next row, which must not be stored.
+    """
+    rows = [
+        (first, vectors, 0, order.group_channels, first, order.channel_stride, order.tap_stride)
+        for first, vectors in column_panels(order.columns)
+    ]
+    return np.array(rows, np.int64)
+
+
+def column_panels(columns: int) -> list[tuple[int, int]]:
+    """(first column, vectors) of each panel; the last one is narrower where that suffices."""
+    vectors = -(-columns // LANES)
+    return [(first * LANES, min(PANEL_VECTORS, vectors - first)) for first in range(0, vectors, PANEL_VECTORS)]
+
+
+@njit(cache=True, parallel={"fusion": False}, nogil=True)
+def pack_weights(
+    weight,
+    packed,
+    panels,
+    taps,
+    groups,
+    group_channels,
+    group_columns,
+    tap_stride,
+    group_stride,
+    channel_stride,
+    column_stride,
+):
+    """weight, logical order -> packed [panel][tap][channel][column], zero outside groups and past the last column."""
+    for number in prange(len(panels) * taps):
+        task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
+        panel, tap = panels[task // taps], task % taps
+        start = panel[OFFSET] + tap * panel[TAP]
+        for index in range(start, start + panel[TAP]):
+            packed[index] = np.float32(0)
+        first_column = panel[FIRST_COLUMN]
+        end_column = min(first_column + panel[ROW], groups * group_columns)
+        for group in range(first_column // group_columns, (end_column - 1) // group_columns + 1):
+            low = max(first_column, group * group_columns)
+            high = min(end_column, (group + 1) * group_columns)
+            for channel in range(group_channels):
+                row = (
+                    start + (group * group_channels + channel - panel[FIRST_CHANNEL]) * panel[ROW] + low - first_column
+                )
+                source = tap * tap_stride + group * group_stride + channel * channel_stride
+                source += (low - group * group_columns) * column_stride
+                for column in range(high - low):
+                    packed[row + column] = weight[source + column * column_stride]
+
+
+@njit(cache=True, parallel={"fusion": False}, nogil=True)
+def pad_rows(x, padded, rows, row, padded_row, before):
+    """x [rows, row] -> padded [rows, padded_row], each row moved right by ``before`` with zeros on both sides."""
+    copied = min(row, padded_row - before)
+    for number in prange(rows):
+        source, start = np.int64(number) * row, np.int64(number) * padded_row
+        for index in range(before):
+            padded[start + index] = np.float32(0)
+        for index in range(copied):
+            padded[start + before + index] = x[source + index]
+        for index in range(before + copied, padded_row):
+            padded[start + index] = np.float32(0)

@@ -1,0 +1,100 @@
+"""Words of LLVM that the micro-kernels are written in: byte addresses, vectors of ``LANES`` floats, masks.
+
+Every function adds instructions to an llvmlite ``IRBuilder`` and returns the value they compute. Addresses
+are opaque pointers and offsets count bytes. Memory is only assumed to be aligned to single floats: the
+processors with wide vectors read unaligned vectors at full speed unless they straddle a cache line.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from netspec_numba.host import LANES
+
+FLOAT = ir.FloatType()
+INT8 = ir.IntType(8)
+INT32 = ir.IntType(32)
+INT64 = ir.IntType(64)
+POINTER = ir.PointerType()
+VECTOR = ir.VectorType(FLOAT, LANES)
+MASK = ir.VectorType(ir.IntType(1), LANES)
+INDICES = ir.VectorType(INT32, LANES)
+
+FLOAT_BYTES = 4
+VECTOR_BYTES = FLOAT_BYTES * LANES
+ZERO = ir.Constant(VECTOR, [ir.Constant(FLOAT, 0.0)] * LANES)
+EMPTY_MASK = ir.Constant(MASK, [ir.Constant(ir.IntType(1), 0)] * LANES)
+
+
+def pointer(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
+    """An integer address as a pointer."""
+    return builder.inttoptr(address, POINTER)
+
+
+def shift(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int) -> ir.Value:
+    """``base`` moved by ``offset`` bytes."""
+    if isinstance(offset, int):
+        offset = INT64(offset)
+    return builder.gep(base, [offset], source_etype=INT8)
+
+
+def element(builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
+    """``base`` moved by ``index`` four-byte elements; an int32 index is extended with its sign."""
+    return builder.gep(base, [index], source_etype=FLOAT)
+
+
+def load_index(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int) -> ir.Value:
+    """The int32 at ``base + offset``."""
+    return builder.load(shift(builder, base, offset), typ=INT32, align=4)
+
+
+def load(builder: ir.IRBuilder, base: ir.Value, offset: int = 0) -> ir.Value:
+    """The vector at ``base + offset``."""
+    return builder.load(shift(builder, base, offset), typ=VECTOR, align=FLOAT_BYTES)
+
+
+def store(builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: int = 0) -> None:
+    """Write a vector to ``base + offset``."""
+    builder.store(value, shift(builder, base, offset), align=FLOAT_BYTES)
+
+
+def broadcast(builder: ir.IRBuilder, base: ir.Value, offset: int = 0) -> ir.Value:
+    """The float at ``base + offset`` in every lane."""
+    return _splat(builder, builder.load(shift(builder, base, offset), typ=FLOAT, align=FLOAT_BYTES), VECTOR)
+
+
+def fused_multiply_add(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, addend: ir.Value) -> ir.Value:
+    """``left * right + addend``, rounded once."""
+    function = _declare(builder, f"llvm.fma.v{LANES}f32", ir.FunctionType(VECTOR, [VECTOR] * 3))
+    return builder.call(function, [left, right, addend])
+
+
+def leading_lanes(builder: ir.IRBuilder, count: ir.Value, skipped: int = 0) -> ir.Value:
+    """The mask of the lanes ``i`` with ``skipped + i < count`` (``count`` is an int64)."""
+    indices = ir.Constant(INDICES, [ir.Constant(INT32, skipped + lane) for lane in range(LANES)])
+    limit = _splat(builder, builder.trunc(count, INT32), INDICES)
+    return builder.icmp_signed("<", indices, limit)
+
+
+def masked_load(builder: ir.IRBuilder, mask: ir.Value, base: ir.Value, offset: int = 0) -> ir.Value:
+    """The vector at ``base + offset``, with zero in the lanes outside ``mask``, which are not read."""
+    signature = ir.FunctionType(VECTOR, [POINTER, INT32, MASK, VECTOR])
+    function = _declare(builder, f"llvm.masked.load.v{LANES}f32.p0", signature)
+    return builder.call(function, [shift(builder, base, offset), INT32(FLOAT_BYTES), mask, ZERO])
+
+
+def masked_store(builder: ir.IRBuilder, mask: ir.Value, value: ir.Value, base: ir.Value) -> None:
+    """Write the lanes of ``value`` inside ``mask`` to ``base``; the others leave memory untouched."""
+    signature = ir.FunctionType(ir.VoidType(), [VECTOR, POINTER, INT32, MASK])
+    function = _declare(builder, f"llvm.masked.store.v{LANES}f32.p0", signature)
+    builder.call(function, [value, base, INT32(FLOAT_BYTES), mask])
+
+
+def _splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.Value:
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, INT32(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(INDICES, [0] * LANES))
+
+
+def _declare(builder: ir.IRBuilder, name: str, signature: ir.FunctionType) -> ir.Function:
+    return builder.module.globals.get(name) or ir.Function(builder.module, signature, name)
