@@ -1,4 +1,4 @@
-"""Graphs to be tried, with the numbers that go in: an op alone, forward and backward, and whole training steps."""
+"""Graphs to be tried, with the numbers that go in: an op alone, forward and backward, or any graph."""
 
 from __future__ import annotations
 
@@ -10,18 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from netspec.core.builder import Builder
-from netspec.core.declare import REGISTRIES, declaration_of
+from netspec.core.declare import declaration_of
 from netspec.core.graph import Graph, Node, Param, Slot, Value
 from netspec.core.reference import Case
 from netspec.core.types import TensorType
-from netspec.declarations.losses import CrossEntropy
-from netspec.declarations.ops.dense import Dense
-from netspec.declarations.recipe import Recipe
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
-from netspec.passes.step import training_step
-from netspec.testing.cases import supplied
 from netspec.testing.weighted_sum import WeightedSum
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -88,19 +83,9 @@ def is_differentiable(case: Case) -> bool:
     return declaration.has("grad") or declaration.has("training")
 
 
-def step_trials(batch: int = 3) -> tuple[Trial, ...]:
-    """A training step of a small network per optimiser, with the variants that its reference module adds."""
-    found = []
-    for declaration in REGISTRIES["optimizer"].all():
-        for rule in dict.fromkeys((declaration.make(), *supplied(declaration))):
-            g = Builder("step")
-            x = g.input("x", TensorType((6,)))
-            g.path = "dense"
-            head = g.layer(Dense(units=17), x).output
-            graph = training_step(g.graph({"main": head}, {"main": head}), Recipe(optimizer=rule, loss=CrossEntropy()))
-            case = Case(rule, (), integers=17)
-            found.append(_trial(f"step of {rule!r}", graph, "train", case, batch, {}))
-    return tuple(found)
+def trial(name: str, graph: Graph, mode: Mode, batch: int, classes: int) -> Trial:
+    """Any graph as a trial; labels, where it takes some, are below ``classes``."""
+    return _trial(name, graph, mode, Case(None, (), integers=classes), batch, {})
 
 
 def _place(case: Case) -> tuple[Builder, Node]:

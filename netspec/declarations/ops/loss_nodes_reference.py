@@ -15,10 +15,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def _rows(logits: Array, labels: Array, smoothing: float) -> tuple[Array, Array, Array]:
-    """Per position in a row: logits, targets ``(1 − ε) onehot + ε/K``, and ``log Σⱼ e^zⱼ`` (a column)."""
-    z = logits.reshape(-1, logits.shape[-1])
+    """Per position in a row: logits, targets ``(1 − ε) onehot + ε/K``, and ``log Σⱼ e^zⱼ`` (a column).
+
+    The target of a label that is no class is NaN.
+    """
+    z, label = logits.reshape(-1, logits.shape[-1]), labels.reshape(-1, 1)
     classes = z.shape[-1]
-    target = (1 - smoothing) * np.eye(classes)[labels.reshape(-1)] + smoothing / classes
+    onehot = np.where((label >= 0) & (label < classes), label == np.arange(classes), np.nan)
+    target = (1 - smoothing) * onehot + smoothing / classes
     top = z.max(axis=-1, keepdims=True)
     return z, target, top + np.log(np.exp(z - top).sum(axis=-1, keepdims=True))
 

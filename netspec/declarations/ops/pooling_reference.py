@@ -47,7 +47,8 @@ def max_pool_dx(attrs: MaxPoolDx, inputs: Sequence[Array], context: Context) -> 
 def _divisor(attrs: AvgPool | AvgPoolDx, x: TensorType) -> Array:
     """Cells that count in each mean, ``(*output, 1)``: real ones, or with ``count_padding`` those of the padding too.
 
-    Cells beyond the padding, which a window reaches when sizes are rounded up, never count.
+    Cells beyond the padding, which a window reaches when sizes are rounded up, never count. A window without any such
+    cell is a sum of nothing, which 1 may divide.
     """
     window, after = attrs.geometry(x), attrs.padding_after(x)
     counted = np.zeros((1, *padded_sides(window), 1))
@@ -56,7 +57,7 @@ def _divisor(attrs: AvgPool | AvgPoolDx, x: TensorType) -> Array:
         counted[(slice(None), *(slice(0, b + n + a) for b, n, a in sides))] = 1
     else:
         counted[inside(window)] = 1
-    return np.asarray(sum(counted[cells] for _, cells in taps(window)))[0]
+    return np.maximum(np.sum([counted[cells] for _, cells in taps(window)], axis=0)[0], 1)
 
 
 def avg_pool(attrs: AvgPool, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
