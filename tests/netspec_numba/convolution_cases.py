@@ -68,7 +68,9 @@ class Case:
         return self.name
 
 
-def case(name: str, spatial: tuple[int, ...], channels: int, outputs: int, size: tuple[int, ...], **options: Any) -> Case:
+def case(
+    name: str, spatial: tuple[int, ...], channels: int, outputs: int, size: tuple[int, ...], **options: Any
+) -> Case:
     """A case with numbers in place of tuples where all axes agree: stride, dilation, pad (or pairs as ``padding``)."""
     axes = len(spatial)
 
@@ -97,7 +99,9 @@ def patches(x: Array, geometry: WindowGeometry) -> list[tuple[tuple[Array, ...],
     return found
 
 
-def reference(op: str, geometry: WindowGeometry, groups: int, left: Array, right: Array, result: tuple[int, ...]) -> Array:
+def reference(
+    op: str, geometry: WindowGeometry, groups: int, left: Array, right: Array, result: tuple[int, ...]
+) -> Array:
     """y from (x, w), dx from (dy, w) or dw from (x, dy), channels last, w [taps, channels/groups, outputs]."""
     total = np.zeros(result)
     shape = (groups, -1)

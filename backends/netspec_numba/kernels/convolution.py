@@ -20,7 +20,7 @@ from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.drivers import ENOUGH_TASKS, STRIP_LANES, accumulate_strips, multiply_tiles
+from netspec_numba.kernels.drivers import ENOUGH_TASKS, STRIP_ROWS, STRIP_VECTORS, accumulate_strips, multiply_tiles
 from netspec_numba.kernels.index_tables import (
     TileTable,
     data_gradient_tiles,
@@ -28,7 +28,7 @@ from netspec_numba.kernels.index_tables import (
     samples_filling_tiles,
     weight_gradient_pairs,
 )
-from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
+from netspec_numba.kernels.microkernels import GRADIENT_ROWS, TILE_ROWS
 from netspec_numba.kernels.packing import (
     Int64s,
     WeightOrder,
@@ -50,6 +50,9 @@ LONGEST_ROW_IN_PLACE = 1024
 
 CHUNK_POSITIONS = 256
 """Output positions whose gradients, in one panel, stay in the first-level cache while all taps pass over them."""
+
+STRIP_CHANNELS = 2 * GRADIENT_ROWS
+"""Most input channels of one strip of a weight gradient."""
 
 LARGEST_TAP_GROUP = 12
 """Taps whose partial weight gradients, in one strip, stay in the first-level cache."""
@@ -174,12 +177,11 @@ class _Product:
 
 @dataclass(frozen=True, slots=True)
 class _Division:
-    """How a weight gradient is cut into tasks: strips of channels, groups of taps, parts of the batch.
-
-    The batch is cut first, down to single samples, since taps that are computed together read x and dy once.
-    """
+    """How a weight gradient is cut into tasks: strips of channels, groups of taps, parts of the batch."""
 
     strips: Int64s
+    strip_lanes: int
+    """Input channels a strip has room for, a multiple of what a gradient tile computes."""
     tap_groups: int
     batch_parts: int
     part: int
@@ -191,16 +193,19 @@ class _Division:
 
 
 def _divide(source: Source, dy: TensorType, groups: int, batch: int) -> _Division:
+    """Cut the batch before the taps, since taps that one task computes read x and dy together."""
     strips = _strips(source.view, dy.channels, groups)
     taps = source.geometry.taps
-    batch_parts = min(batch, -(-ENOUGH_TASKS // len(strips)))
-    tap_groups = min(taps, max(-(-taps // LARGEST_TAP_GROUP), -(-ENOUGH_TASKS // (len(strips) * batch_parts))))
-    part = -(-taps // tap_groups) * STRIP_LANES * PANEL_VECTORS * LANES
-    return _Division(strips, tap_groups, batch_parts, part)
+    tap_groups = -(-taps // LARGEST_TAP_GROUP)
+    batch_parts = min(batch, -(-ENOUGH_TASKS // (len(strips) * tap_groups)))
+    tap_groups = min(taps, max(tap_groups, -(-ENOUGH_TASKS // (len(strips) * batch_parts))))
+    strip_lanes = -(-int(strips[:, STRIP_ROWS].max()) // GRADIENT_ROWS) * GRADIENT_ROWS
+    part = -(-taps // tap_groups) * strip_lanes * int(strips[:, STRIP_VECTORS].max()) * LANES
+    return _Division(strips, strip_lanes, tap_groups, batch_parts, part)
 
 
 def _strips(view: View, columns: int, groups: int) -> Int64s:
-    """Strip table: every panel of output channels with the input channels of its groups, ``STRIP_LANES`` at a time."""
+    """Strip table: every panel of output channels with the input channels of its groups, a few at a time."""
     group_channels, group_columns = view.channels // groups, columns // groups
     strips = []
     for column, vectors in column_panels(columns):
@@ -209,7 +214,7 @@ def _strips(view: View, columns: int, groups: int) -> Int64s:
         end = (last // group_columns + 1) * group_channels
         while channel < end:
             block, lane = divmod(channel, view.lanes)
-            rows = min(STRIP_LANES, view.lanes - lane, end - channel)
+            rows = min(STRIP_CHANNELS, view.lanes - lane, end - channel)
             strips.append((column, vectors, block, lane, channel, rows))
             channel += rows
     return np.array(strips, np.int64)
@@ -236,7 +241,7 @@ def weight_gradient(request: Request) -> Launch:
     samples = max(1, min(-(-batch // division.batch_parts), CHUNK_POSITIONS // dy.type.positions))
     table = weight_gradient_pairs(source.geometry, view, gradient, CHUNK_POSITIONS, samples)
     operands = (read, view.sample, view.block, dy.array, gradient.sample, gradient.block, dw.array)
-    sums = (request.scratch["partial"], division.part)
+    sums = (request.scratch["partial"], division.part, division.strip_lanes)
     tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
     counts = (source.geometry.taps, division.tap_groups, division.batch_parts)
     channels = (groups, view.channels // groups, dy.type.channels // groups)

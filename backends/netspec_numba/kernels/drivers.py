@@ -16,6 +16,7 @@ from netspec_numba.kernels.microkernels import (
     forward_tile,
     gradient_tile,
 )
+from netspec_numba.kernels.moves import add_floats, copy_floats, zero_floats
 from netspec_numba.kernels.packing import END_CHANNEL, FIRST_CHANNEL, FIRST_COLUMN, OFFSET, ROW, TAP, VECTORS
 
 ENOUGH_TASKS = 16
@@ -23,9 +24,6 @@ ENOUGH_TASKS = 16
 
 CACHED_INPUT = 2**16
 """Floats of input in a run of tiles, so that it stays in the second-level cache while all panels pass over it."""
-
-STRIP_LANES = max(LANES, GRADIENT_ROWS)
-"""Most input channels of one strip of a weight gradient."""
 
 STRIP_COLUMN, STRIP_VECTORS, STRIP_BLOCK, STRIP_LANE, STRIP_CHANNEL, STRIP_ROWS = range(6)
 """Columns of a strip table: the output and input channels of one part of a weight gradient."""
@@ -120,6 +118,7 @@ def accumulate_strips(
     dw,
     partial,
     part,
+    strip_lanes,
     samples,
     starts,
     per_sample,
@@ -134,9 +133,9 @@ def accumulate_strips(
 ):
     """dw = sum over the first ``n`` samples and all pairs of a pair table of x*dy.
 
-    A task is one strip of dw (some input channels, one panel of output channels), one group of taps and one
-    part of the batch. It sums in ``part`` floats of its own of ``partial``; where the batch is in one part it
-    then writes dw, otherwise the parts are added up in their order first.
+    A task is one strip of dw (up to ``strip_lanes`` input channels, one panel of output channels), one group of
+    taps and one part of the batch. It sums in ``part`` floats of its own of ``partial``; where the batch is in
+    one part it then writes dw, otherwise the parts are added up in their order first.
     """
     covers = ceil_divide(n, samples)
     chunks = len(starts) // taps
@@ -147,8 +146,7 @@ def accumulate_strips(
         strip = strips[cell // tap_groups]
         first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
         start = part * (np.int64(get_thread_id()) if batch_parts == 1 else task)
-        for index in range(start, start + part):
-            partial[index] = np.float32(0)
+        zero_floats(partial.ctypes.data + 4 * start, part)
         for cover in range(batch_part * covers // batch_parts, (batch_part + 1) * covers // batch_parts):
             live = min(samples, n - cover * samples)
             x_start = cover * samples * x_sample + strip[STRIP_BLOCK] * x_block + strip[STRIP_LANE]
@@ -156,7 +154,7 @@ def accumulate_strips(
             for chunk in range(chunks):
                 for tap in range(first_tap, end_tap):
                     entry = chunk * taps + tap
-                    sums = start + (tap - first_tap) * STRIP_LANES * strip[STRIP_VECTORS] * LANES
+                    sums = start + (tap - first_tap) * strip_lanes * strip[STRIP_VECTORS] * LANES
                     for row in range(0, strip[STRIP_ROWS], GRADIENT_ROWS):
                         gradient_tile(
                             strip[STRIP_ROWS] - row,
@@ -169,18 +167,21 @@ def accumulate_strips(
                             partial.ctypes.data + 4 * (sums + row * strip[STRIP_VECTORS] * LANES),
                         )
         if batch_parts == 1:
-            write_strip(partial, start, dw, strip, first_tap, end_tap, groups, group_channels, group_columns)
+            write_strip(
+                partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
+            )
     if batch_parts > 1:
         for number in prange(cells):
             cell = np.int64(number)
             start = part * cell
             for batch_part in range(1, batch_parts):
                 other = part * (batch_part * cells + cell)
-                for index in range(part):
-                    partial[start + index] += partial[other + index]
+                add_floats(partial.ctypes.data + 4 * start, partial.ctypes.data + 4 * other, part)
             first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
             strip = strips[cell // tap_groups]
-            write_strip(partial, start, dw, strip, first_tap, end_tap, groups, group_channels, group_columns)
+            write_strip(
+                partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
+            )
 
 
 @njit(cache=True)
@@ -190,8 +191,8 @@ def tap_range(number, taps, tap_groups):
 
 
 @njit(cache=True)
-def write_strip(partial, start, dw, strip, first_tap, end_tap, groups, group_channels, group_columns):
-    """partial [taps, channels, columns], padded -> dw [taps, channels/groups, columns]; pairs within a group only."""
+def write_strip(partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns):
+    """partial [taps, strip_lanes, columns] -> dw [taps, channels/groups, columns]; pairs within a group only."""
     width = strip[STRIP_VECTORS] * LANES
     first_column = strip[STRIP_COLUMN]
     end_column = min(first_column + width, groups * group_columns)
@@ -201,7 +202,6 @@ def write_strip(partial, start, dw, strip, first_tap, end_tap, groups, group_cha
             channel = (strip[STRIP_CHANNEL] + row) % group_channels
             low = max(first_column, group * group_columns)
             high = min(end_column, (group + 1) * group_columns)
-            source = start + ((tap - first_tap) * STRIP_LANES + row) * width - first_column
-            target = (tap * group_channels + channel) * groups * group_columns
-            for column in range(low, high):
-                dw[target + column] = partial[source + column]
+            source = start + ((tap - first_tap) * strip_lanes + row) * width - first_column + low
+            target = (tap * group_channels + channel) * groups * group_columns + low
+            copy_floats(dw.ctypes.data + 4 * target, partial.ctypes.data + 4 * source, high - low)

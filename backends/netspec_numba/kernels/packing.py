@@ -15,6 +15,7 @@ from numba import njit, prange
 
 from netspec_numba.host import LANES
 from netspec_numba.kernels.microkernels import PANEL_VECTORS
+from netspec_numba.kernels.moves import copy_floats, transpose_square, zero_floats
 
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
@@ -122,22 +123,40 @@ def pack_weights(
     for number in prange(len(panels) * taps):
         task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
         panel, tap = panels[task // taps], task % taps
+        row, first_column = panel[ROW], panel[FIRST_COLUMN]
         start = panel[OFFSET] + tap * panel[TAP]
-        for index in range(start, start + panel[TAP]):
-            packed[index] = np.float32(0)
-        first_column = panel[FIRST_COLUMN]
-        end_column = min(first_column + panel[ROW], groups * group_columns)
+        end_column = min(first_column + row, groups * group_columns)
+        if groups > 1 or end_column < first_column + row:
+            zero_floats(packed.ctypes.data + 4 * start, panel[TAP])
         for group in range(first_column // group_columns, (end_column - 1) // group_columns + 1):
             low = max(first_column, group * group_columns)
             high = min(end_column, (group + 1) * group_columns)
-            for channel in range(group_channels):
-                row = (
-                    start + (group * group_channels + channel - panel[FIRST_CHANNEL]) * panel[ROW] + low - first_column
-                )
-                source = tap * tap_stride + group * group_stride + channel * channel_stride
-                source += (low - group * group_columns) * column_stride
-                for column in range(high - low):
-                    packed[row + column] = weight[source + column * column_stride]
+            target = start + (group * group_channels - panel[FIRST_CHANNEL]) * row + low - first_column
+            source = tap * tap_stride + group * group_stride + (low - group * group_columns) * column_stride
+            if column_stride == 1:
+                for channel in range(group_channels):
+                    copy_floats(
+                        packed.ctypes.data + 4 * (target + channel * row),
+                        weight.ctypes.data + 4 * (source + channel * channel_stride),
+                        high - low,
+                    )
+            else:
+                transpose_floats(packed, target, row, weight, source, column_stride, group_channels, high - low)
+
+
+@njit(cache=True)
+def transpose_floats(packed, target, target_row, weight, source, source_row, rows, columns):
+    """packed[target + i*target_row + j] = weight[source + j*source_row + i], for ``rows`` of i, ``columns`` of j."""
+    for first_row in range(0, rows, LANES):
+        for first_column in range(0, columns, LANES):
+            to = target + first_row * target_row + first_column
+            origin = source + first_column * source_row + first_row
+            if first_row + LANES <= rows and first_column + LANES <= columns:
+                transpose_square(packed.ctypes.data + 4 * to, target_row, weight.ctypes.data + 4 * origin, source_row)
+            else:
+                for row in range(min(LANES, rows - first_row)):
+                    for column in range(min(LANES, columns - first_column)):
+                        packed[to + row * target_row + column] = weight[origin + column * source_row + row]
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
@@ -145,10 +164,7 @@ def pad_rows(x, padded, rows, row, padded_row, before):
     """x [rows, row] -> padded [rows, padded_row], each row moved right by ``before`` with zeros on both sides."""
     copied = min(row, padded_row - before)
     for number in prange(rows):
-        source, start = np.int64(number) * row, np.int64(number) * padded_row
-        for index in range(before):
-            padded[start + index] = np.float32(0)
-        for index in range(copied):
-            padded[start + before + index] = x[source + index]
-        for index in range(before + copied, padded_row):
-            padded[start + index] = np.float32(0)
+        start = padded.ctypes.data + 4 * np.int64(number) * padded_row
+        zero_floats(start, before)
+        copy_floats(start + 4 * before, x.ctypes.data + 4 * np.int64(number) * row, copied)
+        zero_floats(start + 4 * (before + copied), padded_row - before - copied)

@@ -90,6 +90,11 @@ def masked_store(builder: ir.IRBuilder, mask: ir.Value, value: ir.Value, base: i
     builder.call(function, [value, base, INT32(FLOAT_BYTES), mask])
 
 
+def select_lanes(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, lanes: list[int]) -> ir.Value:
+    """The given lanes of ``left`` and ``right`` side by side: those of ``right`` count from ``LANES``."""
+    return builder.shuffle_vector(left, right, ir.Constant(INDICES, lanes))
+
+
 def _splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.Value:
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, INT32(0))
