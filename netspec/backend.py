@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netspec.core.graph import Region
-from netspec.diagnostics.errors import RunError
+from netspec.diagnostics import RunError
 from netspec.plan import Plan, Target
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Backend(Protocol):
 
 def find_backend(name: str) -> Backend:
     """The installed backend of that name, ready to run; a ``RunError`` says why there is none."""
-    from importlib.metadata import entry_points  # noqa: PLC0415  # scans the installation; only when a run starts
+    from importlib.metadata import entry_points
 
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:

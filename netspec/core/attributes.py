@@ -55,7 +55,11 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type of attribute: its schema under given limits, and its conversion."""
+    """A type of attribute: its schema under given limits, and its conversion.
+
+    A schema lists its types and puts the limits of each beside one another, never in ``anyOf``: JSON Schema applies a
+    keyword only to the type it is about, and a failed ``anyOf`` cannot say what was wrong.
+    """
 
     schema: Callable[[Mapping[str, Any]], dict[str, Any]]
     python: Callable[[Any], Any]
@@ -104,38 +108,52 @@ def _bounds(limits: Mapping[str, Any]) -> str:
 
 
 def _number(name: str, title: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    return lambda limits: {"type": name, "title": title + _bounds(limits), **limits}
+    return lambda limits: {"type": [name], "title": title + _bounds(limits), **limits}
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"^({'|'.join(words)})$"
 
 
 def _text(limits: Mapping[str, Any]) -> dict[str, Any]:
-    title = "one of " + ", ".join(limits["enum"]) if "enum" in limits else "a text"
-    return {"type": "string", "title": title, **limits}
+    if "enum" in limits:
+        words = limits["enum"]
+        return {"type": ["string"], "title": "one of " + ", ".join(words), "pattern": _one_of(words), "choices": words}
+    return {"type": ["string"], "title": "a text", **limits}
 
 
 def _window(limits: Mapping[str, Any]) -> dict[str, Any]:
-    whole = {"type": "integer", "minimum": 1, **limits}
+    whole = {"minimum": 1, **limits}
     title = f"a whole number{_bounds(whole)}, or a list with one per axis"
-    return {"title": title, "anyOf": [whole, {"type": "array", "items": whole, "minItems": 1, "maxItems": 3}]}
+    item = {"type": ["integer"], "title": "a whole number" + _bounds(whole), **whole}
+    return {"type": ["integer", "array"], "title": title, "items": item, "minItems": 1, "maxItems": 3, **whole}
 
 
 def _padding(limits: Mapping[str, Any]) -> dict[str, Any]:
-    whole = {"type": "integer", "minimum": 0}
-    pair = {"type": "array", "items": whole, "minItems": 2, "maxItems": 2}
-    words = list(limits.get("enum", PADDING_WORDS))
+    cells = {"title": "a whole number of at least 0", "minimum": 0}
+    pair = {
+        "type": ["integer", "array"],
+        "items": {"type": ["integer"], **cells},
+        **cells,
+        "title": "a whole number of at least 0, or a [before, after] pair",
+        "minItems": 2,
+        "maxItems": 2,
+    }
     return {
-        "title": f"{', '.join(words)}, a whole number, or a list with a number or a [before, after] pair per axis",
-        "anyOf": [
-            {"enum": words},
-            whole,
-            {"type": "array", "items": {"anyOf": [whole, pair]}, "minItems": 1, "maxItems": 3},
-        ],
+        "type": ["string", "integer", "array"],
+        "title": ", ".join(PADDING_WORDS) + ", a whole number, or a list with a number or a [before, after] pair per axis",
+        "pattern": _one_of(PADDING_WORDS),
+        "minimum": 0,
+        "items": pair,
+        "minItems": 1,
+        "maxItems": 3,
     }
 
 
 def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
-    number = {"type": "number", **limits}
+    item = {"type": ["number"], "title": "a number" + _bounds(limits), **limits}
     title = "a number, or a list with one per channel"
-    return {"title": title, "anyOf": [number, {"type": "array", "items": number, "minItems": 1}]}
+    return {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **limits}
 
 
 def _whole(value: Any) -> Any:
@@ -159,12 +177,11 @@ def _same(value: Any) -> Any:
 KINDS: dict[str, Kind] = {
     "int": Kind(_number("integer", "a whole number"), _whole),
     "float": Kind(_number("number", "a number"), float),
-    "bool": Kind(lambda limits: {"type": "boolean", "title": "true or false"}, _same),
+    "bool": Kind(lambda limits: {"type": ["boolean"], "title": "true or false"}, _same),
     "str": Kind(_text, _same),
     "Window": Kind(_window, _whole_tree),
     "Padding": Kind(_padding, _whole_tree),
     "Numbers": Kind(_numbers, _float_tuple),
-    "Any": Kind(lambda limits: {"title": "anything"}, _same),
 }
 
 Numbers = tuple[float, ...]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from netspec.core.declare import Declaration, declaration_of
 from netspec.core.types import TensorType
-from netspec.diagnostics.model import Span
+from netspec.diagnostics import Span
 
 Region = Literal["forward", "backward", "update"]
 REGIONS: tuple[Region, ...] = ("forward", "backward", "update")

@@ -46,16 +46,16 @@ OPS = REGISTRIES["op"]
 
 
 class ShapeError(Exception):
-    """An op refuses its inputs. ``code`` is the diagnostic's, ``fields`` fill its wording, ``attr`` is to blame."""
+    """An op refuses its inputs. ``code`` is the diagnostic's, ``fields`` fill its wording, ``attr`` is to blame.
 
-    def __init__(
-        self, code: str, *, attr: str | None = None, formula: str | None = None, help: str | None = None, **fields: Any
-    ) -> None:
+    The fields ``layer`` (its name) and ``input`` (the shape that comes in) are added by whoever places the diagnostic.
+    """
+
+    def __init__(self, code: str, *, attr: str | None = None, formula: str | None = None, **fields: Any) -> None:
         super().__init__(f"{code} {fields}")
         self.code = code
         self.attr = attr
         self.formula = formula
-        self.help = help
         self.fields = fields
 
 

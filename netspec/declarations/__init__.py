@@ -6,7 +6,10 @@ registry when a name is asked for that is not ours; :func:`use_plugins` turns th
 
 from __future__ import annotations
 
+from functools import partial
+
 from netspec.core.declare import REGISTRIES
+from netspec.core.plugins import load_plugins
 from netspec.declarations import (  # noqa: F401  # importing is what declares
     initializers,
     losses,
@@ -32,17 +35,10 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
 _PLUGIN_GROUP = "netspec.ops"
 
 
-def _load_plugins() -> None:
-    from importlib.metadata import entry_points  # noqa: PLC0415  # scans the installation; only on demand
-
-    for entry in entry_points(group=_PLUGIN_GROUP):
-        entry.load()
-
-
 def use_plugins(allowed: bool) -> None:
     """Let (or do not let) unknown names be looked up in installed plug-ins. Allowed when the package is imported."""
     for registry in REGISTRIES.values():
-        registry.load_plugins = _load_plugins if allowed else None
+        registry.load_plugins = partial(load_plugins, _PLUGIN_GROUP) if allowed else None
 
 
 use_plugins(True)

@@ -5,9 +5,12 @@ Sources: Polyak 1964 and Sutskever et al. 2013 (momentum, Nesterov); Kingma and 
 
 from __future__ import annotations
 
+import math
+
 from netspec.core.attributes import attr
 from netspec.core.declare import declare
-from netspec.core.expression import Expression, exp, log, sqrt, variable
+from netspec.core.expression import Expression, exp, sqrt
+from netspec.core.expression import inputs as variables
 from netspec.core.op import op
 from netspec.core.types import TensorType
 
@@ -41,12 +44,12 @@ class UpdateSgd:
         return (weight, *moments)
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        weight, gradient, rate = variable(0), variable(1), variable(2)
+        weight, gradient, rate, _, *velocities = variables(inputs)
         if self.weight_decay:
             gradient = gradient + self.weight_decay * weight
         if not self.momentum:
             return (weight - rate * gradient,)
-        velocity = self.momentum * variable(4) + gradient
+        velocity = self.momentum * velocities[0] + gradient
         direction = gradient + self.momentum * velocity if self.nesterov else velocity
         return weight - rate * direction, velocity
 
@@ -79,7 +82,7 @@ class UpdateAdam:
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
         """Algorithm 1 of the paper; ``step`` counts from 1."""
-        weight, gradient, rate, step, mean, square = (variable(i) for i in range(6))
+        weight, gradient, rate, step, mean, square = variables(inputs)
         if self.weight_decay:
             gradient = gradient + self.weight_decay * weight
         mean = self.beta1 * mean + (1 - self.beta1) * gradient
@@ -91,4 +94,4 @@ class UpdateAdam:
 
 def _power(base: float, exponent: Expression) -> Expression:
     """``base ** exponent`` for a base in [0, 1)."""
-    return exp(exponent * log(base)) if base else exponent * 0
+    return exp(exponent * math.log(base)) if base else exponent * 0.0

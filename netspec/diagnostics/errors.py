@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from netspec.diagnostics.collector import Diagnostics
-from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics.model import Diagnostic, Span
 
 
 class NetspecError(Exception):
@@ -40,3 +40,10 @@ class RunError(NetspecError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+    @classmethod
+    def of(cls, code: str, **fields: object) -> RunError:
+        """The error that the catalogue words as ``code``, with its advice, where no place in a spec is to blame."""
+        diagnostic = Diagnostic(code, Span.of_file(""), fields)
+        advice = f"\n  help: {diagnostic.help_text}" if diagnostic.help_text else ""
+        return cls(f"[{code}] {diagnostic.message}{advice}")

@@ -38,7 +38,7 @@ def logical_shape(type: TensorType, samples: int) -> tuple[int, ...]:
 
 def variables(inputs: Sequence[Array]) -> dict[str, Array]:
     """The inputs of an elementwise op under the names that its expressions know them by."""
-    return {expression.variable(position).name: array for position, array in enumerate(inputs)}
+    return {x.name: array for x, array in zip(expression.inputs(len(inputs)), inputs, strict=True)}
 
 
 def evaluate(node: Node, inputs: Sequence[Array], samples: int) -> tuple[Array, ...]:

@@ -11,7 +11,8 @@ import pytest
 
 from netspec.core.builder import Builder
 from netspec.core.declare import REGISTRIES
-from netspec.core.expression import Expression, variable
+from netspec.core.expression import Expression
+from netspec.core.expression import inputs as variables
 from netspec.core.graph import Node, Value
 from netspec.core.op import op
 from netspec.core.reference import Case
@@ -43,7 +44,7 @@ def wrong_square() -> Iterator[type[Any]]:
             return inputs[0]
 
         def expressions(self, inputs: int) -> tuple[Expression, ...]:
-            product = variable(0) * variable(inputs - 1)
+            product = variables(1)[0] * variables(inputs)[-1]
             return (product,)
 
         def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:

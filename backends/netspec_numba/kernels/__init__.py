@@ -1,1 +1,32 @@
-"""Kernels of the CPU backend. Importing a module registers its builders; ``host.configure`` comes before that."""
+"""Kernels, one file a family. Importing a family registers its builders; :func:`find` is how the runtime asks."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from netspec.core.declare import REGISTRIES, declaration_of
+from netspec.diagnostics.errors import RunError
+from netspec_numba.contract import KERNELS, Kernel
+
+FAMILIES = ("channels", "convolution", "dense", "dropout", "layout", "normalization", "pooling", "softmax")
+
+
+def is_elementwise(op: str) -> bool:
+    """Whether the op's kernel is generated from its scalar expressions."""
+    return REGISTRIES["op"][op].has("expressions")
+
+
+def find(attrs: Any) -> Kernel:
+    """The kernel of an op: written by hand, or generated where the op states expressions."""
+    from netspec_numba.kernels.elementwise import build_elementwise
+
+    declaration = declaration_of(attrs)
+    if declaration.has("expressions"):
+        return Kernel(build_elementwise, lambda *_: {})
+    if not KERNELS:
+        for family in FAMILIES:
+            importlib.import_module(f"netspec_numba.kernels.{family}")
+    if declaration.name not in KERNELS:
+        raise RunError.of("NS901", backend="numba", reason=f"it has no kernel for {declaration.name!r}")
+    return KERNELS[declaration.name]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netspec.core.builder import Builder
-from netspec.core.expression import Expression, sigmoid, tanh, variable, where
+from netspec.core.expression import Expression, sigmoid, tanh, where
+from netspec.core.expression import inputs as variables
 from netspec.core.attributes import attr
 from netspec.core.graph import Node, Value
 from netspec.core.op import op
@@ -18,7 +19,7 @@ class Relu:
         return replace(x, dtype="float32")
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        x = variable(0)
+        (x,) = variables(1)
         return (where(x < 0, 0, x),)
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
@@ -31,7 +32,7 @@ class ReluDx:
         return dy
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        y, dy = variable(0), variable(1)
+        y, dy = variables(2)
         return (where(y > 0, dy, 0),)
 
 
@@ -41,7 +42,7 @@ class Tanh:
         return replace(x, dtype="float32")
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        return (tanh(variable(0)),)
+        return (tanh(variables(1)[0]),)
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         return (g.add(TanhDx(), node.output, dy),)
@@ -53,7 +54,7 @@ class TanhDx:
         return dy
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        y, dy = variable(0), variable(1)
+        y, dy = variables(2)
         return (dy * (1 - y * y),)
 
 
@@ -63,7 +64,7 @@ class Sigmoid:
         return replace(x, dtype="float32")
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        return (sigmoid(variable(0)),)
+        return (sigmoid(variables(1)[0]),)
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         return (g.add(SigmoidDx(), node.output, dy),)
@@ -75,7 +76,7 @@ class SigmoidDx:
         return dy
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        y, dy = variable(0), variable(1)
+        y, dy = variables(2)
         return (dy * (y * (1 - y)),)
 
 

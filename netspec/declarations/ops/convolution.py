@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -39,9 +40,13 @@ class Conv:
         return resolve(self._sliding(), x)[1]
 
     def infer(self, x: TensorType) -> TensorType:
-        for name, count in (("channels", x.channels), ("filters", self.filters)):
-            if count % self.groups:
-                raise ShapeError("NS202", attr="groups", groups=self.groups, count=count, what=name)
+        for which, channels in (("input", x.channels), ("output", self.filters)):
+            if channels % self.groups:
+                common = math.gcd(x.channels, self.filters)
+                divisors = [d for d in range(1, common + 1) if common % d == 0]
+                raise ShapeError(
+                    "NS202", attr="groups", groups=self.groups, channels=channels, which=which, divisors=divisors
+                )
         return replace(x, shape=(*self.geometry(x).output, self.filters), dtype="float32", block=None)
 
     def params(self, x: TensorType) -> dict[str, Param]:

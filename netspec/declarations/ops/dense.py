@@ -22,7 +22,7 @@ class Dense:
 
     def infer(self, x: TensorType) -> TensorType:
         if len(x.shape) != 1:
-            raise ShapeError("NS205", shape=formulas.times(x.shape), features=x.elements)
+            raise ShapeError("NS205", features=x.elements, channels=x.channels)
         return replace(x, shape=(self.units,), dtype="float32")
 
     def params(self, x: TensorType) -> dict[str, Param]:

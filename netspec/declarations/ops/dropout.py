@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 from netspec.core.attributes import attr
@@ -21,6 +20,8 @@ class Dropout:
         return replace(x, dtype="float32")
 
     def training(self, g: Builder, node: Node) -> Value:
+        import hashlib  # takes longer to import than a spec to lint
+
         key = int.from_bytes(hashlib.blake2b(node.path.encode(), digest_size=8).digest(), "little") >> 1
         mask = DropoutMask(rate=self.rate, drop=self.drop, key=key)
         return g.add(mask, node.data[0], g.scalar("seed", "int32"), g.scalar("step", "int32"))

@@ -10,7 +10,8 @@ from operator import add
 from netspec.core import formulas
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
-from netspec.core.expression import Expression, variable
+from netspec.core.expression import Expression
+from netspec.core.expression import inputs as variables
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
@@ -20,18 +21,21 @@ AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 """Names of the spatial axes, by how many there are."""
 
 
+def _spell(inputs: tuple[TensorType, ...]) -> str:
+    return " and ".join(formulas.times(x.shape) for x in inputs)
+
+
 @op("add", doc="The sum of its inputs, which have equal shapes.")
 class Add:
     merges = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        for other in inputs[1:]:
-            if other.shape != inputs[0].shape:
-                raise ShapeError("NS203", first=formulas.times(inputs[0].shape), second=formulas.times(other.shape))
+        if len({x.shape for x in inputs}) > 1:
+            raise ShapeError("NS203", shapes=_spell(inputs))
         return replace(inputs[0], dtype="float32")
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        return (reduce(add, (variable(i) for i in range(inputs))),)
+        return (reduce(add, variables(inputs)),)
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         return (dy,) * len(node.inputs)
@@ -47,7 +51,7 @@ class Concat:
         if self.axis == "channels":
             return axes
         if self.axis not in AXES.get(axes, ()):
-            raise ShapeError("NS210", attr="axis", attribute="axis", numbers=self.axis, axes=axes)
+            raise ShapeError("NS214", attr="axis", axis=self.axis, known=["channels", *AXES.get(axes, ())])
         return AXES[axes].index(self.axis)
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -56,9 +60,7 @@ class Concat:
         for other in inputs[1:]:
             same_rank = len(other.shape) == len(first)
             if not same_rank or any(a != b for i, (a, b) in enumerate(zip(first, other.shape)) if i != axis):
-                raise ShapeError(
-                    "NS204", attr="axis", axis=self.axis, first=formulas.times(first), second=formulas.times(other.shape)
-                )
+                raise ShapeError("NS204", attr="axis", axis=self.axis, shapes=_spell(inputs))
         length = sum(x.shape[axis] for x in inputs)
         return replace(inputs[0], shape=(*first[:axis], length, *first[axis + 1 :]), dtype="float32", block=None)
 

@@ -26,7 +26,7 @@ class Sliding:
 def check_image(x: TensorType) -> None:
     """Refuse an input without spatial axes, or with more than three."""
     if not 1 <= len(x.spatial) <= 3:
-        raise ShapeError("NS215", shape=formulas.times(x.shape), axes=len(x.spatial))
+        raise ShapeError("NS212", input=formulas.times(x.shape), axes=len(x.spatial))
 
 
 def per_axis(value: Window, axes: int, attribute: str) -> tuple[int, ...]:
@@ -34,7 +34,7 @@ def per_axis(value: Window, axes: int, attribute: str) -> tuple[int, ...]:
     if isinstance(value, int):
         return (value,) * axes
     if len(value) != axes:
-        raise ShapeError("NS210", attr=attribute, attribute=attribute, numbers=len(value), axes=axes)
+        raise ShapeError("NS210", attr=attribute, attribute=attribute, count=len(value), axes=axes)
     return value
 
 
@@ -56,13 +56,13 @@ def padding_pairs(window: Sliding, sides: tuple[int, ...]) -> tuple[tuple[int, i
         return tuple((formulas.full_padding(k, d),) * 2 for k, d in zip(size, dilation, strict=True))
     if padding == "causal":
         if axes != 1:
-            raise ShapeError("NS216", attr="padding", axes=axes)
+            raise ShapeError("NS213", attr="padding", axes=axes)
         return ((formulas.full_padding(size[0], dilation[0]), 0),)
     if isinstance(padding, int):
         return ((padding, padding),) * axes
     assert not isinstance(padding, str)  # the schema knows the words
     if len(padding) != axes:
-        raise ShapeError("NS210", attr="padding", attribute="padding", numbers=len(padding), axes=axes)
+        raise ShapeError("NS210", attr="padding", attribute="padding", count=len(padding), axes=axes)
     return tuple((p, p) if isinstance(p, int) else p for p in padding)
 
 
@@ -85,21 +85,19 @@ def resolve(window: Sliding, x: TensorType) -> tuple[WindowGeometry, tuple[int, 
                 "NS201",
                 attr=window.name,
                 formula=formulas.show_window_output(n, k, s, before, after, d),
-                help=_ways_out(window, x, size, dilation),
                 attribute=window.name,
-                window=formulas.times(size) if len(set(size)) > 1 else size[0],
-                shape=formulas.times(x.spatial),
+                kernel=formulas.times(size) if len(set(size)) > 1 else size[0],
+                **_ways_out(x, size, dilation),
             )
         output.append(places)
     before = tuple(b for b, _ in pads)
     return WindowGeometry(x.spatial, tuple(output), size, stride, dilation, before), tuple(a for _, a in pads)
 
 
-def _ways_out(window: Sliding, x: TensorType, size: tuple[int, ...], dilation: tuple[int, ...]) -> str:
-    """What would fit: padding, or the largest window."""
-    fitting = [min(k, (n - 1) // d + 1) for n, k, d in zip(x.spatial, size, dilation, strict=True)]
-    smaller = str(fitting[0]) if len(set(fitting)) == 1 else str(fitting)
-    ones = formulas.times([n - formulas.window_span(k, d) + 1 for n, k, d in zip(x.spatial, fitting, dilation, strict=True)])
-    if window.padding == "same":
-        return f"{window.name}: {smaller} gives {ones}"
-    return f"padding: same keeps {formulas.times(x.spatial)}; {window.name}: {smaller} gives {ones}"
+def _ways_out(x: TensorType, size: tuple[int, ...], dilation: tuple[int, ...]) -> dict[str, object]:
+    """What would fit: padding that keeps the size, or the largest window and what it gives."""
+    axes = list(zip(x.spatial, size, dilation, strict=True))
+    fitting = [min(k, (n - 1) // d + 1) for n, k, d in axes]
+    places = [formulas.window_output(n, k, 1, 0, d) for (n, _, d), k in zip(axes, fitting, strict=True)]
+    largest = fitting[0] if len(set(fitting)) == 1 else fitting
+    return {"same": formulas.times(x.spatial), "largest": str(largest), "result": formulas.times(places)}

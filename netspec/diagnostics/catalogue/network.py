@@ -102,6 +102,24 @@ NETWORK: dict[str, Entry] = {
         "'{layer}' merges its branches or the layers that 'from' names, but has {given}",
         "write either branches, or 'from: [a, b]' beside the bare op",
     ),
+    "NS212": Entry(
+        "error",
+        "no axes to slide over",
+        "'{layer}' slides over one to three axes beside the channels, but a {input} input comes in",
+        "place it before 'flatten' or 'dense', where there still is an image",
+    ),
+    "NS213": Entry(
+        "error",
+        "causal padding of an image",
+        "padding: causal looks back along one axis, but the {input} input of '{layer}' has {axes}",
+        "write padding: same, or a [before, after] pair per axis",
+    ),
+    "NS214": Entry(
+        "error",
+        "no such axis",
+        "the {input} input of '{layer}' has no axis '{axis}'",
+        "its axes are {known}",
+    ),
     "NS301": Entry(
         "warning",
         "no activation between two layers",

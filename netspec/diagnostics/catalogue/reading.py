@@ -183,4 +183,10 @@ READING: dict[str, Entry] = {
         "expression without a value",
         "the expression has no value: {problem}",
     ),
+    "NS117": Entry(
+        "warning",
+        "unused var",
+        "the var '{name}' is never used",
+        "remove it, or write ${name} where it is meant",
+    ),
 }

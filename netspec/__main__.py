@@ -1,0 +1,10 @@
+"""``python -m netspec`` is the ``netspec`` command."""
+
+from __future__ import annotations
+
+import sys
+
+from netspec.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""Memory of a run, as the planner lays it out for a target."""
+
+from __future__ import annotations
+
+from netspec.passes.step import inference, training_step
+from netspec.plan import Mode, Plan, Target, make_plan
+from netspec.syntax.spec import Spec
+
+
+def plan_for(spec: Spec, target: Target, batch: int, mode: Mode) -> Plan:
+    """The plan of a training step, or of inference, for up to ``batch`` samples."""
+    build = training_step if mode == "train" else inference
+    return make_plan(build(spec.graph, spec.recipe, "uint8" if spec.recipe.data else "float32"), target, batch, mode)

@@ -1,0 +1,82 @@
+"""``netspec compile``: check, differentiate and plan; show the graph or the plan."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from netspec.analysis.memory import plan_for
+from netspec.backend import find_backend
+from netspec.cli.common import backend_option, find_source, format_option, set_option, spec_argument, threads_option
+from netspec.core.verify import verify
+from netspec.plan import Mode, Plan
+from netspec.syntax.load import load_spec
+from netspec.training.threads import available_threads
+
+
+@click.command("compile")
+@spec_argument
+@set_option
+@backend_option
+@threads_option
+@format_option
+@click.option("--mode", type=click.Choice(["train", "infer"]), default="train", help="A training step, or prediction.")
+@click.option("--batch", type=click.IntRange(min=1), help="Largest batch; the spec's if left out.")
+@click.option("--emit", type=click.Choice(["graph", "plan"]), help="Show the graph, or the plan's steps and buffers.")
+@click.option("--verify", "check", is_flag=True, help="Check the graph's invariants.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    backend: str,
+    threads: int | None,
+    format_: str,
+    mode: Mode,
+    batch: int | None,
+    emit: str | None,
+    check: bool,
+) -> None:
+    """Check, differentiate and plan; fill the kernel cache.
+
+    \b
+    Example:
+      netspec compile zoo:lenet5 --emit plan --batch 64
+    """
+    loaded = load_spec(find_source(spec), overrides)
+    machine, count = find_backend(backend), threads or available_threads()
+    plan = plan_for(loaded, machine.target(count), batch or loaded.recipe.batch, mode)
+    if check:
+        verify(plan.graph)
+    machine.load(plan, machine.state(plan), count)
+    if format_ == "json":
+        click.echo(json.dumps({"version": 1, "plan": plan.document()}, indent=2))
+    elif emit == "graph":
+        click.echo(_graph(plan))
+    elif emit == "plan":
+        click.echo(_plan(plan))
+    else:
+        size = plan.total_bytes / 2**20
+        click.echo(f"{loaded.name}: {len(plan.steps)} steps, {len(plan.buffers)} buffers, {size:.1f} MiB at batch {plan.batch}")
+
+
+def _graph(plan: Plan) -> str:
+    lines, region = [], ""
+    for node in plan.graph.nodes:
+        if node.region != region:
+            region = node.region
+            lines.append(f"{region}:")
+        types = ", ".join(str(v.type) for v in node.outputs)
+        lines.append(f"  {node!r} : {types}")
+    return "\n".join(lines)
+
+
+def _plan(plan: Plan) -> str:
+    lines = [f"arena {plan.arena_bytes:,} bytes, state {plan.state_bytes:,} bytes, batch {plan.batch}", ""]
+    for number, step in enumerate(plan.steps):
+        scratch = "".join(f" {name}@{plan.buffers[i].offset}" for name, i in step.scratch.items())
+        ins, outs = (",".join(f"b{i}" for i in indices) for indices in (step.inputs, step.outputs))
+        lines.append(f"{number:4} {step.node.region:8} {step.node.op.name:18} {step.node.path:24} {ins} -> {outs}{scratch}")
+    lines.append("")
+    for b in plan.buffers:
+        lines.append(f"  b{b.index:<4} {b.kind:8} {b.bytes:>12,} bytes at {b.offset:>12,}  steps {b.first}-{b.last}  {b.name}")
+    return "\n".join(lines)

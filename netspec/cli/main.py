@@ -1,0 +1,94 @@
+"""The program ``netspec``: finds the command, and turns what goes wrong into a message and an exit status.
+
+Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from netspec import __version__
+
+ISSUES = "https://github.com/netspec/netspec/issues"
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "lint": ("netspec.cli.lint", "Say everything that is wrong with specs, before anything runs."),
+    "summary": ("netspec.cli.summary", "Layers, shapes, parameters, MACs, memory, receptive field."),
+    "explain": ("netspec.cli.explain", "How a layer's numbers came to be, or what a code means."),
+    "compile": ("netspec.cli.compile", "Check, differentiate and plan; show the graph or the plan."),
+    "train": ("netspec.cli.train", "Train a network as its spec says."),
+    "eval": ("netspec.cli.evaluate", "Evaluate a finished run on the test part."),
+}
+"""Every command: its module, which is imported only when the command is called, and its line in ``--help``."""
+
+
+class LazyCommands(click.Group):
+    """A group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="netspec")
+@click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, traceback: bool) -> None:
+    """A compiler for convolutional networks written as YAML.
+
+    \b
+    Example:
+      netspec lint specs/lenet5.yaml
+      netspec train zoo:lenet5
+    """
+    ctx.obj = {"traceback": traceback}
+
+
+def main() -> None:
+    """Entry point of the program."""
+    show = "--traceback" in sys.argv
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # the last line of defence: a traceback never reaches a user unasked
+        if show:
+            raise
+        sys.exit(_report(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(error: Exception) -> int:
+    from netspec.cli.common import fail
+    from netspec.diagnostics import NetspecError
+
+    if isinstance(error, NetspecError):
+        return fail(error)
+    text = f"netspec has a bug: {type(error).__name__}: {error}"
+    click.echo(f"{text}\nPlease report it at {ISSUES} with the spec; --traceback shows more.", err=True)
+    return 3

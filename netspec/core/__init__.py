@@ -1,0 +1,1 @@
+"""What everything is made of: formulas, tensor types, declarations, registries, and the graph with its builder."""

@@ -1,0 +1,1 @@
+"""The code behind sources and transforms: files, decoding, batching, prefetch."""

@@ -1,0 +1,1 @@
+"""Exchange with other programs: safetensors and the formats of other frameworks."""

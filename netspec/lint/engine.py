@@ -1,0 +1,120 @@
+"""The linter's engine: reads specs, runs every rule that is not ignored, yields diagnostics in a stable order."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netspec.core.graph import Graph, Node, Value
+from netspec.core.plugins import load_plugins
+from netspec.diagnostics import Diagnostics
+from netspec.diagnostics import Diagnostic, Span
+from netspec.syntax.load import read_spec
+from netspec.syntax.source import Source
+from netspec.syntax.spec import Spec
+
+if TYPE_CHECKING:
+    from netspec.analysis.cost import Cost
+
+PLUGIN_GROUP = "netspec.rules"
+
+
+class Facts:
+    """What rules ask of a spec; each fact is worked out once, when first asked for."""
+
+    def __init__(self, spec: Spec, complete: bool) -> None:
+        self.spec = spec
+        self.graph: Graph = spec.graph
+        self.complete = complete
+        """Whether every layer is known, so that totals mean something."""
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Parameters and MACs."""
+        from netspec.analysis.cost import cost
+
+        return cost(self.graph)
+
+    @cached_property
+    def consumers(self) -> dict[Value, list[Node]]:
+        """The nodes that read each value."""
+        return self.graph.consumers()
+
+    @cached_property
+    def producers(self) -> dict[Value, Node]:
+        """The node that makes each value."""
+        return self.graph.producer()
+
+    def following(self, node: Node) -> Node | None:
+        """The only node that takes this one's output, if there is just one."""
+        readers = self.consumers.get(node.output, [])
+        return readers[0] if len(readers) == 1 else None
+
+    def place(self, node: Node, attribute: str | None = None) -> Span:
+        """Where a finding about the node points: its op's key, or one of its attributes."""
+        assert node.where is not None
+        if attribute is not None and attribute in node.where.attributes:
+            return node.where.attributes[attribute]
+        layer = node.where.layer
+        return Span(layer.file, layer.line, layer.column, layer.line, layer.column + len(node.op.name))
+
+
+Check = Callable[[Facts], Iterable[Diagnostic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its code, its check, and its page (the docstring of its module)."""
+
+    code: str
+    check: Check
+    page: str
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(code: str) -> Callable[[Check], Check]:
+    """Register the decorated check as the rule of ``code``; its module's docstring is the rule's manual page."""
+
+    def register(check: Check) -> Check:
+        if code in RULES:
+            raise ValueError(f"two rules for {code}")
+        module = importlib.import_module(check.__module__)
+        RULES[code] = Rule(code, check, (module.__doc__ or "").strip())
+        return check
+
+    return register
+
+
+def load_rules(plugins: bool = True) -> dict[str, Rule]:
+    """All rules by code: ours, one module each, and those of installed plug-ins."""
+    from netspec.lint import rules
+
+    for folder in rules.__path__:
+        for path in sorted(Path(folder).glob("[a-z]*.py")):
+            importlib.import_module(f"{rules.__name__}.{path.stem}")
+    if plugins:
+        load_plugins(PLUGIN_GROUP)
+    return dict(sorted(RULES.items()))
+
+
+def lint(source: Source, overrides: Sequence[str] = (), ignored: frozenset[str] = frozenset()) -> list[Diagnostic]:
+    """Every finding about one spec, in the order of the file. An ignored rule does not run."""
+    diagnostics = Diagnostics()
+    spec = read_spec(source, overrides, diagnostics)
+    if spec is not None:
+        facts = Facts(spec, complete=not diagnostics.has_errors)
+        for code, known in load_rules().items():
+            if code not in ignored:
+                diagnostics.extend(known.check(facts))
+    return [d for d in diagnostics.sorted() if d.code not in ignored]
+
+
+def layers(facts: Facts, *ops: str) -> Iterator[Node]:
+    """The layers of these ops that a person wrote."""
+    return (node for node in facts.graph.nodes if node.op.name in ops and node.where is not None)

@@ -1,0 +1,52 @@
+"""The last layer has another number of outputs than the data has classes.
+
+A classifier wants one output per class. With fewer a label lies out of range and training cannot start; with more
+the rest are never a target and only ever learn to stay small.
+
+Fails:
+
+    netspec: 1
+    input: [28, 28, 1]
+    layers:
+      - flatten
+      - dense: 12
+    train:
+      data: mnist
+
+Passes:
+
+    netspec: 1
+    input: [28, 28, 1]
+    layers:
+      - flatten
+      - dense: 10
+    train:
+      data: mnist
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netspec.diagnostics import Diagnostic
+from netspec.lint.engine import Facts, rule
+
+
+@rule("NS501")
+def check(facts: Facts) -> Iterator[Diagnostic]:
+    """A finding at the last layer with parameters."""
+    data, head = facts.spec.recipe.data, facts.graph.heads.get("main")
+    classes = getattr(data, "classes", None)
+    if head is None or classes is None or head.type.channels == classes:
+        return
+    node = next((n for n in reversed(facts.graph.nodes) if n.parameters and n.where is not None), None)
+    if node is None:
+        return
+    fields = {
+        "data": type(data).declaration.name,
+        "classes": classes,
+        "outputs": head.type.channels,
+        "layer": node.path,
+        "suggestion": f"{node.op.main}: {classes}",
+    }
+    yield Diagnostic("NS501", facts.place(node, node.op.main), fields)

@@ -1,0 +1,65 @@
+"""Something that `expect:` says is not so.
+
+`expect:` is a spec's own test: shapes, parameters and multiply-accumulates that must come out. Take the numbers from
+the paper, not from `netspec summary`, and the linter proves that the spec is the paper's network.
+
+Fails:
+
+    netspec: 1
+    input: [4]
+    layers:
+      - dense: 3
+    expect:
+      params: 12
+
+Passes:
+
+    netspec: 1
+    input: [4]
+    layers:
+      - dense: 3
+    expect:
+      params: 15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netspec.core.formulas import times
+from netspec.diagnostics import Diagnostic
+from netspec.lint.engine import Facts, rule
+from netspec.syntax.spec import Expectation
+
+
+@rule("NS209")
+def check(facts: Facts) -> Iterator[Diagnostic]:
+    """A finding at each expectation that does not hold; silent while parts of the network are unknown."""
+    if not facts.complete:
+        return
+    for expected in facts.spec.expectations:
+        fields = _total(facts, expected) if expected.kind == "total" else _shape(facts, expected)
+        if fields is not None:
+            yield Diagnostic("NS209", expected.span, {"what": expected.subject, **fields})
+
+
+def _total(facts: Facts, expected: Expectation) -> dict[str, str] | None:
+    actual = getattr(facts.cost, expected.subject)
+    low, high = expected.minimum, expected.maximum
+    found = {"found": f"{actual:,}"}
+    if low is not None and low == high:
+        return None if actual == low else found | {"expected": f"{low:,}"}
+    if low is not None and actual < low:
+        return found | {"minimum": f"{low:,}"}
+    return found | {"maximum": f"{high:,}"} if high is not None and actual > high else None
+
+
+def _shape(facts: Facts, expected: Expectation) -> dict[str, str] | None:
+    assert expected.shape is not None
+    if expected.kind == "output":
+        value = facts.graph.heads.get(expected.subject)
+    else:
+        value = next((line.output for line in facts.spec.layers if line.path == expected.subject), None)
+    actual = times(value.type.shape) if value is not None else "not a layer of this network"
+    wanted = times(expected.shape)
+    return None if actual == wanted else {"expected": wanted, "found": actual}

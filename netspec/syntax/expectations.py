@@ -1,0 +1,72 @@
+"""Expansion of ``expect:``: what the spec says of itself, for the linter to check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, Diagnostics
+from netspec.syntax import tree
+from netspec.syntax.scalars import describe
+from netspec.syntax.spec import Expectation
+from netspec.syntax.values import UNKNOWN, Values
+
+_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
+
+
+def expectations(
+    node: tree.Node | None, values: Values, variables: Mapping[str, Any], diagnostics: Diagnostics
+) -> tuple[Expectation, ...]:
+    """Every expectation that can be read; a number that is none is NS102 at its place."""
+    if not isinstance(node, tree.Mapping):
+        return ()
+    found: list[Expectation] = []
+    for entry in node.entries:
+        key, value = entry.name, entry.value
+        if values.violations.within(value):
+            continue
+        if key == "output":
+            found.extend(_shape("output", "main", value, values, variables))
+        elif key == "shapes" and isinstance(value, tree.Mapping):
+            for layer in value.entries:
+                found.extend(_shape("shape", layer.name, layer.value, values, variables))
+        else:
+            found.extend(_total(key, value, diagnostics))
+    return tuple(found)
+
+
+def _shape(
+    kind: Any, subject: str, node: tree.Node, values: Values, variables: Mapping[str, Any]
+) -> Iterator[Expectation]:
+    shape = values.read(node, variables)
+    if shape is not UNKNOWN and isinstance(shape, list):
+        yield Expectation(kind, subject, None, None, tuple(shape), node.span)
+
+
+def _total(key: str, node: tree.Node, diagnostics: Diagnostics) -> Iterator[Expectation]:
+    if isinstance(node, tree.Mapping):
+        low, high = (
+            _number(key, node.by_name[name].value if name in node.by_name else None, diagnostics)
+            for name in ("min", "max")
+        )
+    else:
+        low = high = _number(key, node, diagnostics)
+    if low is not None or high is not None:
+        yield Expectation("total", key, low, high, None, node.span)
+
+
+def _number(key: str, node: tree.Node | None, diagnostics: Diagnostics) -> float | None:
+    """A number, maybe with k, M or G behind it."""
+    if not isinstance(node, tree.Scalar):
+        return None
+    if isinstance(node.value, int | float):
+        return node.value
+    match = _NUMBER.fullmatch(str(node.value))
+    if match is None:
+        fields = {"what": key, "found": describe(node.value), "expected": "a number such as 61706 or 1.2M"}
+        diagnostics.append(Diagnostic("NS102", node.span, fields))
+        return None
+    number = float(match[1]) * _FACTORS[match[2]]
+    return int(number) if number == int(number) else number

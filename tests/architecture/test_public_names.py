@@ -1,0 +1,26 @@
+"""The names that a program may import from ``netspec``."""
+
+from __future__ import annotations
+
+import pytest
+
+import netspec
+
+PUBLIC = ["Model", "NetspecError", "RunError", "Spec", "SpecError", "__version__", "load"]
+
+
+def test_the_list_is_what_was_promised() -> None:
+    assert netspec.__all__ == PUBLIC
+    assert set(PUBLIC) <= set(dir(netspec))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'netspec' has no attribute 'lode'"):
+        _ = netspec.lode
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(netspec, name)
+    assert value is getattr(netspec, name)
+    assert name == "__version__" or value.__doc__

@@ -1,0 +1,48 @@
+"""What all tests share: the repository's folder, repeatable hypothesis, and tests that need what a machine may lack."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from netspec_cupy.probe import probe
+
+# The same examples on every machine and in every run; a shared machine may be slow, which is no failure.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder that holds pyproject.toml."""
+    return REPOSITORY
+
+
+def _missing() -> dict[str, str]:
+    """What this machine lacks, by the marker of the tests that need it."""
+    missing = {}
+    if not os.environ.get("NETSPEC_DATA"):
+        missing["data"] = "NETSPEC_DATA is not set"
+    reason = probe()
+    if reason is not None:
+        missing["gpu"] = reason
+    return missing
+
+
+def pytest_report_header() -> list[str]:
+    """Say at the top of a run what will be left out, and why."""
+    return [f"left out: tests marked '{marker}' ({reason})" for marker, reason in _missing().items()]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that need what this machine lacks, so that they are counted as such."""
+    missing = _missing()
+    left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in missing)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
