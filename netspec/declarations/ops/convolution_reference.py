@@ -46,15 +46,19 @@ def conv_dx(attrs: ConvDx, inputs: Sequence[Array], context: Context) -> tuple[A
 
 
 def conv_dw(attrs: ConvDw, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    """``x``, ``dy`` to ``dw``: per tap, cells times gradients, summed over samples and positions."""
+    """``x``, ``dy`` to ``dw``: per tap, cells times gradients, summed over samples and the positions that meet a cell.
+
+    Where the tap meets padding it adds nothing, whatever the gradient is there: a NaN times nothing is nothing.
+    """
     x, dy = inputs
     window = attrs.geometry(context.x)
-    padded = pad(x, window)
-    over = tuple(range(x.ndim - 1))  # samples and positions
+    padded, real = pad(x, window), pad(np.ones((1, *x.shape[1:-1], 1)), window)
     dw = np.zeros(context.y.shape)
     for ins, outs in _groups(attrs.groups, x.shape[-1], dy.shape[-1]):
         for tap, cells in taps(window):
-            dw[tap][:, outs] = np.tensordot(padded[cells][..., ins], dy[..., outs], axes=[over, over])
+            met = real[cells][0, ..., 0] == 1
+            seen, gradient = padded[cells][:, met], dy[:, met]  # (N, positions, channels)
+            dw[tap][:, outs] = np.tensordot(seen[..., ins], gradient[..., outs], axes=[[0, 1], [0, 1]])
     return (dw,)
 
 
