@@ -30,6 +30,8 @@ TINY = float(np.finfo(np.float32).tiny)
 """Smallest normal float32: what lies below may be taken for zero."""
 ROUNDING = EPS / 2
 """Largest share that rounding takes of a sum, product, quotient or root."""
+SECOND_ORDER = 1.01
+"""Covers products of rounding errors, which the analysis leaves out."""
 FUNCTION = 4 * EPS
 """Largest share that a library's exp, log, tanh or erf is off: the widest of the vectorised ones."""
 
@@ -74,7 +76,7 @@ def _running_error(formula: Expression, inputs: Sequence[Array]) -> Array:
                 errors[part] = abs(part.value - float(np.float32(part.value)))
             elif isinstance(part, Variable):
                 errors[part] = 0.0
-    return np.asarray(errors[formula] + TINY)
+    return np.asarray(SECOND_ORDER * errors[formula] + TINY)
 
 
 Propagation = Callable[[Any, list[Array], list[Any]], Any]

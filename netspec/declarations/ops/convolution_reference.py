@@ -77,7 +77,7 @@ def _terms_dw(context: Context) -> int:
     return context.samples * context.node.inputs[1].type.positions
 
 
-BOUNDS = {"conv": Bound(4, _terms), "conv.dx": Bound(4, _terms_dx), "conv.dw": Bound(4, _terms_dw)}
+BOUNDS = {"conv": Bound(2, _terms), "conv.dx": Bound(4, _terms_dx), "conv.dw": Bound(4, _terms_dw)}
 
 
 def _case(shape: tuple[int, ...], filters: int, kernel: Any, **attributes: Any) -> Case:

@@ -41,9 +41,9 @@ def flatten_dx(attrs: FlattenDx, inputs: Sequence[Array], context: Context) -> t
 
 
 BOUNDS = {
-    "dense": Bound(4, lambda context: context.x.elements + 1),
-    "dense.dx": Bound(4, lambda context: context.x.elements),
-    "dense.dw": Bound(4, lambda context: context.samples),
+    "dense": Bound(2, lambda context: context.x.elements + 1),
+    "dense.dx": Bound(2, lambda context: context.x.elements),
+    "dense.dw": Bound(2, lambda context: context.samples),
 }
 
 CASES = {

@@ -105,10 +105,10 @@ def _per_channel(context: Context) -> int:
 
 
 BOUNDS = {
-    "batch_norm": Bound(4, scale=_inference_magnitudes),
-    "batch_norm.train": Bound(4, _per_channel, _training_magnitudes),
-    "batch_norm.dx": Bound(4, _per_channel, _dx_magnitudes),
-    "batch_norm.moving": Bound(4),
+    "batch_norm": Bound(2, scale=_inference_magnitudes),
+    "batch_norm.train": Bound(2, _per_channel, _training_magnitudes),
+    "batch_norm.dx": Bound(2, _per_channel, _dx_magnitudes),
+    "batch_norm.moving": Bound(2),
 }
 
 
