@@ -27,13 +27,15 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Import the home of a public name on first use and keep the value (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take it to mean that every name is there
+
+    def __getattr__(name: str) -> object:
+        """Import the home of a public name on first use and keep the value (PEP 562)."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

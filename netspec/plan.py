@@ -1,4 +1,4 @@
-"""The plan: what a backend is given. Steps in order, buffers with their places in one arena; printable, serialisable."""
+"""The plan: what a backend is given. Steps in order, and buffers with their places in one arena."""
 
 from __future__ import annotations
 
@@ -105,6 +105,4 @@ def make_plan(graph: Graph, target: Target, batch: int, mode: Mode) -> Plan:
         for node, scratch in zip(graph.nodes, placed.scratch, strict=True)
     )
     values = {value.name: index for value, index in of.items()}
-    return Plan(
-        graph, mode, target.name, batch, steps, placed.buffers, placed.arena_bytes, placed.state_bytes, values
-    )
+    return Plan(graph, mode, target.name, batch, steps, placed.buffers, placed.arena_bytes, placed.state_bytes, values)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from netspec.analysis.receptive_field import Field, receptive_fields
 from netspec.core import op as ops
-from netspec.core.graph import Graph, Node
+from netspec.core.graph import Graph, Node, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def cost(graph: Graph) -> Cost:
     """The cost of a forward graph."""
     slots = {slot.value: slot for slot in graph.slots}
     fields = receptive_fields(graph)
-    rows, counted = [], set()
+    rows: list[LayerCost] = []
+    counted: set[Value] = set()
     for node in graph.nodes:
         fresh = [slots[v] for v in node.inputs if v in slots and v not in counted]
         counted.update(slot.value for slot in fresh)

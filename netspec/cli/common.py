@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import click
 
-from netspec.diagnostics import NetspecError, SpecError
-from netspec.diagnostics import Diagnostic
+from netspec.diagnostics import Diagnostic, NetspecError, SpecError
 from netspec.syntax.source import Source, read_source
 from netspec.zoo import zoo_names, zoo_path
 
@@ -55,7 +55,7 @@ def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: boo
     """Print diagnostics as text, in colour on a terminal."""
     from netspec.diagnostics.render import render_text, use_color
 
-    stream = click.get_text_stream("stderr" if err else "stdout")
+    stream = sys.stderr if err else sys.stdout
     click.echo(render_text(list(diagnostics), sources, color=use_color(stream, os.environ)), err=err, color=True)
 
 

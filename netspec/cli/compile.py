@@ -36,7 +36,7 @@ def command(
     emit: str | None,
     check: bool,
 ) -> None:
-    """Check, differentiate and plan; fill the kernel cache.
+    r"""Check, differentiate and plan; fill the kernel cache.
 
     \b
     Example:
@@ -56,7 +56,9 @@ def command(
         click.echo(_plan(plan))
     else:
         size = plan.total_bytes / 2**20
-        click.echo(f"{loaded.name}: {len(plan.steps)} steps, {len(plan.buffers)} buffers, {size:.1f} MiB at batch {plan.batch}")
+        click.echo(
+            f"{loaded.name}: {len(plan.steps)} steps, {len(plan.buffers)} buffers, {size:.1f} MiB at batch {plan.batch}"
+        )
 
 
 def _graph(plan: Plan) -> str:
@@ -75,8 +77,12 @@ def _plan(plan: Plan) -> str:
     for number, step in enumerate(plan.steps):
         scratch = "".join(f" {name}@{plan.buffers[i].offset}" for name, i in step.scratch.items())
         ins, outs = (",".join(f"b{i}" for i in indices) for indices in (step.inputs, step.outputs))
-        lines.append(f"{number:4} {step.node.region:8} {step.node.op.name:18} {step.node.path:24} {ins} -> {outs}{scratch}")
+        lines.append(
+            f"{number:4} {step.node.region:8} {step.node.op.name:18} {step.node.path:24} {ins} -> {outs}{scratch}"
+        )
     lines.append("")
     for b in plan.buffers:
-        lines.append(f"  b{b.index:<4} {b.kind:8} {b.bytes:>12,} bytes at {b.offset:>12,}  steps {b.first}-{b.last}  {b.name}")
+        lines.append(
+            f"  b{b.index:<4} {b.kind:8} {b.bytes:>12,} bytes at {b.offset:>12,}  steps {b.first}-{b.last}  {b.name}"
+        )
     return "\n".join(lines)

@@ -25,7 +25,7 @@ _CODE = re.compile(r"NS\d{3}")
 @set_option
 @format_option
 def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_: str) -> None:
-    """How a layer's numbers came to be, or what a code means.
+    r"""How a layer's numbers came to be, or what a code means.
 
     SUBJECT is a spec, followed by the LAYER's path, or a code such as NS201.
 

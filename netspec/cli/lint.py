@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from netspec.cli.common import ZOO, find_source, set_option, show
-from netspec.diagnostics import SpecError
-from netspec.diagnostics import Diagnostic
+from netspec.diagnostics import Diagnostic, SpecError
 from netspec.lint.engine import lint
 
 _ENDINGS = (".yaml", ".yml")
@@ -19,9 +18,11 @@ _ENDINGS = (".yaml", ".yml")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @set_option
 @click.option("--ignore", multiple=True, metavar="CODE", help="Do not run this rule. May be repeated.")
-@click.option("--format", "format_", type=click.Choice(["text", "concise", "json"]), default="text", help="Output form.")
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "concise", "json"]), default="text", help="Output form."
+)
 def command(paths: tuple[str, ...], overrides: tuple[str, ...], ignore: tuple[str, ...], format_: str) -> int:
-    """Say everything that is wrong with specs, before anything runs.
+    r"""Say everything that is wrong with specs, before anything runs.
 
     PATH is a spec, a folder of specs, or zoo:NAME. Exit status 1 if there are errors or warnings.
 

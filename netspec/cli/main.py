@@ -50,7 +50,7 @@ class LazyCommands(click.Group):
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an error.")
 @click.pass_context
 def cli(ctx: click.Context, traceback: bool) -> None:
-    """A compiler for convolutional networks written as YAML.
+    r"""A compiler for convolutional networks written as YAML.
 
     \b
     Example:

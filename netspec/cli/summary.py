@@ -24,7 +24,7 @@ from netspec.syntax.spec import Spec
 @format_option
 @click.option("--batch", type=click.IntRange(min=1), help="Batch that memory is planned for; the spec's if left out.")
 def command(spec: str, overrides: tuple[str, ...], backend: str, format_: str, batch: int | None) -> None:
-    """Layers, shapes, parameters, MACs, memory, receptive field.
+    r"""Layers, shapes, parameters, MACs, memory, receptive field.
 
     params counts every stored number; trained only what training moves. A MAC is one multiply and one add.
 
@@ -100,7 +100,9 @@ def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     right = {3, 4}
     return [
-        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
+        "  ".join(
+            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in table
     ]
 

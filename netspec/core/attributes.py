@@ -74,7 +74,7 @@ class _Unbound:
     limits: Mapping[str, Any]
 
 
-def attr(default: Any = REQUIRED, *, doc: str, **limits: Any) -> Any:
+def attr(*, default: Any = REQUIRED, doc: str, **limits: Any) -> Any:
     """Declare an attribute: its default (none: required), what it means, and its limits as schema keywords.
 
     Common limits: ``minimum``, ``maximum``, ``exclusiveMinimum``, ``exclusiveMaximum``, ``enum``.
@@ -141,7 +141,8 @@ def _padding(limits: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "type": ["string", "integer", "array"],
-        "title": ", ".join(PADDING_WORDS) + ", a whole number, or a list with a number or a [before, after] pair per axis",
+        "title": ", ".join(PADDING_WORDS)
+        + ", a whole number, or a list with a number or a [before, after] pair per axis",
         "pattern": _one_of(PADDING_WORDS),
         "minimum": 0,
         "items": pair,

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from netspec.core import op as ops
+from netspec.core.declare import declaration_of
 from netspec.core.graph import REGIONS, Graph, Node, Param, Region, Role, Slot, Value, Where
 from netspec.core.types import TensorType
 
 
 class Builder:
-    """Grows a graph. Names of values are made unique; ``region``, ``path`` and ``where`` apply to what is added next."""
+    """Grows a graph. ``region``, ``path`` and ``where`` apply to what is added next; names are made unique."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -93,9 +94,9 @@ class Builder:
     def _append(
         self, attrs: Any, inputs: tuple[Value, ...], types: tuple[TensorType, ...], parameters: tuple[str, ...]
     ) -> Node:
-        name = self.path or ops.declaration_of(attrs).name
+        name = self.path or declaration_of(attrs).name
         if self.region != "forward" or self.derived_from:
-            name = f"{name}:{ops.declaration_of(attrs).name}"
+            name = f"{name}:{declaration_of(attrs).name}"
         outputs = tuple(self.value(name if i == 0 else f"{name}#{i}", t) for i, t in enumerate(types))
         node = Node(attrs, inputs, outputs, self.path, parameters, self.region, self.where, self.derived_from)
         self.nodes.append(node)

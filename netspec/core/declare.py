@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from inspect import get_annotations
 from typing import Any, TypeVar, dataclass_transform
 
 from netspec.core.attributes import REQUIRED, Attribute, attr, bind
@@ -117,7 +118,7 @@ def declare(
     """
 
     def register(cls: type[T]) -> type[T]:
-        annotations: Mapping[str, str] = cls.__dict__.get("__annotations__", {})
+        annotations: Mapping[str, str] = get_annotations(cls)
         attributes = tuple(bind(key, str(kind_), getattr(cls, key), public) for key, kind_ in annotations.items())
         if main is not None and main not in annotations:
             raise TypeError(f"{name!r} has no attribute {main!r} to be its main one")
@@ -131,7 +132,7 @@ def declare(
     return register
 
 
-def _freeze(cls: type[Any], declaration: Declaration) -> None:
+def _freeze(cls: Any, declaration: Declaration) -> None:
     """Give the class its constructor and value semantics. Shared closures, since generated code costs start-up."""
     defaults = {a.name: a.default for a in declaration.attributes}
 

@@ -33,16 +33,21 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
-from netspec.core.declare import REGISTRIES, Declaration, declaration_of, declare
+from netspec.core.attributes import attr
+from netspec.core.declare import Declaration, declaration_of, declare
 from netspec.core.formulas import Formula
 from netspec.core.graph import Param
 from netspec.core.types import TensorType
 
-op = partial(declare, "op")
-OPS = REGISTRIES["op"]
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attr,))
+def op(name: str, *, main: str | None = None, doc: str = "", public: bool = True) -> Callable[[type[T]], type[T]]:
+    """Declare an op; see :func:`netspec.core.declare.declare`."""
+    return declare("op", name, main=main, doc=doc, public=public)
 
 
 class ShapeError(Exception):

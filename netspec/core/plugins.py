@@ -12,7 +12,7 @@ from functools import cache
 
 
 def load_plugins(group: str) -> None:
-    """Import everything that installed distributions offer in the entry-point group; what they declare is registered."""
+    """Import what installed distributions offer in the entry-point group; what they declare is then registered."""
     if group not in _mentioned_groups():
         return
     from importlib.metadata import entry_points

@@ -35,8 +35,8 @@ class Ones:
 
 @declare("initializer", "gaussian", main="std", doc="Normal numbers of a fixed spread, the documents' choice.")
 class Gaussian:
-    std: float = attr(0.01, doc="standard deviation", exclusiveMinimum=0)
-    mean: float = attr(0.0, doc="mean")
+    std: float = attr(default=0.01, doc="standard deviation", exclusiveMinimum=0)
+    mean: float = attr(default=0.0, doc="mean")
 
     def draw(self, generator: np.random.Generator, param: Param) -> Array:
         """float64 numbers of the parameter's shape."""

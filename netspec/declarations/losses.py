@@ -13,7 +13,7 @@ from netspec.declarations.ops.loss_nodes import CrossEntropyNode
 @declare("loss", "cross_entropy", main="label_smoothing", doc="−Σₖ tₖ log pₖ of the softmax of the head.")
 class CrossEntropy:
     label_smoothing: float = attr(
-        0.0, doc="share of the target spread over all classes", minimum=0, exclusiveMaximum=1
+        default=0.0, doc="share of the target spread over all classes", minimum=0, exclusiveMaximum=1
     )
 
     absorbs = "softmax"

@@ -17,9 +17,9 @@ from netspec.core.types import TensorType
 
 @declare("optimizer", "sgd", main="momentum", doc="Stochastic gradient descent, with momentum: v ← μv + g; w ← w − ηv.")
 class Sgd:
-    momentum: float = attr(0.0, doc="share of the old velocity that is kept", minimum=0, exclusiveMaximum=1)
-    nesterov: bool = attr(False, doc="look ahead along the velocity (Sutskever et al. 2013)")
-    weight_decay: float = attr(0.0, doc="added to the gradient as this share of the weight", minimum=0)
+    momentum: float = attr(default=0.0, doc="share of the old velocity that is kept", minimum=0, exclusiveMaximum=1)
+    nesterov: bool = attr(default=False, doc="look ahead along the velocity (Sutskever et al. 2013)")
+    weight_decay: float = attr(default=0.0, doc="added to the gradient as this share of the weight", minimum=0)
 
     usual_rates = (1e-4, 1.0)
     default_rate = 0.01
@@ -40,13 +40,14 @@ class UpdateSgd:
     nesterov: bool = attr(doc="look ahead along the velocity")
     weight_decay: float = attr(doc="share of the weight added to the gradient")
 
-    def infer(self, weight: TensorType, gradient: TensorType, rate: TensorType, step: TensorType, *moments: TensorType) -> tuple[TensorType, ...]:
+    def infer(
+        self, weight: TensorType, gradient: TensorType, rate: TensorType, step: TensorType, *moments: TensorType
+    ) -> tuple[TensorType, ...]:
         return (weight, *moments)
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
-        weight, gradient, rate, _, *velocities = variables(inputs)
-        if self.weight_decay:
-            gradient = gradient + self.weight_decay * weight
+        weight, slope, rate, _, *velocities = variables(inputs)
+        gradient = slope + self.weight_decay * weight if self.weight_decay else slope
         if not self.momentum:
             return (weight - rate * gradient,)
         velocity = self.momentum * velocities[0] + gradient
@@ -56,10 +57,10 @@ class UpdateSgd:
 
 @declare("optimizer", "adam", main="beta1", doc="Adam: steps scaled by running means of the gradient and its square.")
 class Adam:
-    beta1: float = attr(0.9, doc="share of the old mean of the gradient", minimum=0, exclusiveMaximum=1)
-    beta2: float = attr(0.999, doc="share of the old mean of its square", minimum=0, exclusiveMaximum=1)
-    eps: float = attr(1e-8, doc="added to the root of the square", exclusiveMinimum=0)
-    weight_decay: float = attr(0.0, doc="added to the gradient as this share of the weight", minimum=0)
+    beta1: float = attr(default=0.9, doc="share of the old mean of the gradient", minimum=0, exclusiveMaximum=1)
+    beta2: float = attr(default=0.999, doc="share of the old mean of its square", minimum=0, exclusiveMaximum=1)
+    eps: float = attr(default=1e-8, doc="added to the root of the square", exclusiveMinimum=0)
+    weight_decay: float = attr(default=0.0, doc="added to the gradient as this share of the weight", minimum=0)
 
     usual_rates = (1e-6, 0.02)
     default_rate = 0.001
@@ -77,16 +78,17 @@ class UpdateAdam:
     eps: float = attr(doc="added to the root of the square")
     weight_decay: float = attr(doc="share of the weight added to the gradient")
 
-    def infer(self, weight: TensorType, gradient: TensorType, rate: TensorType, step: TensorType, *moments: TensorType) -> tuple[TensorType, ...]:
+    def infer(
+        self, weight: TensorType, gradient: TensorType, rate: TensorType, step: TensorType, *moments: TensorType
+    ) -> tuple[TensorType, ...]:
         return (weight, *moments)
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
         """Algorithm 1 of the paper; ``step`` counts from 1."""
-        weight, gradient, rate, step, mean, square = variables(inputs)
-        if self.weight_decay:
-            gradient = gradient + self.weight_decay * weight
-        mean = self.beta1 * mean + (1 - self.beta1) * gradient
-        square = self.beta2 * square + (1 - self.beta2) * gradient * gradient
+        weight, slope, rate, step, old_mean, old_square = variables(inputs)
+        gradient = slope + self.weight_decay * weight if self.weight_decay else slope
+        mean = self.beta1 * old_mean + (1 - self.beta1) * gradient
+        square = self.beta2 * old_square + (1 - self.beta2) * gradient * gradient
         unbiased_mean = mean / (1 - _power(self.beta1, step))
         unbiased_square = square / (1 - _power(self.beta2, step))
         return weight - rate * unbiased_mean / (sqrt(unbiased_square) + self.eps), mean, square

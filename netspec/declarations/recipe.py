@@ -18,7 +18,7 @@ class Recipe:
     data: Any = None
     validation: float = 0.0
     preprocess: tuple[Any, ...] = ()
-    loss: Any = field(default_factory=CrossEntropy)
+    loss: Any = field(default_factory=lambda: CrossEntropy())
     metrics: tuple[tuple[str, Any], ...] = (("accuracy", Accuracy()),)
     optimizer: Any = field(default_factory=lambda: Sgd(momentum=0.9))
     lr: Any = field(default_factory=lambda: Constant(rate=0.01))

@@ -21,18 +21,20 @@ class Constant:
 class Step:
     start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
     every: int = attr(doc="epochs between two drops", minimum=1)
-    factor: float = attr(0.1, doc="what the rate is multiplied by", exclusiveMinimum=0)
+    factor: float = attr(default=0.1, doc="what the rate is multiplied by", exclusiveMinimum=0)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Rate of step ``step`` (from 0)."""
         return self.start * self.factor ** (step // steps_per_epoch // self.every)
 
 
-@declare("schedule", "cosine", main="peak", doc="Half a cosine from the peak down to the floor (Loshchilov and Hutter 2017).")
+@declare(
+    "schedule", "cosine", main="peak", doc="Half a cosine from the peak down to the floor (Loshchilov and Hutter 2017)."
+)
 class Cosine:
     peak: float = attr(doc="highest learning rate", exclusiveMinimum=0)
-    floor: float = attr(0.0, doc="rate at the end", minimum=0)
-    warmup_epochs: float = attr(0.0, doc="epochs over which the rate rises in a line to the peak", minimum=0)
+    floor: float = attr(default=0.0, doc="rate at the end", minimum=0)
+    warmup_epochs: float = attr(default=0.0, doc="epochs over which the rate rises in a line to the peak", minimum=0)
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Rate of step ``step`` (from 0)."""

@@ -6,7 +6,9 @@ from netspec.core.attributes import attr
 from netspec.core.declare import declare
 
 
-@declare("source", "digits", doc="1,797 handwritten digits of 8x8, from scikit-learn (extra demo); nothing is downloaded.")
+@declare(
+    "source", "digits", doc="1,797 handwritten digits of 8x8, from scikit-learn (extra demo); nothing is downloaded."
+)
 class Digits:
     classes = 10
     reader = "netspec.data.digits"
@@ -29,6 +31,6 @@ class FashionMnist:
 @declare("source", "idx", main="path", doc="A folder of idx files, named as MNIST's are.")
 class Idx:
     path: str = attr(doc="folder with train-images-idx3-ubyte and its three companions, each maybe .gz")
-    classes: int = attr(10, doc="number of classes", minimum=2)
+    classes: int = attr(default=10, doc="number of classes", minimum=2)
 
     reader = "netspec.data.idx"

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from netspec.core.graph import Graph, Node, Value
 from netspec.core.plugins import load_plugins
-from netspec.diagnostics import Diagnostics
-from netspec.diagnostics import Diagnostic, Span
+from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax.load import read_spec
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec

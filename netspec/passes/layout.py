@@ -22,7 +22,7 @@ class LayoutRules(Protocol):
 
 
 def assign_layouts(graph: Graph, rules: LayoutRules) -> Graph:
-    """The graph with layouts. Inputs, state and outputs stay plain; an elementwise op keeps the layout of its inputs."""
+    """The graph with layouts. Inputs, state and outputs stay plain; an elementwise op keeps its inputs' layout."""
     g = Builder.continuing(graph)
     g.derived_from = "layout"
     mapping: dict[Value, Value] = {}
@@ -50,12 +50,11 @@ def assign_layouts(graph: Graph, rules: LayoutRules) -> Graph:
         mapping.update(zip(node.outputs, outputs, strict=True))
         g.nodes.append(replace(node, inputs=inputs, outputs=outputs))
     g.path, g.where, g.region = "", None, "backward" if any(n.region == "backward" for n in graph.nodes) else "forward"
-    outputs = {name: in_layout(mapping.get(v, v), None) for name, v in graph.outputs.items()}
+    results = {name: in_layout(mapping.get(v, v), None) for name, v in graph.outputs.items()}
     g.slots = {
         name: replace(s, written=mapping.get(s.written, s.written)) if s.written else s for name, s in g.slots.items()
     }
-    heads = {name: outputs[name] for name in graph.heads if name in outputs}
-    return g.graph(outputs, heads)
+    return g.graph(results, {name: results[name] for name in graph.heads if name in results})
 
 
 def _typed(value: Value, block: int | None) -> Value:

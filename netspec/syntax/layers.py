@@ -24,7 +24,9 @@ GROUP = "layers"
 class LayerExpansion:
     """Walks layer lists and grows the graph in ``builder``."""
 
-    def __init__(self, builder: Builder, values: Values, diagnostics: Diagnostics, variables: Mapping[str, Any]) -> None:
+    def __init__(
+        self, builder: Builder, values: Values, diagnostics: Diagnostics, variables: Mapping[str, Any]
+    ) -> None:
         self._builder = builder
         self._values = values
         self._diagnostics = diagnostics

@@ -41,7 +41,8 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
     builder = Builder(_text(root, "name") or source.name)
     scope = Scope("", _input(root, values, variables, builder))
     expansion = LayerExpansion(builder, values, diagnostics, variables)
-    output = expansion.layers(_value(root, "layers"), scope.input, scope)
+    layers = _value(root, "layers")
+    output = None if layers is None else expansion.layers(layers, scope.input, scope)
     heads = {} if output is None else {"main": output}
     recipe, spans = RecipeExpansion(values, diagnostics, variables).recipe(_value(root, "train"))
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)

@@ -180,7 +180,7 @@ def _expect() -> dict[str, Any]:
     properties = {
         "output": shape,
         "shapes": {"type": ["object"], "title": "a mapping of layers to shapes", "additionalProperties": shape},
-        **{key: count for key in ("params", "params_trained", "macs", "flops")},
+        **dict.fromkeys(("params", "params_trained", "macs", "flops"), count),
     }
     return {
         "type": ["object"],
@@ -196,7 +196,11 @@ def spec_schema() -> dict[str, Any]:
     length = or_expression({"type": ["integer"], "title": "a whole number of at least 1", "minimum": 1})
     properties: dict[str, Any] = {key: {} for key in LATER_TOP_KEYS}
     properties |= {
-        "netspec": {"type": ["integer"], "title": f"the language version, {LANGUAGE_VERSION}", "example": LANGUAGE_VERSION},
+        "netspec": {
+            "type": ["integer"],
+            "title": f"the language version, {LANGUAGE_VERSION}",
+            "example": LANGUAGE_VERSION,
+        },
         "name": text,
         "doc": text,
         "vars": {

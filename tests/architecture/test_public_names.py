@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 import netspec
@@ -12,6 +15,14 @@ PUBLIC = ["Model", "NetspecError", "RunError", "Spec", "SpecError", "__version__
 def test_the_list_is_what_was_promised() -> None:
     assert netspec.__all__ == PUBLIC
     assert set(PUBLIC) <= set(dir(netspec))
+
+
+def test_a_type_checker_sees_what_a_program_gets() -> None:
+    tree = ast.parse(Path(netspec.__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: node.module for node in imports for alias in node.names}
+    assert {name: home for name, home in homes.items() if name in PUBLIC} == netspec._HOMES
+    assert {*netspec._HOMES, "__version__"} == set(PUBLIC)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

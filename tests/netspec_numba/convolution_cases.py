@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from netspec_numba import host
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ class GradientArguments(NamedTuple):
     """float32 [rows, vectors*LANES], added to."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def forward_tile(
     typing_context,
     vectors,
@@ -160,7 +160,7 @@ def forward_tile(
     return types.void(*[types.int64] * len(ForwardArguments._fields)), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw):
     """Add to a tile of ``GRADIENT_ROWS`` or fewer rows and ``vectors`` vectors; see ``GradientArguments``."""
 

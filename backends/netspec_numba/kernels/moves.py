@@ -33,7 +33,7 @@ def _for_each_vector(builder: ir.IRBuilder, count: ir.Value, move: Callable[[ir.
         move(index, leading_lanes(builder, builder.sub(count, index)))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def copy_floats(typing_context, target, source, count):
     """target[:count] = source[:count]"""
 
@@ -50,7 +50,7 @@ def copy_floats(typing_context, target, source, count):
     return types.void(types.int64, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_floats(typing_context, target, source, count):
     """target[:count] += source[:count]"""
 
@@ -68,7 +68,7 @@ def add_floats(typing_context, target, source, count):
     return types.void(types.int64, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def zero_floats(typing_context, target, count):
     """target[:count] = 0"""
 
@@ -82,7 +82,7 @@ def zero_floats(typing_context, target, count):
     return types.void(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def transpose_square(typing_context, target, target_row, source, source_row):
     """target[j, i] = source[i, j] for ``LANES`` rows and columns; the row distances count floats.
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from netspec.core.builder import Builder
 from netspec.core.expression import Expression, sigmoid, tanh, where
 from netspec.core.expression import inputs as variables
-from netspec.core.attributes import attr
 from netspec.core.graph import Node, Value
 from netspec.core.op import op
 from netspec.core.types import TensorType

@@ -22,11 +22,13 @@ from netspec.declarations.ops.windows import Sliding, resolve
 class Conv:
     filters: int = attr(doc="output channels", minimum=1)
     kernel: Window = attr(doc="window size, one number or one per axis", minimum=1)
-    stride: Window = attr(1, doc="step of the window", minimum=1)
-    padding: Padding = attr("valid", doc="cells of zeros added around the input")
-    dilation: Window = attr(1, doc="distance between the cells that a window reads", minimum=1)
-    groups: int = attr(1, doc="parts into which channels and filters are split, each seeing only its own", minimum=1)
-    bias: bool = attr(True, doc="add one learned number per filter")
+    stride: Window = attr(default=1, doc="step of the window", minimum=1)
+    padding: Padding = attr(default="valid", doc="cells of zeros added around the input")
+    dilation: Window = attr(default=1, doc="distance between the cells that a window reads", minimum=1)
+    groups: int = attr(
+        default=1, doc="parts into which channels and filters are split, each seeing only its own", minimum=1
+    )
+    bias: bool = attr(default=True, doc="add one learned number per filter")
 
     def _sliding(self) -> Sliding:
         return Sliding(self.kernel, self.stride, self.dilation, self.padding, "kernel")
@@ -73,7 +75,10 @@ class Conv:
             numbers = (window.input[axis], window.size[axis], window.stride[axis], before, after, window.dilation[axis])
             text = formulas.show_window_output(*numbers)
             yield Formula(
-                f"output axis {axis + 1}", "⌊(n + 2p − (d(k−1)+1))/s⌋ + 1", text.rsplit(" = ", 1)[0], window.output[axis]
+                f"output axis {axis + 1}",
+                "⌊(n + 2p − (d(k−1)+1))/s⌋ + 1",
+                text.rsplit(" = ", 1)[0],
+                window.output[axis],
             )
         inputs = x.channels // self.groups
         sides = "·".join(map(str, window.size))

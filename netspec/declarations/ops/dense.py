@@ -18,7 +18,7 @@ from netspec.declarations.ops.reductions import ChannelSum
 @op("dense", main="units", doc="Every output is a weighted sum of every input: y = xW + b.")
 class Dense:
     units: int = attr(doc="outputs", minimum=1)
-    bias: bool = attr(True, doc="add one learned number per unit")
+    bias: bool = attr(default=True, doc="add one learned number per unit")
 
     def infer(self, x: TensorType) -> TensorType:
         if len(x.shape) != 1:

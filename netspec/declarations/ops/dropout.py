@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014), inverted: kept numbers are scaled up while training, so inference is the identity."""
+"""Dropout (Srivastava et al. 2014), inverted: kept numbers are scaled up in training, so inference is the identity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from netspec.core.types import TensorType
 @op("dropout", main="rate", doc="While training, sets a random share of the numbers to zero and scales up the rest.")
 class Dropout:
     rate: float = attr(doc="share that is dropped", minimum=0, exclusiveMaximum=1)
-    drop: str = attr("element", doc="what is dropped as one: each number, or whole channels", enum=("element", "channel"))
+    drop: str = attr(
+        default="element", doc="what is dropped as one: each number, or whole channels", enum=("element", "channel")
+    )
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, dtype="float32")

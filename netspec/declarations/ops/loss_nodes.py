@@ -9,9 +9,13 @@ from netspec.core.op import op
 from netspec.core.types import TensorType, scalar
 
 
-@op("cross_entropy", public=False, doc="Mean of log Σⱼ e^zⱼ − Σₖ tₖ zₖ over the live samples: from logits, by log-sum-exp.")
+@op(
+    "cross_entropy",
+    public=False,
+    doc="Mean of log Σⱼ e^zⱼ − Σₖ tₖ zₖ over the live samples: from logits, by log-sum-exp.",
+)
 class CrossEntropyNode:
-    label_smoothing: float = attr(0.0, doc="share of the target spread over all classes")
+    label_smoothing: float = attr(default=0.0, doc="share of the target spread over all classes")
 
     def infer(self, logits: TensorType, labels: TensorType) -> TensorType:
         return scalar()
@@ -22,7 +26,7 @@ class CrossEntropyNode:
 
 @op("cross_entropy.dx", public=False, doc="(softmax(z) − t)/m, times the gradient of the loss.")
 class CrossEntropyDx:
-    label_smoothing: float = attr(0.0, doc="share of the target spread over all classes")
+    label_smoothing: float = attr(default=0.0, doc="share of the target spread over all classes")
 
     def infer(self, logits: TensorType, labels: TensorType, dloss: TensorType) -> TensorType:
         return logits

@@ -43,7 +43,9 @@ class Add:
 
 @op("concat", doc="Lays its inputs side by side along an axis; the other axes agree.")
 class Concat:
-    axis: str = attr("channels", doc="the axis that grows", enum=("channels", "length", "depth", "height", "width"))
+    axis: str = attr(
+        default="channels", doc="the axis that grows", enum=("channels", "length", "depth", "height", "width")
+    )
     merges = True
 
     def axis_index(self, axes: int) -> int:
@@ -58,8 +60,7 @@ class Concat:
         axis = self.axis_index(len(inputs[0].spatial))
         first = inputs[0].shape
         for other in inputs[1:]:
-            same_rank = len(other.shape) == len(first)
-            if not same_rank or any(a != b for i, (a, b) in enumerate(zip(first, other.shape)) if i != axis):
+            if (*other.shape[:axis], *other.shape[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
                 raise ShapeError("NS204", attr="axis", axis=self.axis, shapes=_spell(inputs))
         length = sum(x.shape[axis] for x in inputs)
         return replace(inputs[0], shape=(*first[:axis], length, *first[axis + 1 :]), dtype="float32", block=None)

@@ -15,10 +15,12 @@ from netspec.core.types import TensorType
 
 @op("batch_norm", doc="Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it.")
 class BatchNorm:
-    momentum: float = attr(0.9, doc="share of the old moving statistics kept at each step", minimum=0, maximum=1)
-    eps: float = attr(1e-5, doc="added to the variance before the root", exclusiveMinimum=0)
-    scale: bool = attr(True, doc="learn a factor per channel")
-    center: bool = attr(True, doc="learn a summand per channel")
+    momentum: float = attr(
+        default=0.9, doc="share of the old moving statistics kept at each step", minimum=0, maximum=1
+    )
+    eps: float = attr(default=1e-5, doc="added to the variance before the root", exclusiveMinimum=0)
+    scale: bool = attr(default=True, doc="learn a factor per channel")
+    center: bool = attr(default=True, doc="learn a summand per channel")
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, dtype="float32", block=None)
@@ -67,11 +69,14 @@ class BatchNormTrain:
         return replace(x, dtype="float32", block=None), statistic, statistic
 
     def grad(self, g: Builder, node: Node, dy: Value, *_: Value | None) -> tuple[Value | None, ...]:
-        _, mean, variance = node.outputs
+        mean, variance = node.outputs[1:]
         inputs = [node.inputs[0], mean, variance, dy]
         if self.scale:
             inputs.append(node.inputs[1])
-        return g.node(BatchNormDx(eps=self.eps, scale=self.scale, center=self.center), *inputs).outputs
+        gradients: tuple[Value | None, ...] = g.node(
+            BatchNormDx(eps=self.eps, scale=self.scale, center=self.center), *inputs
+        ).outputs
+        return gradients
 
 
 @op("batch_norm.dx", public=False, doc="Gradients of the training form: of x, then of scale and shift where learned.")
@@ -80,7 +85,9 @@ class BatchNormDx:
     scale: bool = attr(doc="whether there is a factor per channel")
     center: bool = attr(doc="whether there is a summand per channel")
 
-    def infer(self, x: TensorType, mean: TensorType, variance: TensorType, dy: TensorType, *scale: TensorType) -> tuple[TensorType, ...]:
+    def infer(
+        self, x: TensorType, mean: TensorType, variance: TensorType, dy: TensorType, *scale: TensorType
+    ) -> tuple[TensorType, ...]:
         return (replace(x, dtype="float32", block=None), *(mean,) * (self.scale + self.center))
 
 

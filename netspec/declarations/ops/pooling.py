@@ -37,9 +37,9 @@ def _explain(attrs: MaxPool | AvgPool, x: TensorType) -> Iterator[Formula]:
 @op("max_pool", main="size", doc="The largest number under the window, per channel; on ties the first is recorded.")
 class MaxPool:
     size: Window = attr(doc=_SIZE_DOC, minimum=1)
-    stride: Window = attr(None, doc=_STRIDE_DOC, minimum=1)
-    padding: Padding = attr("valid", doc="cells added around the input; they never win")
-    round: str = attr("floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
+    stride: Window = attr(default=None, doc=_STRIDE_DOC, minimum=1)
+    padding: Padding = attr(default="valid", doc="cells added around the input; they never win")
+    round: str = attr(default="floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
 
     def _sliding(self) -> Sliding:
         return Sliding(self.size, self.stride or self.size, 1, self.padding, "size", self.round == "ceil")
@@ -80,10 +80,10 @@ class MaxPoolDx:
 @op("avg_pool", main="size", doc="The mean of the numbers under the window, per channel.")
 class AvgPool:
     size: Window = attr(doc=_SIZE_DOC, minimum=1)
-    stride: Window = attr(None, doc=_STRIDE_DOC, minimum=1)
-    padding: Padding = attr("valid", doc="cells of zeros added around the input")
-    round: str = attr("floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
-    count_padding: bool = attr(False, doc="whether padding counts in the divisor")
+    stride: Window = attr(default=None, doc=_STRIDE_DOC, minimum=1)
+    padding: Padding = attr(default="valid", doc="cells of zeros added around the input")
+    round: str = attr(default="floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
+    count_padding: bool = attr(default=False, doc="whether padding counts in the divisor")
 
     def _sliding(self) -> Sliding:
         return Sliding(self.size, self.stride or self.size, 1, self.padding, "size", self.round == "ceil")
@@ -130,7 +130,7 @@ class AvgPoolDx:
 
 @op("global_avg_pool", main="keep", doc="The mean over all positions, one number per channel.")
 class GlobalAvgPool:
-    keep: bool = attr(False, doc="keep the spatial axes, each of length 1")
+    keep: bool = attr(default=False, doc="keep the spatial axes, each of length 1")
 
     def infer(self, x: TensorType) -> TensorType:
         check_image(x)
@@ -141,7 +141,9 @@ class GlobalAvgPool:
         return (g.add(GlobalAvgPoolDx(x=node.data[0].type), dy),)
 
     def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
-        yield Formula("numbers in each mean", "product of the sides", formulas.times(data[0].spatial), data[0].positions)
+        yield Formula(
+            "numbers in each mean", "product of the sides", formulas.times(data[0].spatial), data[0].positions
+        )
 
 
 @op("global_avg_pool.dx", public=False, doc="Spreads each channel's gradient evenly over all positions.")

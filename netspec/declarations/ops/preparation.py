@@ -9,7 +9,11 @@ from netspec.core.op import op
 from netspec.core.types import TensorType
 
 
-@op("affine", public=False, doc="x·scale + shift per channel, from uint8 or float32: how images are normalised in the graph.")
+@op(
+    "affine",
+    public=False,
+    doc="x·scale + shift per channel, from uint8 or float32: how images are normalised in the graph.",
+)
 class Affine:
     scale: tuple[float, ...] = attr(doc="one factor, or one per channel")
     shift: tuple[float, ...] = attr(doc="one summand, or one per channel")

@@ -48,9 +48,7 @@ def padding_pairs(window: Sliding, sides: tuple[int, ...]) -> tuple[tuple[int, i
     if padding == "valid":
         return ((0, 0),) * axes
     if padding == "same":
-        total = [
-            formulas.same_padding_needed(*numbers) for numbers in zip(sides, size, stride, dilation, strict=True)
-        ]
+        total = [formulas.same_padding_needed(*numbers) for numbers in zip(sides, size, stride, dilation, strict=True)]
         return tuple((t // 2, t - t // 2) for t in total)
     if padding == "full":
         return tuple((formulas.full_padding(k, d),) * 2 for k, d in zip(size, dilation, strict=True))
@@ -67,7 +65,7 @@ def padding_pairs(window: Sliding, sides: tuple[int, ...]) -> tuple[tuple[int, i
 
 
 def resolve(window: Sliding, x: TensorType) -> tuple[WindowGeometry, tuple[int, ...]]:
-    """Geometry over the input's axes and the padding after each; raises ``ShapeError`` where the window does not fit."""
+    """Geometry over the axes of ``x`` and the padding after each; ``ShapeError`` where the window does not fit."""
     check_image(x)
     axes = len(x.spatial)
     size = per_axis(window.size, axes, window.name)
@@ -90,8 +88,8 @@ def resolve(window: Sliding, x: TensorType) -> tuple[WindowGeometry, tuple[int, 
                 **_ways_out(x, size, dilation),
             )
         output.append(places)
-    before = tuple(b for b, _ in pads)
-    return WindowGeometry(x.spatial, tuple(output), size, stride, dilation, before), tuple(a for _, a in pads)
+    befores, afters = tuple(b for b, _ in pads), tuple(a for _, a in pads)
+    return WindowGeometry(x.spatial, tuple(output), size, stride, dilation, befores), afters
 
 
 def _ways_out(x: TensorType, size: tuple[int, ...], dilation: tuple[int, ...]) -> dict[str, object]:

@@ -36,4 +36,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         following = facts.following(node)
         if following is not None and following.op.name == "softmax":
             note = Note(facts.place(node), "the first softmax")
-            yield Diagnostic("NS304", facts.place(following), {"first": node.path, "second": following.path}, notes=(note,))
+            yield Diagnostic(
+                "NS304", facts.place(following), {"first": node.path, "second": following.path}, notes=(note,)
+            )

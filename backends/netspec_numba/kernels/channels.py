@@ -1,0 +1,190 @@
+"""Joining and cutting tensors, sums per channel, and an affine map per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from netspec.core.types import TensorType
+from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.host import LANES
+from netspec_numba.kernels.copying import copy_along_axis, copy_channels
+from netspec_numba.kernels.loops import (
+    Walk,
+    device,
+    load,
+    padded,
+    parallel,
+    parts,
+    per_lane,
+    same_layout,
+    span,
+    store,
+    walk,
+)
+from netspec_numba.kernels.scaling import scale_shift
+
+WIDE = 4 * LANES
+"""Channels from which a plain row is long enough to vectorise well."""
+
+
+@kernel("concat")
+def concat(request: Request) -> Launch:
+    """k inputs -> y, end to end along the axis."""
+    (y,) = request.outputs
+    axis = request.attrs.axis_index(len(y.type.shape))
+    copies, offset = [], 0
+    for x in request.inputs:
+        count = x.type.shape[axis]
+        copies.append(_copy(x, 0, y, offset, count, axis, request.batch))
+        offset += count
+
+    def launch(n: int) -> None:
+        for copy in copies:
+            copy(n)
+
+    return launch
+
+
+@kernel("concat.dx")
+def concat_dx(request: Request) -> Launch:
+    """dy -> dx, the slice of dy that begins at ``attrs.offset`` and is as long as dx."""
+    (dy,), (dx,) = request.inputs, request.outputs
+    axis = request.attrs.axis_index(len(dy.type.shape))
+    return _copy(dy, int(request.attrs.offset), dx, 0, dx.type.shape[axis], axis, request.batch)
+
+
+def _copy(
+    source: Operand, from_place: int, target: Operand, to_place: int, count: int, axis: int, batch: int
+) -> Launch:
+    channels = len(source.type.shape) - 1
+    blocked = source.type.block == target.type.block == LANES
+    if axis == channels and blocked and from_place % LANES == to_place % LANES == 0:
+        return _copy_blocks(source, from_place, target, to_place, count, batch)
+    if axis == channels:
+        return copy_channels(source, from_place, target, to_place, count, batch)
+    if source.type.block != target.type.block:
+        raise ValueError(f"{source.type} and {target.type} differ in layout")
+    return copy_along_axis(source, from_place, target, to_place, count, axis, batch)
+
+
+def _copy_blocks(
+    source: Operand, from_channel: int, target: Operand, to_channel: int, count: int, batch: int
+) -> Launch:
+    """Whole blocks lie end to end, so they are copied as places along one axis; a broken one channel by channel."""
+    whole = count // LANES
+    last = count % LANES
+    copies = []
+    if whole:
+        planes = (_as_planes(source), from_channel // LANES, _as_planes(target), to_channel // LANES)
+        copies.append(copy_along_axis(*planes, whole, 0, batch))
+    if last:
+        done = whole * LANES
+        copies.append(copy_channels(source, from_channel + done, target, to_channel + done, last, batch))
+
+    def launch(n: int) -> None:
+        for copy in copies:
+            copy(n)
+
+    return launch
+
+
+def _as_planes(operand: Operand) -> Operand:
+    """Blocked storage seen as a plain tensor of (blocks, numbers in a block)."""
+    shape = (operand.type.blocks, operand.type.positions * LANES)
+    return Operand(replace(operand.type, shape=shape, block=None), operand.array)
+
+
+def _scratch(
+    attrs: Any, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...], batch: int, threads: int
+) -> Mapping[str, int]:
+    """A float64 sum for each lane of each part."""
+    over = walk(inputs[0])
+    return {"sums": 2 * parts(over, batch) * padded(over)}
+
+
+@kernel("channel_sum", scratch=_scratch)
+def channel_sum(request: Request) -> Launch:
+    """dy -> (C,), the sum over live samples and positions."""
+    (dy,), (total,) = request.inputs, request.outputs
+    over, sums = walk(dy.type), request.scratch["sums"].view(np.float64)
+
+    def launch(n: int) -> None:
+        count = parts(over, n)
+        gather_sums(n, count, over, dy.array, sums)
+        join_sums(count, over, sums, total.array)
+
+    return launch
+
+
+@kernel("affine")
+def affine(request: Request) -> Launch:
+    """x (uint8 or float32) -> y = x * scale + shift, float32, each one number or one per channel."""
+    (x,), (y,) = request.inputs, request.outputs
+    same_layout(x.type, y.type)
+    kind, repeats = _widened(x.type)
+    over = walk(kind)
+    rows = [per_lane(0.0, over)]
+    for values in (request.attrs.scale, request.attrs.shift):
+        each = np.broadcast_to(np.array(values, np.float32), (x.type.channels,))
+        rows.append(per_lane(np.tile(each, repeats), over))
+    coefficients = np.concatenate(rows)
+
+    def launch(n: int) -> None:
+        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients)
+
+    return launch
+
+
+def _widened(tensor: TensorType) -> tuple[TensorType, int]:
+    """A plain image of few channels seen as fewer positions of more channels, and how many it takes for one.
+
+    Rows of one or three numbers would leave the vector units idle.
+    """
+    if tensor.block is not None or tensor.channels >= WIDE or tensor.positions == 1:
+        return tensor, 1
+    positions = tensor.positions
+    enough = -(-WIDE // tensor.channels)
+    repeats = next((each for each in range(enough, positions) if positions % each == 0), positions)
+    return replace(tensor, shape=(positions // repeats, tensor.channels * repeats)), repeats
+
+
+@parallel
+def gather_sums(n: int, parts: int, over: Walk, x: Array, sums: Array) -> None:
+    """sums (parts, blocks, LANES) of the rows of each part."""
+    blocks = over.blocks
+    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
+    for task in prange(parts * blocks):
+        block = task % blocks
+        first_sample, end_sample, first, end = span(over, n, task // blocks)
+        at = task * LANES
+        for lane in range(LANES):
+            store(sums, at + lane, 0.0)
+        for sample in range(first_sample, end_sample):
+            plane = sample * sample_stride + block * block_stride
+            for position in range(first, end):
+                _add(x, plane + position * row_stride, sums, at)
+
+
+@device
+def _add(x: Array, row: int, sums: Array, at: int) -> None:
+    for lane in range(LANES):
+        store(sums, at + lane, load(sums, at + lane) + load(x, row + lane))
+
+
+@parallel
+def join_sums(parts: int, over: Walk, sums: Array, total: Array) -> None:
+    """sums (parts, blocks, LANES) -> total (C,), the parts in order."""
+    blocks, channels = over.blocks, over.channels
+    for block in prange(blocks):
+        at = block * LANES
+        for part in range(1, parts):
+            for lane in range(LANES):
+                more = load(sums, at + part * blocks * LANES + lane)
+                store(sums, at + lane, load(sums, at + lane) + more)
+        for lane in range(min(LANES, channels - at)):
+            total[at + lane] = sums[at + lane]

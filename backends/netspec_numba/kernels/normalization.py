@@ -1,0 +1,310 @@
+"""Batch normalisation (Ioffe and Szegedy 2015): statistics over the live samples and all positions.
+
+Means and variances are gathered in two passes over each part of the rows and joined with the formula of Chan,
+Golub and LeVeque (1979) in float64, in the order of the parts. No square of a mean is ever subtracted, so a
+channel far from zero loses no digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from netspec.core.types import TensorType
+from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.host import LANES
+from netspec_numba.kernels.loops import (
+    Walk,
+    device,
+    load,
+    padded,
+    parallel,
+    parts,
+    rows_in,
+    same_layout,
+    serial,
+    span,
+    store,
+    walk,
+)
+from netspec_numba.kernels.scaling import scale_shift
+
+Types = tuple[TensorType, ...]
+
+
+def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Two float64 sums for each lane of each part, and three coefficients for each channel."""
+    over = walk(inputs[0])
+    return {"sums": 4 * parts(over, batch) * padded(over), "coefficients": 3 * padded(over)}
+
+
+def _inference_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    return {"coefficients": 3 * padded(walk(inputs[0]))}
+
+
+def _scale_and_shift(attrs: Any, given: tuple[Operand, ...], channels: int) -> tuple[Array, Array]:
+    """The scale and shift among the operands given, which hold those that attrs says; 1 and 0 for the others."""
+    arrays = [operand.array for operand in given]
+    scale = arrays.pop(0) if attrs.scale else np.ones(channels, np.float32)
+    return scale, arrays.pop(0) if attrs.center else np.zeros(channels, np.float32)
+
+
+@kernel("batch_norm.train", scratch=_scratch)
+def batch_norm_train(request: Request) -> Launch:
+    """(x[, scale][, shift]) -> (y, mean (C,), variance (C,), biased); y may be x."""
+    x, (y, mean, variance) = request.inputs[0], request.outputs
+    same_layout(x.type, y.type)
+    over, eps = walk(x.type), float(request.attrs.eps)
+    scale, shift = _scale_and_shift(request.attrs, request.inputs[1:], x.type.channels)
+    sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+
+    def launch(n: int) -> None:
+        count = parts(over, n)
+        gather_moments(n, count, over, x.array, sums)
+        join_moments(n, count, over, sums, eps, scale, shift, mean.array, variance.array, coefficients)
+        scale_shift(n, count, over, x.array, y.array, coefficients)
+
+    return launch
+
+
+@kernel("batch_norm", scratch=_inference_scratch)
+def batch_norm(request: Request) -> Launch:
+    """(x[, scale][, shift], moving mean, moving variance) -> y, by statistics gathered before; y may be x."""
+    x, *given, mean, variance = request.inputs
+    y = request.outputs[0]
+    same_layout(x.type, y.type)
+    over, eps = walk(x.type), float(request.attrs.eps)
+    scale, shift = _scale_and_shift(request.attrs, tuple(given), x.type.channels)
+    coefficients = request.scratch["coefficients"]
+
+    def launch(n: int) -> None:
+        inference_coefficients(over, eps, scale, shift, mean.array, variance.array, coefficients)
+        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients)
+
+    return launch
+
+
+@kernel("batch_norm.dx", scratch=_scratch)
+def batch_norm_dx(request: Request) -> Launch:
+    """(x, mean, variance, dy[, scale]) -> (dx[, dscale][, dshift]); dx may be x or dy."""
+    x, mean, variance, dy = request.inputs[:4]
+    dx = request.outputs[0]
+    same_layout(x.type, dy.type, dx.type)
+    over, eps = walk(x.type), float(request.attrs.eps)
+    channels = x.type.channels
+    scale = request.inputs[4].array if request.attrs.scale else np.ones(channels, np.float32)
+    wanted = [operand.array for operand in request.outputs[1:]]
+    dscale = wanted.pop(0) if request.attrs.scale else np.empty(channels, np.float32)
+    dshift = wanted.pop(0) if request.attrs.center else np.empty(channels, np.float32)
+    sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+
+    def launch(n: int) -> None:
+        count = parts(over, n)
+        gather_gradients(n, count, over, x.array, dy.array, mean.array, sums)
+        join_gradients(n, count, over, sums, eps, scale, variance.array, dscale, dshift, coefficients)
+        input_gradient(n, count, over, x.array, dy.array, mean.array, coefficients, dx.array)
+
+    return launch
+
+
+@kernel("batch_norm.moving")
+def batch_norm_moving(request: Request) -> Launch:
+    """(moving mean, moving variance, mean, variance) -> new moving mean and variance, in place if one wants."""
+    old_mean, old_variance, mean, variance = (operand.array for operand in request.inputs)
+    new_mean, new_variance = (operand.array for operand in request.outputs)
+    momentum, positions = float(request.attrs.momentum), int(request.attrs.positions)
+    unbiased, channels = bool(request.attrs.unbiased), request.outputs[0].type.channels
+
+    def launch(n: int) -> None:
+        rows = n * positions
+        factor = rows / (rows - 1) if unbiased and rows > 1 else 1.0
+        move(channels, momentum, 1.0, old_mean, mean, new_mean)
+        move(channels, momentum, factor, old_variance, variance, new_variance)
+
+    return launch
+
+
+@parallel
+def gather_moments(n: int, parts: int, over: Walk, x: Array, sums: Array) -> None:
+    """sums (parts, blocks, 2, LANES): mean and sum of squared deviations of the rows of each part."""
+    blocks = over.blocks
+    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
+    for task in prange(parts * blocks):
+        block, part = task % blocks, task // blocks
+        first_sample, end_sample, first, end = span(over, n, part)
+        at = task * 2 * LANES
+        for lane in range(2 * LANES):
+            store(sums, at + lane, 0.0)
+        for sample in range(first_sample, end_sample):
+            plane = sample * sample_stride + block * block_stride
+            for position in range(first, end):
+                row = plane + position * row_stride
+                for lane in range(LANES):
+                    store(sums, at + lane, load(sums, at + lane) + load(x, row + lane))
+        rows = rows_in(over, n, part)
+        for lane in range(LANES):
+            store(sums, at + lane, load(sums, at + lane) / rows)
+        for sample in range(first_sample, end_sample):
+            plane = sample * sample_stride + block * block_stride
+            for position in range(first, end):
+                row = plane + position * row_stride
+                for lane in range(LANES):
+                    deviation = load(x, row + lane) - load(sums, at + lane)
+                    store(sums, at + LANES + lane, load(sums, at + LANES + lane) + deviation * deviation)
+
+
+@device
+def _add_moments(sums: Array, at: int, other: int, rows: int, other_rows: int) -> None:
+    """Chan's formula: the moments of ``rows`` rows at ``at`` take in those of ``other_rows`` at ``other``."""
+    weight = other_rows / (rows + other_rows)
+    for lane in range(LANES):
+        distance = load(sums, other + lane) - load(sums, at + lane)
+        squares = load(sums, at + LANES + lane) + load(sums, other + LANES + lane)
+        store(sums, at + lane, load(sums, at + lane) + distance * weight)
+        store(sums, at + LANES + lane, squares + distance * distance * (rows * weight))
+
+
+@parallel
+def join_moments(
+    n: int,
+    parts: int,
+    over: Walk,
+    sums: Array,
+    eps: float,
+    scale: Array,
+    shift: Array,
+    mean: Array,
+    variance: Array,
+    coefficients: Array,
+) -> None:
+    """scale, shift, mean, variance (C,); the sums of the first part take in the others, block by block."""
+    blocks, channels = over.blocks, over.channels
+    padded = blocks * LANES
+    for block in prange(blocks):
+        at = block * 2 * LANES
+        rows = rows_in(over, n, 0)
+        for part in range(1, parts):
+            more = rows_in(over, n, part)
+            _add_moments(sums, at, at + part * 2 * padded, rows, more)
+            rows += more
+        for lane in range(min(LANES, channels - block * LANES)):
+            channel = block * LANES + lane
+            exact, biased = sums[at + lane], sums[at + LANES + lane] / rows
+            mean[channel], variance[channel] = exact, biased
+            factor = scale[channel] / math.sqrt(biased + eps)
+            coefficients[channel] = exact
+            coefficients[padded + channel] = factor
+            # What rounding took from the mean is given back through the shift.
+            coefficients[2 * padded + channel] = shift[channel] - (exact - np.float64(np.float32(exact))) * factor
+
+
+@serial
+def inference_coefficients(
+    over: Walk, eps: float, scale: Array, shift: Array, mean: Array, variance: Array, coefficients: Array
+) -> None:
+    """scale, shift, mean, variance (C,) -> coefficients (3, blocks*LANES) of ``scale_shift``."""
+    padded = over.blocks * LANES
+    for channel in range(over.channels):
+        coefficients[channel] = mean[channel]
+        coefficients[padded + channel] = scale[channel] / math.sqrt(variance[channel] + eps)
+        coefficients[2 * padded + channel] = shift[channel]
+
+
+@parallel
+def gather_gradients(n: int, parts: int, over: Walk, x: Array, dy: Array, mean: Array, sums: Array) -> None:
+    """sums (parts, blocks, 2, LANES): sums of dy and of dy * (x - mean) over the rows of each part."""
+    blocks = over.blocks
+    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
+    for task in prange(parts * blocks):
+        block = task % blocks
+        first_sample, end_sample, first, end = span(over, n, task // blocks)
+        at, channel = task * 2 * LANES, block * LANES
+        for lane in range(2 * LANES):
+            store(sums, at + lane, 0.0)
+        for sample in range(first_sample, end_sample):
+            plane = sample * sample_stride + block * block_stride
+            for position in range(first, end):
+                row = plane + position * row_stride
+                for lane in range(LANES):
+                    slope = np.float64(load(dy, row + lane))
+                    centred = np.float64(load(x, row + lane)) - load(mean, channel + lane)
+                    store(sums, at + lane, load(sums, at + lane) + slope)
+                    store(sums, at + LANES + lane, load(sums, at + LANES + lane) + slope * centred)
+
+
+@parallel
+def join_gradients(
+    n: int,
+    parts: int,
+    over: Walk,
+    sums: Array,
+    eps: float,
+    scale: Array,
+    variance: Array,
+    dscale: Array,
+    dshift: Array,
+    coefficients: Array,
+) -> None:
+    """Parameter gradients (C,), and coefficients (3, blocks*LANES): of dy, of x - mean, and the constant."""
+    blocks, channels = over.blocks, over.channels
+    padded = blocks * LANES
+    rows = n * over.positions
+    for block in prange(blocks):
+        at = block * 2 * LANES
+        for part in range(1, parts):
+            other = at + part * 2 * padded
+            for lane in range(2 * LANES):
+                store(sums, at + lane, load(sums, at + lane) + load(sums, other + lane))
+        for lane in range(min(LANES, channels - block * LANES)):
+            channel = block * LANES + lane
+            slope, along = sums[at + lane], sums[at + LANES + lane]
+            inverse = 1.0 / math.sqrt(variance[channel] + eps)
+            dscale[channel], dshift[channel] = along * inverse, slope
+            factor = scale[channel] * inverse
+            coefficients[channel] = factor
+            coefficients[padded + channel] = -factor * inverse * inverse * along / rows
+            coefficients[2 * padded + channel] = -factor * slope / rows
+
+
+@device
+def _gradient_row(
+    x: Array, dy: Array, mean: Array, coefficients: Array, dx: Array, row: int, at: int, width: int, padded: int
+) -> None:
+    for lane in range(width):
+        centred = load(x, row + lane) - load(mean, at + lane)
+        along = load(coefficients, at + padded + lane) * centred + load(coefficients, at + 2 * padded + lane)
+        store(dx, row + lane, load(coefficients, at + lane) * load(dy, row + lane) + along)
+
+
+@parallel
+def input_gradient(
+    n: int, parts: int, over: Walk, x: Array, dy: Array, mean: Array, coefficients: Array, dx: Array
+) -> None:
+    """dx = factor * (dy - mean of dy - normalised x * mean of dy * normalised x), the means in the coefficients."""
+    blocks, writable = over.blocks, over.writable
+    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
+    padded = blocks * LANES
+    for task in prange(parts * blocks):
+        block = task % blocks
+        first_sample, end_sample, first, end = span(over, n, task // blocks)
+        at = block * LANES
+        width = min(LANES, writable - at)
+        for sample in range(first_sample, end_sample):
+            plane = sample * sample_stride + block * block_stride
+            for position in range(first, end):
+                row = plane + position * row_stride
+                if width == LANES:
+                    _gradient_row(x, dy, mean, coefficients, dx, row, at, LANES, padded)
+                else:
+                    _gradient_row(x, dy, mean, coefficients, dx, row, at, width, padded)
+
+
+@serial
+def move(channels: int, momentum: float, factor: float, old: Array, batch: Array, new: Array) -> None:
+    """new = old * momentum + (1 - momentum) * factor * batch, all (C,); new may be old."""
+    for channel in range(channels):
+        new[channel] = old[channel] * momentum + (1.0 - momentum) * factor * batch[channel]

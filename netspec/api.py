@@ -1,0 +1,123 @@
+"""netspec from Python: a spec, compiled to a model that learns and predicts with NumPy arrays.
+
+.. code-block:: python
+
+    model = netspec.load("zoo:lenet5").compile(batch=64)
+    model.fit(images, labels, epochs=5)
+    model.predict(images)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import yaml
+
+from netspec.backend import Backend, find_backend
+from netspec.core.graph import Graph
+from netspec.declarations.recipe import Recipe
+from netspec.diagnostics.errors import NetspecError, SpecError
+from netspec.syntax.load import load_spec
+from netspec.syntax.source import Source, read_source
+from netspec.syntax.spec import Spec as ReadSpec
+from netspec.training.arrays import InputError
+from netspec.training.model import Model, Weights
+from netspec.training.runtime import Runtime
+from netspec.training.threads import available_threads
+from netspec.zoo import UnknownZooSpecError, zoo_path
+
+__all__ = ["InputError", "Model", "Spec", "Weights", "compile_spec", "load"]
+
+ZOO = "zoo:"
+
+
+def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a file, in a text, in nested mappings, or in the zoo (``zoo:NAME``).
+
+    A string with a line break is the text itself. ``overrides`` are ``name=value``, as behind ``--set``. A SpecError
+    holds every mistake.
+    """
+    return Spec(load_spec(_source(source), tuple(overrides)))
+
+
+def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
+    if isinstance(given, Mapping):
+        return Source("<mapping>", yaml.safe_dump(dict(given), sort_keys=False, allow_unicode=True))
+    name = os.fspath(given)
+    if "\n" in name:
+        return Source("<text>", name)
+    if name.startswith(ZOO):
+        try:
+            name = str(zoo_path(name.removeprefix(ZOO)))
+        except UnknownZooSpecError as error:
+            raise NetspecError(str(error)) from error
+    source = read_source(name)
+    if not isinstance(source, Source):
+        raise SpecError([source])
+    return source
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A spec without mistakes, ready to be compiled."""
+
+    read: ReadSpec
+
+    @property
+    def name(self) -> str:
+        """Its name, or its file's."""
+        return self.read.name
+
+    @property
+    def text(self) -> str:
+        """The YAML."""
+        return self.read.text
+
+    @property
+    def graph(self) -> Graph:
+        """The network as a graph."""
+        return self.read.graph
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        return self.read.recipe
+
+    def compile(
+        self,
+        batch: int | None = None,
+        backend: str | Backend = "numba",
+        mode: Literal["train", "infer"] = "train",
+        threads: int | None = None,
+        seed: int | None = None,
+    ) -> Model:
+        """See :func:`compile_spec`."""
+        return compile_spec(self.read, batch, backend, mode, threads, seed)
+
+
+def compile_spec(
+    spec: ReadSpec,
+    batch: int | None = None,
+    backend: str | Backend = "numba",
+    mode: Literal["train", "infer"] = "train",
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Model:
+    """A model with freshly drawn weights.
+
+    ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are the
+    spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the model
+    cannot be trained and takes less memory. A RunError if the backend cannot be used.
+    """
+    if mode not in ("train", "infer"):
+        raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")
+    size = spec.recipe.batch if batch is None else batch
+    count = available_threads() if threads is None else threads
+    if size < 1 or count < 1:
+        raise InputError(f"batch and threads must be at least 1, but are {size} and {count}")
+    recipe = spec.recipe if seed is None else replace(spec.recipe, seed=seed)
+    machine = find_backend(backend) if isinstance(backend, str) else backend
+    return Model(Runtime(spec.graph, recipe, machine, size, count, mode == "train"))

@@ -1,0 +1,160 @@
+"""The sources that are folders of idx files: MNIST, Fashion-MNIST, and whatever is stored in the same way.
+
+Format (LeCun, "The MNIST database"): two zero bytes, the element type (8: unsigned byte), the number of axes, one
+big-endian 32-bit length per axis, then the elements in row-major order. Every file may be compressed with gzip.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netspec.core.declare import declaration_of
+from netspec.data.dataset import Array, Dataset, Part, ReadContext
+from netspec.data.split import hold_out_validation
+from netspec.diagnostics.errors import RunError
+
+LARGEST_FILE = 4 * 2**30
+"""Bytes that one file may unpack to."""
+LARGEST_RATIO = 1032
+"""Deflate cannot shrink data by more than this factor (zlib's technical notes)."""
+_UNSIGNED_BYTE = 8
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def load(source: Any, context: ReadContext) -> Dataset:
+    """The folder's four files as uint8 images (N, H, W, 1); a RunError names the file that is missing or at fault."""
+    folder = _folder(source, context)
+    name = declaration_of(source).name
+    whole = _part(folder, "train", source.classes)
+    test = _part(folder, "t10k", source.classes)
+    if whole.images.shape[1:] != test.images.shape[1:]:
+        raise _fault(
+            folder / "t10k-images-idx3-ubyte",
+            f"its images are {_size(test.images)}, those of the training part {_size(whole.images)}",
+        )
+    train, validation = hold_out_validation(whole, context.validation, context.seed)
+    return Dataset(name, tuple(map(str, range(source.classes))), train, validation, test)
+
+
+def _folder(source: Any, context: ReadContext) -> Path:
+    """The folder of a source: below the data folder for a named set, else where its ``path`` leads."""
+    if hasattr(source, "path"):
+        return _written_folder(source.path, context)
+    if context.data_dir is None:
+        raise RunError(
+            f"data '{declaration_of(source).name}' is read from files, and no folder for them is set: "
+            f"give --data-dir DIR, or set NETSPEC_DATA, to the folder that holds {source.folder}/"
+        )
+    folder: Path = context.data_dir / source.folder
+    if not folder.is_dir():
+        advice = f"set --data-dir or NETSPEC_DATA to the folder that holds {source.folder}/"
+        raise _fault(folder, "there is no such folder", advice)
+    return folder
+
+
+def _written_folder(path: str, context: ReadContext) -> Path:
+    """The folder that a spec names, below the spec's folder or the data folder: a spec may not reach elsewhere."""
+    roots = [context.spec_folder, *([context.data_dir] if context.data_dir else [])]
+    found = [root / path for root in roots if (root / path).is_dir()]
+    if not found:
+        looked = " or ".join(dict.fromkeys(str(root / path) for root in roots))
+        raise _fault(path, f"there is no folder {looked}")
+    folder = found[0].resolve()
+    if not any(folder.is_relative_to(root.resolve()) for root in roots):
+        advice = f"a folder elsewhere is read when --data-dir names it or one above it: --data-dir {folder.parent}"
+        raise _fault(path, "it lies outside the spec's folder and the data folder", advice)
+    return folder
+
+
+def _part(folder: Path, prefix: str, classes: int) -> Part:
+    """Images and labels of the training part (``train``) or the test part (``t10k``)."""
+    image_file = _find(folder, f"{prefix}-images-idx3-ubyte")
+    label_file = _find(folder, f"{prefix}-labels-idx1-ubyte")
+    images, labels = read_idx(image_file, axes=3), read_idx(label_file, axes=1)
+    if not len(images):
+        raise _fault(image_file, "it holds no image")
+    if len(images) != len(labels):
+        raise _fault(label_file, f"it holds {len(labels):,} labels, but {image_file.name} holds {len(images):,} images")
+    if labels.max() >= classes:
+        first = int(np.argmax(labels >= classes))
+        raise _fault(label_file, f"label {labels[first]} of sample {first} is not one of the {classes} classes from 0")
+    return Part(images[..., np.newaxis], labels.astype(np.int32))
+
+
+def _find(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise _fault(folder / name, "there is no such file, nor one with .gz behind it")
+
+
+def read_idx(path: Path, axes: int) -> Array:
+    """The uint8 array of an idx file with so many axes; a RunError where it is not exactly that.
+
+    Not more than the header announces is unpacked, and nothing when it announces more than the file can hold.
+    """
+    try:
+        with path.open("rb") as raw:
+            compressed = raw.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            raw.seek(0)
+            stored = path.stat().st_size
+            if not compressed:
+                return _read(raw, path, axes, stored)
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                return _read(unpacked, path, axes, stored * LARGEST_RATIO)
+    except EOFError as error:
+        raise _fault(path, "the gzip stream is cut off") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise _fault(path, f"the gzip stream is damaged: {error}") from error
+    except OSError as error:
+        raise _fault(path, f"it cannot be read: {error.strerror or error}") from error
+
+
+def _read(stream: BufferedIOBase, path: Path, axes: int, possible: int) -> Array:
+    """Header and elements of a file that cannot hold more than ``possible`` bytes."""
+    shape = _header(stream, path, axes)
+    size = math.prod(shape)
+    if size > LARGEST_FILE:
+        raise _fault(path, f"its header announces {size:,} bytes; at most {LARGEST_FILE:,} are read")
+    if size > possible:
+        raise _fault(
+            path, f"its header announces {size:,} bytes, more than the file can hold: it is cut off or damaged"
+        )
+    data = stream.read(size)
+    if len(data) < size:
+        raise _fault(path, f"it is cut off: {len(data):,} of the {size:,} bytes that its header announces")
+    if stream.read(1):
+        raise _fault(path, f"more follows the {size:,} bytes that its header announces")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _header(stream: BufferedIOBase, path: Path, axes: int) -> tuple[int, ...]:
+    """The lengths of the axes."""
+    magic = stream.read(4)
+    expected = bytes((0, 0, _UNSIGNED_BYTE, axes))
+    if magic != expected:
+        raise _fault(
+            path,
+            f"it begins with {magic.hex(' ') or 'nothing'}, but an idx file of unsigned bytes with {axes} "
+            f"{'axis' if axes == 1 else 'axes'} begins with {expected.hex(' ')}",
+        )
+    lengths = stream.read(4 * axes)
+    if len(lengths) < 4 * axes:
+        raise _fault(path, "it is cut off within its header")
+    return struct.unpack(f">{axes}I", lengths)
+
+
+def _size(images: Array) -> str:
+    return "x".join(map(str, images.shape[1:3]))
+
+
+def _fault(path: Path | str, problem: str, advice: str | None = None) -> RunError:
+    return RunError.of("NS905", path=str(path), problem=problem, advice=advice)

@@ -1,0 +1,58 @@
+"""Weights as safetensors: named arrays behind a JSON header, nothing that could be executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from netspec.diagnostics.errors import RunError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The content of a safetensors file with these arrays as float32, in their logical layout."""
+    return save({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, dict(metadata or {}))
+
+
+def decode(data: bytes, name: str) -> dict[str, Array]:
+    """The arrays in the content of the file ``name``; a RunError where that is not a whole safetensors file."""
+    try:
+        return dict(load(data))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the last three: element types NumPy lacks
+        raise RunError.of("NS904", path=name, problem=f"not a readable safetensors file ({error})") from error
+
+
+def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """The arrays of a file as float32, exactly those of ``shapes``; a RunError lists every name that does not fit."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RunError.of("NS904", path=str(path), problem=f"it cannot be read: {error.strerror or error}") from error
+    arrays = decode(data, str(path))
+    found = mismatches(shapes, arrays)
+    if found:
+        raise RunError(f"the weights in '{path}' do not fit the network:\n" + "\n".join(f"  {line}" for line in found))
+    return {name: arrays[name].astype(np.float32, copy=False) for name in shapes}
+
+
+def mismatches(shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Array]) -> list[str]:
+    """What is wrong, a line each: names that lack, wrong shapes and types, names that nothing asks for."""
+    lines = [f"{name} {_shape(shape)} is missing" for name, shape in shapes.items() if name not in arrays]
+    for name, array in sorted(arrays.items()):
+        if name not in shapes:
+            lines.append(f"{name} {_shape(array.shape)} is unknown to the network")
+        elif array.shape != shapes[name]:
+            lines.append(f"{name} is {_shape(array.shape)}, but the network wants {_shape(shapes[name])}")
+        elif array.dtype.kind != "f":
+            lines.append(f"{name} holds {array.dtype} numbers, but the network wants float32")
+    return lines
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return str(list(shape))

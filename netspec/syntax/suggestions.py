@@ -1,0 +1,60 @@
+"""Did you mean ...? The known word that a misspelt one most likely stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+LENGTH_LIMIT = 64
+"""Characters of a word that is compared; the comparison takes the product of both lengths."""
+
+
+def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, str] | None = None) -> str | None:
+    """The candidate closest to ``word``, or None when none is near.
+
+    Case, hyphens, underscores and a trailing ``2d`` make no difference: ``MaxPool2D`` finds ``max_pool``. ``aliases``
+    maps words of other tools, lower case and without underscores, to candidates: ``{"linear": "dense"}``. The answer
+    does not depend on the order of the candidates.
+    """
+    if not word or len(word) > LENGTH_LIMIT:
+        return None
+    known = sorted(set(candidates) - {word})
+    plain = _plain(word)
+    alias = (aliases or {}).get(plain)
+    if alias in known:
+        return alias
+    limit = max(1, len(plain) // 3)
+    best: tuple[int, int, str] | None = None
+    for candidate in known:
+        other = _plain(candidate)
+        gap = abs(len(other) - len(plain))
+        if gap > limit:
+            continue
+        # A word of one or two letters is one edit from every other: it must agree in a letter at least.
+        if len(plain) <= 2 and not set(plain) & set(other):
+            continue
+        rank = (edit_distance(plain, other), gap, candidate)
+        if rank[0] <= limit and (best is None or rank < best):
+            best = rank
+    return best[2] if best else None
+
+
+def edit_distance(first: str, second: str) -> int:
+    """Insertions, deletions, replacements and swaps of neighbours that turn one word into the other.
+
+    The optimal string alignment form of the Damerau-Levenshtein distance: no part is edited twice.
+    """
+    before: list[int] = []
+    above = list(range(len(second) + 1))
+    for row, letter in enumerate(first, start=1):
+        current = [row]
+        for column, other in enumerate(second, start=1):
+            cost = min(above[column] + 1, current[column - 1] + 1, above[column - 1] + (letter != other))
+            swapped = row > 1 and column > 1 and letter == second[column - 2] and first[row - 2] == other
+            current.append(min(cost, before[column - 2] + 1) if swapped else cost)
+        before, above = above, current
+    return above[-1]
+
+
+def _plain(word: str) -> str:
+    letters = word.lower().replace("_", "").replace("-", "").replace(" ", "")
+    return letters[:-2] if letters[-2:] in ("1d", "2d", "3d") and len(letters) > 2 else letters

@@ -1,0 +1,68 @@
+"""What a person hands in as images and labels, checked against the network and brought to the types of its plans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netspec.core.graph import Graph
+from netspec.data.dataset import Array, Part
+from netspec.declarations.recipe import Recipe
+from netspec.diagnostics.errors import NetspecError
+
+
+class InputError(NetspecError, ValueError):
+    """Arrays or settings that do not fit the network."""
+
+
+def checked_images(x: Any, network: Graph) -> Array:
+    """Images (N, H, W, C), contiguous: uint8 where they are bytes, else float32. An InputError if they do not fit."""
+    array = np.asarray(x)
+    expected = network.inputs[0].type.shape
+    if array.shape[1:] != expected or array.ndim != len(expected) + 1:
+        raise InputError(
+            f"the network wants images {shape_text(('N', *expected))} (channels last), "
+            f"but {shape_text(array.shape)} was given{_hint(array, expected)}"
+        )
+    if not len(array):
+        raise InputError("there are no images: the array is empty")
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"images are numbers, but {array.dtype} was given")
+    return np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
+
+
+def _hint(array: Array, expected: tuple[int, ...]) -> str:
+    """The likely slip behind a wrong shape."""
+    if array.shape == expected:
+        return "; a single image is x[np.newaxis]"
+    if array.ndim == len(expected) and (*array.shape[1:], 1) == expected:
+        return "; x[..., np.newaxis] adds the channel axis"
+    if array.ndim == len(expected) + 1 and (*array.shape[2:], array.shape[1]) == expected:
+        return "; np.moveaxis(x, 1, -1) puts the channels last"
+    return ""
+
+
+def checked_part(x: Any, y: Any, network: Graph, recipe: Recipe) -> Part:
+    """Images with their labels, one class number per position of a head; an InputError where they do not fit."""
+    images, labels = checked_images(x, network), np.asarray(y)
+    if labels.dtype.kind not in "iu":
+        raise InputError(f"labels are class numbers of an integer type, but {labels.dtype} was given")
+    for name, head in network.heads.items():
+        expected = (len(images), *recipe.loss.target(head.type).shape)
+        if labels.shape != expected:
+            raise InputError(
+                f"head '{name}' wants labels {shape_text(expected)}, but {shape_text(labels.shape)} was given"
+            )
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= head.type.channels:
+            wrong = low if low < 0 else high
+            raise InputError(
+                f"label {wrong} is no class of head '{name}', whose classes are 0 to {head.type.channels - 1}"
+            )
+    return Part(images, np.ascontiguousarray(labels, np.int32))
+
+
+def shape_text(shape: tuple[Any, ...]) -> str:
+    """``(N, 28, 28, 1)``."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

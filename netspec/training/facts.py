@@ -1,0 +1,77 @@
+"""The circumstances of a run, for its manifest: what would have to be the same for the same bits to come out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from netspec import __version__
+from netspec.data.dataset import Dataset
+from netspec.syntax.spec import Spec
+from netspec.training.runtime import Runtime, image_type
+
+MANIFEST_VERSION = 1
+
+
+def run_facts(
+    spec: Spec, spec_folder: Path, dataset: Dataset, runtime: Runtime, command: Sequence[str], now: datetime
+) -> dict[str, Any]:
+    """The manifest of a run that begins ``now`` with this command line; relative paths begin in ``spec_folder``."""
+    recipe = runtime.recipe
+    plan = runtime.plan("train", image_type(dataset.train.images))
+    return {
+        "version": MANIFEST_VERSION,
+        "name": spec.name,
+        "command": list(command),
+        "started": now.isoformat(timespec="seconds"),
+        "seed": recipe.seed,
+        "epochs": recipe.epochs,
+        "batch": runtime.batch,
+        "threads": runtime.threads,
+        "backend": runtime.backend.name,
+        "spec": {
+            "file": spec.file,
+            "folder": str(spec_folder.resolve()),
+            "overrides": list(spec.overrides),
+            "sha256": _sha256(spec.text.encode()),
+        },
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.sha256(),
+            "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
+        },
+        "plan_sha256": _sha256(json.dumps(plan.document(), sort_keys=True).encode()),
+        "versions": {
+            "netspec": __version__,
+            "python": platform.python_version(),
+            **{name: _installed(name) for name in ("numpy", "numba", "llvmlite")},
+        },
+        "machine": {"platform": platform.platform(), "processor": processor()},
+    }
+
+
+def processor(file: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name where Linux tells it, else what Python knows."""
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

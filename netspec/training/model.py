@@ -1,0 +1,169 @@
+"""The model that Python programs hold: training, prediction, gradients and weights, all with NumPy arrays.
+
+Images are channels-last, (N, H, W, C); uint8 ones travel as bytes, all others as float32. Labels are class numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netspec.data.dataset import Array, Part
+from netspec.interop.safetensors import encode, read_weights
+from netspec.training.arrays import InputError, checked_images, checked_part, shape_text
+from netspec.training.evaluate import evaluate, predict
+from netspec.training.files import write_atomic
+from netspec.training.loop import START, Position, run_epochs, train_step
+from netspec.training.progress import make_progress
+from netspec.training.runs import MANIFEST, find_checkpoint
+from netspec.training.runtime import Purpose, Runtime, image_type
+from netspec.training.scores import Scores
+
+
+class Weights(Mapping[str, Array]):
+    """Parameters and moving statistics by name, such as ``conv.weight``, in the logical layout.
+
+    Reading gives a copy that cannot be written to, so that no change is lost unseen; assigning changes the network:
+    ``weights["conv.weight"] = array``.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._state = runtime.state
+        self.shapes = {slot.name: slot.param.shape for slot in runtime.weights}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self.shapes:
+            raise KeyError(name)
+        array = self._state.read(name)
+        array.flags.writeable = False
+        return array
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self.shapes:
+            raise InputError(f"the network has no weights called {name!r}; it has {', '.join(self.shapes)}")
+        array = np.asarray(value, np.float32)
+        if array.shape != self.shapes[name]:
+            raise InputError(f"{name} is {shape_text(self.shapes[name])}, but {shape_text(array.shape)} was given")
+        self._state.write(name, array)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.shapes)
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def update(self, arrays: Mapping[str, Any]) -> None:
+        """Assign several."""
+        for name, array in arrays.items():
+            self[name] = array
+
+
+class Model:
+    """A network in memory. To be used from one thread."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._position = START
+        self.weights = Weights(runtime)
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        epochs: int | None = None,
+        validation: tuple[Any, Any] | None = None,
+        verbose: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Train on images ``x`` and labels ``y`` by the spec's recipe; returns an entry per epoch.
+
+        An entry holds ``epoch``, ``loss`` and ``metrics`` (running means of the epoch) and, with ``validation`` images
+        and labels, ``validation`` with the loss and metrics on them. A second call goes on with the network as it is
+        and begins the learning rate's schedule anew. A RunError when the loss is not finite.
+        """
+        part = self._part(x, y)
+        held = part.take(np.arange(0)) if validation is None else self._part(*validation)
+        count = self._runtime.recipe.epochs if epochs is None else epochs
+        progress = make_progress(not verbose, sys.stderr)
+        history = []
+        try:
+            for result in run_epochs(self._runtime, part, held, progress, count, self._position):
+                self._position = Position(result.epoch, result.step)
+                entry: dict[str, Any] = {"epoch": result.epoch, **_document(result.train)}
+                if result.validation is not None:
+                    entry["validation"] = _document(result.validation)
+                history.append(entry)
+        finally:
+            progress.close()
+        return history
+
+    def evaluate(self, x: Any, y: Any) -> dict[str, Any]:
+        """``{"loss": …, "metrics": {…}}`` of the inference form, over any number of samples."""
+        return _document(evaluate(self._runtime, self._part(x, y)).scores)
+
+    def predict(self, x: Any) -> Any:
+        """Probabilities (N, classes) for images (N, H, W, C); with several heads, a mapping of head to array."""
+        found = predict(self._runtime, checked_images(x, self._runtime.network))
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    def step(self, x: Any, y: Any, rate: float | None = None) -> dict[str, float]:
+        """One step of training on at most one batch; returns its ``loss``, from before the update.
+
+        ``rate`` is the learning rate; left out, it is the one with which the spec's schedule begins.
+        """
+        part = self._one_batch(x, y)
+        loaded = self._runtime.load("train", image_type(part.images))
+        schedule, epochs = self._runtime.recipe.lr, self._runtime.recipe.epochs
+        position = replace(self._position, step=self._position.step + 1)
+        used = schedule.at(0, 1, epochs) if rate is None else rate
+        loss = train_step(self._runtime, loaded, part.images, part.labels, used, position)
+        self._position = position
+        return {"loss": loss}
+
+    def gradients(self, x: Any, y: Any, input: bool = False) -> dict[str, Array]:
+        """Gradients of the loss by the name of the parameter, and with ``input`` that of ``x`` as ``input``.
+
+        In training mode: with batch statistics, and the dropout that the next step will draw. All state stays as it is.
+        """
+        part = self._one_batch(x, y)
+        purpose: Purpose = "input_gradients" if input else "gradients"
+        images = part.images.astype(np.float32) if input else part.images
+        loaded = self._runtime.load(purpose, image_type(images))
+        scalars = self._runtime.scalars(0.0, self._position.step + 1)
+        loaded.executable.run(loaded.inputs(images, part.labels), scalars, len(part), ("forward", "backward"))
+        outputs = self._runtime.plan(purpose, image_type(images)).graph.outputs
+        return {name: loaded.executable.output(name) for name in outputs if name != "loss"}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all weights and statistics as safetensors; the file is replaced as a whole."""
+        write_atomic(Path(path), encode(self.weights, {"format": "netspec"}))
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read what :meth:`save` wrote, or the last checkpoint of a run directory.
+
+        A RunError lists every name that is missing, unknown or of another shape; nothing is changed then.
+        """
+        file = Path(path)
+        if (file / MANIFEST).is_file():
+            file = find_checkpoint(file, "last").weights
+        self.weights.update(read_weights(file, self.weights.shapes))
+
+    def _part(self, x: Any, y: Any) -> Part:
+        return checked_part(x, y, self._runtime.network, self._runtime.recipe)
+
+    def _one_batch(self, x: Any, y: Any) -> Part:
+        part = self._part(x, y)
+        if len(part) > self._runtime.batch:
+            raise InputError(
+                f"{len(part)} samples do not fit one step: the model was compiled for {self._runtime.batch}"
+            )
+        return part
+
+
+def _document(scores: Scores) -> dict[str, Any]:
+    return {"loss": scores.loss, "metrics": dict(scores.metrics)}

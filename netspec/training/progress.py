@@ -1,0 +1,176 @@
+"""What a person sees while a network trains, on stderr: a bar on a terminal, a line per epoch elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from netspec.training.scores import Scores
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+
+REDRAW_SECONDS = 0.1
+"""Time between two redraws of the bar: a step of a small network takes about a millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """What an epoch (counted from 1) came to; ``step`` is that of its last step, ``rate`` its learning rate.
+
+    ``train`` holds running means over the epoch; ``validation`` is ``None`` where no samples are kept aside.
+    """
+
+    epoch: int
+    step: int
+    rate: float
+    train: Scores
+    validation: Scores | None
+    samples: int
+    seconds: float
+
+
+class Progress(Protocol):
+    """Is told what goes on."""
+
+    def preparing(self, what: str) -> None:
+        """Something begins that may take seconds."""
+
+    def begin(self, epoch: int, epochs: int, steps: int) -> None:
+        """Epoch ``epoch`` of ``epochs`` begins; it has so many steps."""
+
+    def step(self, loss: float) -> None:
+        """A step is done."""
+
+    def end(self, result: EpochResult) -> None:
+        """The epoch is done."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+def make_progress(quiet: bool, stream: TextIO) -> Progress:
+    """The fitting one for ``stream``."""
+    if quiet:
+        return Silence()
+    return Bar(stream, time.monotonic) if stream.isatty() else Lines(stream)
+
+
+class Silence:
+    """Shows nothing."""
+
+    def preparing(self, what: str) -> None:
+        """Show nothing."""
+
+    def begin(self, epoch: int, epochs: int, steps: int) -> None:
+        """Show nothing."""
+
+    def step(self, loss: float) -> None:
+        """Show nothing."""
+
+    def end(self, result: EpochResult) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Show nothing."""
+
+
+class Lines:
+    """Writes a line per epoch, for logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._epochs = 0
+
+    def preparing(self, what: str) -> None:
+        """Say it in a line."""
+        self._write(f"{what} ...")
+
+    def begin(self, epoch: int, epochs: int, steps: int) -> None:
+        """Remember how many epochs there are."""
+        self._epochs = epochs
+
+    def step(self, loss: float) -> None:
+        """Show nothing."""
+
+    def end(self, result: EpochResult) -> None:
+        """Write the epoch's line."""
+        self._write(describe(result, self._epochs))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class Bar:
+    """Draws a bar for the epoch that runs, and leaves a line for each that is done."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        from rich.console import Console
+
+        self._console: Console = Console(file=stream, highlight=False)
+        self._clock = clock
+        self._bar: RichProgress | None = None
+        self._epochs = 0
+        self._steps = 0
+        self._drawn = 0.0
+
+    def preparing(self, what: str) -> None:
+        """Say it in a line."""
+        self._console.print(f"{what} …", style="dim", markup=False)
+
+    def begin(self, epoch: int, epochs: int, steps: int) -> None:
+        """Draw an empty bar."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.close()
+        self._epochs, self._steps, self._drawn = epochs, 0, self._clock()
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
+        self._bar.start()
+        self._bar.add_task("", total=steps, epoch=f"{epoch}/{epochs}", loss=float("nan"))
+
+    def step(self, loss: float) -> None:
+        """Let the bar grow, but redraw it only now and then."""
+        self._steps += 1
+        now = self._clock()
+        if self._bar is not None and now - self._drawn >= REDRAW_SECONDS:
+            self._drawn = now
+            self._bar.update(self._bar.task_ids[0], completed=self._steps, loss=loss, refresh=True)
+
+    def end(self, result: EpochResult) -> None:
+        """Put the epoch's line in the bar's place."""
+        self.close()
+        self._console.print(describe(result, self._epochs), markup=False)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def describe(result: EpochResult, epochs: int) -> str:
+    """One line about an epoch, such as ``epoch 2/10  loss 0.1204  accuracy 0.9630  0.41 s  31,500 samples/s``."""
+    parts = [f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}", score_text(result.train)]
+    if result.validation is not None:
+        parts.append(f"validation {score_text(result.validation)}")
+    parts += [f"{result.seconds:.2f} s", f"{result.samples / max(result.seconds, 1e-9):,.0f} samples/s"]
+    return "  ".join(parts)
+
+
+def score_text(scores: Scores) -> str:
+    """``loss 0.1204  accuracy 0.9630``."""
+    return "  ".join(f"{name} {value:.4f}" for name, value in scores.document().items())

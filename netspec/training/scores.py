@@ -1,0 +1,51 @@
+"""Losses and metrics over many batches: sums while they come in, means at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from netspec.data.dataset import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Mean loss per sample, and metrics by name (``head/name`` where there are several heads)."""
+
+    loss: float
+    metrics: Mapping[str, float]
+
+    def document(self) -> dict[str, float]:
+        """Plain data for JSON: ``loss`` and the metrics side by side."""
+        return {"loss": self.loss, **self.metrics}
+
+
+class Meter:
+    """Adds up the scores of batches.
+
+    A batch's loss counts as often as it has samples, so that the smaller last batch weighs no more than it should.
+    """
+
+    def __init__(self, metrics: Sequence[tuple[str, Any]], heads: Sequence[str]) -> None:
+        self._metrics = [
+            (name if len(heads) == 1 else f"{head}/{name}", head, metric) for head in heads for name, metric in metrics
+        ]
+        self._sums = {name: 0.0 for name, _, _ in self._metrics}
+        self._counts = dict.fromkeys(self._sums, 0)
+        self._loss = 0.0
+        self._samples = 0
+
+    def add(self, loss: float, outputs: Mapping[str, Array], labels: Array) -> None:
+        """Count a batch: its mean loss, its heads (n, ..., classes), its labels (n, ...)."""
+        self._loss += loss * len(labels)
+        self._samples += len(labels)
+        for name, head, metric in self._metrics:
+            hits, positions = metric.count(outputs[head], labels)
+            self._sums[name] += hits
+            self._counts[name] += positions
+
+    def scores(self) -> Scores:
+        """Means over everything that was added; at least one batch must have been."""
+        metrics = {name: total / self._counts[name] for name, total in self._sums.items()}
+        return Scores(self._loss / self._samples, metrics)

@@ -1,0 +1,56 @@
+"""What a person sees: nothing, lines, or a bar."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from netspec.training.progress import Bar, EpochResult, Lines, Silence, make_progress
+from netspec.training.scores import Scores
+
+RESULT = EpochResult(2, 6, 0.1, Scores(0.25, {"accuracy": 0.9}), Scores(0.5, {"accuracy": 0.8}), 1000, 0.5)
+LINE = "epoch  2/10  loss 0.2500  accuracy 0.9000  validation loss 0.5000  accuracy 0.8000  0.50 s  2,000 samples/s"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_fitting_one_is_chosen() -> None:
+    assert isinstance(make_progress(True, Terminal()), Silence)
+    assert isinstance(make_progress(False, io.StringIO()), Lines)
+    assert isinstance(make_progress(False, Terminal()), Bar)
+
+
+def test_lines_say_what_takes_time_and_how_an_epoch_went() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream)
+    lines.preparing("compiling kernels")
+    lines.begin(2, 10, 5)
+    lines.step(1.0)
+    lines.end(RESULT)
+    lines.close()
+    assert stream.getvalue() == f"compiling kernels ...\n{LINE}\n"
+
+
+def test_a_bar_is_redrawn_only_now_and_then_and_leaves_the_epochs_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "140")
+    stream, time = Terminal(), 0.0
+    bar = Bar(stream, lambda: time)
+    bar.preparing("compiling kernels")
+    bar.begin(2, 10, 1000)
+    sizes = []
+    for step in range(1000):
+        time = step * 0.001
+        bar.step(0.5)
+        sizes.append(len(stream.getvalue()))
+    assert len(set(sizes)) <= 11
+    bar.end(RESULT)
+    bar.close()
+    text = stream.getvalue()
+    assert "compiling kernels" in text
+    assert "2/10" in text
+    assert text.rstrip().endswith(LINE)
