@@ -165,5 +165,3 @@ def _worst(actual: Array, expected: Array, allowed: Array) -> str:
         f"{outside.sum()} of {outside.size} numbers are off, worst at {[int(i) for i in place]}: {actual[place]:.9g} for "
         f"{expected[place]:.9g}, an error of {error[place]:.3g} where {limit:.3g} is allowed"
     )
-
-
