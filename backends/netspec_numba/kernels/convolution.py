@@ -188,7 +188,7 @@ class _Division:
     """Floats of one task's sums."""
 
     def partial(self, threads: int) -> int:
-        """Floats of all partial sums: one set a thread if they are written at once, else one a task."""
+        """Floats of all partial sums: one part a thread if they are written at once, else one a task."""
         return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * len(self.strips))
 
 
@@ -245,7 +245,7 @@ def weight_gradient(request: Request) -> Launch:
     tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
     counts = (source.geometry.taps, division.tap_groups, division.batch_parts)
     channels = (groups, view.channels // groups, dy.type.channels // groups)
-    arguments = (*operands, *sums, *tables, *counts, *channels)
+    arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
 
     def launch(n: int) -> None:
         if prepare is not None:

@@ -160,7 +160,7 @@ def forward_tile(
 
 @intrinsic
 def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw):
-    """Add to a tile of ``rows`` rows, rounded up to an even number, and ``vectors`` vectors; see ``GradientArguments``."""
+    """Add to a tile of ``rows`` rows, rounded up to an even number, times ``vectors``; see ``GradientArguments``."""
 
     def generate(context, builder, signature, arguments):
         given = GradientArguments(*arguments)

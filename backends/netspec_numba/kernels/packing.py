@@ -29,8 +29,9 @@ class WeightOrder:
     """How the logical weight [taps, channels/groups, columns] is indexed by one direction of a convolution.
 
     The forward direction multiplies input channels with columns that are output channels; the data gradient
-    swaps the two. Channels lie in blocks of ``lanes``. The weight of (tap, channel ``c`` and column ``k`` of group ``g``, both counted within it)
-    lies at ``tap*tap_stride + g*group_stride + c*channel_stride + k*column_stride``.
+    swaps the two. Channels lie in blocks of ``lanes``. The weight of (tap, channel ``c`` and column ``k`` of
+    group ``g``, both counted within it) lies at
+    ``tap*tap_stride + g*group_stride + c*channel_stride + k*column_stride``.
     """
 
     taps: int
