@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.backend import Backend, Executable, State
 from netspec.core.graph import Graph, Slot
 from netspec.core.types import DType
 from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import Divide
 from netspec.diagnostics.errors import RunError
 from netspec.passes.step import gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
@@ -104,13 +105,17 @@ class Runtime:
         return {"learning_rate": rate, "step": step, "seed": self.recipe.seed % 2**31}
 
     def _graph(self, purpose: Purpose, dtype: DType) -> Graph:
+        recipe = self.recipe
+        if dtype == "uint8" and not recipe.preprocess:
+            # It is a transform that turns bytes into float32; without one the first layer would read the bytes.
+            recipe = replace(recipe, preprocess=(Divide(by=1.0),))
         if purpose == "train":
-            return training_step(self.network, self.recipe, dtype)
+            return training_step(self.network, recipe, dtype)
         if purpose == "evaluate":
-            return evaluation(self.network, self.recipe, dtype)
+            return evaluation(self.network, recipe, dtype)
         if purpose == "predict":
-            return inference(self.network, self.recipe, dtype)
-        return gradients(self.network, self.recipe, dtype, of_input=purpose == "input_gradients")
+            return inference(self.network, recipe, dtype)
+        return gradients(self.network, recipe, dtype, of_input=purpose == "input_gradients")
 
 
 def image_type(images: Array) -> DType:

@@ -22,8 +22,9 @@ class Along:
     axis: int
     offset: int = 0
 
-    def axis_index(self, rank: int) -> int:
-        return rank + self.axis
+    def axis_index(self, axes: int) -> int:
+        """The place of the axis in a shape with ``axes`` spatial ones, as the declaration says it."""
+        return axes + 1 + self.axis
 
 
 def check_concat(shapes: list[tuple[int, ...]], axis: int, plain: bool) -> None:

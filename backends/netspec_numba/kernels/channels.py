@@ -35,7 +35,7 @@ WIDE = 4 * LANES
 def concat(request: Request) -> Launch:
     """k inputs -> y, end to end along the axis."""
     (y,) = request.outputs
-    axis = request.attrs.axis_index(len(y.type.shape))
+    axis = request.attrs.axis_index(len(y.type.spatial))
     copies, offset = [], 0
     for x in request.inputs:
         count = x.type.shape[axis]
@@ -53,7 +53,7 @@ def concat(request: Request) -> Launch:
 def concat_dx(request: Request) -> Launch:
     """dy -> dx, the slice of dy that begins at ``attrs.offset`` and is as long as dx."""
     (dy,), (dx,) = request.inputs, request.outputs
-    axis = request.attrs.axis_index(len(dy.type.shape))
+    axis = request.attrs.axis_index(len(dy.type.spatial))
     return _copy(dy, int(request.attrs.offset), dx, 0, dx.type.shape[axis], axis, request.batch)
 
 
