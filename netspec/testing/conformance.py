@@ -50,7 +50,8 @@ def check_trial(backend: Backend, trial: Trial) -> list[str]:
     tapped = _Loaded.of(backend, with_every_value(trial), threads=2)
     for samples in sorted({1, some, trial.batch}):
         results = loaded.run(samples)
-        complaints += _differences(f"with one thread, {samples} samples", results, single.run(samples))
+        if samples in (some, trial.batch):
+            complaints += _differences(f"with one thread, {samples} samples", results, single.run(samples))
         values = tapped.run(samples)
         kept = {name: values[value.name] for name, value in trial.graph.outputs.items() if value.name in values}
         complaints += _differences(f"when nothing shares a buffer, {samples} samples", results, kept)
