@@ -1,4 +1,7 @@
-"""Variants of the optimisers that conformance tests try besides the defaults. Updates are expressions, their own definition."""
+"""Variants of the optimisers that conformance tests try besides the defaults.
+
+An update is given by expressions, which are its definition.
+"""
 
 from __future__ import annotations
 

@@ -8,10 +8,8 @@ import pytest
 
 from netspec.core.attributes import attr
 from netspec.core.declare import REGISTRIES, Registry, attributes_of, declaration_of, declare
-
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.pooling import MaxPool
-
 
 OPS = REGISTRIES["op"]
 

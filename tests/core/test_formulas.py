@@ -68,7 +68,7 @@ def test_full_padding_lets_every_window_touch_the_input(size: int, kernel: int, 
     places = formulas.window_output(size, kernel, 1, 2 * pad, dilation)
     assert places == size + pad
     starts = range(-pad, size + pad - formulas.window_span(kernel, dilation) + 1)
-    assert all(0 <= s + pad and s < size for s in (starts[0], starts[-1]))
+    assert all(s + pad >= 0 and s < size for s in (starts[0], starts[-1]))
 
 
 def test_counts_of_textbook_layers() -> None:
