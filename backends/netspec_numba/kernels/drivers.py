@@ -17,7 +17,7 @@ from netspec_numba.kernels.microkernels import (
     gradient_tile,
 )
 from netspec_numba.kernels.moves import add_floats, copy_floats, zero_floats
-from netspec_numba.kernels.packing import END_CHANNEL, FIRST_CHANNEL, FIRST_COLUMN, OFFSET, ROW, TAP, VECTORS
+from netspec_numba.kernels.packing import END_CHANNEL, FIRST_CHANNEL, FIRST_COLUMN, OFFSET, ROW, VECTORS
 
 ENOUGH_TASKS = 16
 """Tasks that keep the threads of a small machine evenly loaded."""
@@ -56,6 +56,7 @@ def multiply_tiles(
     sources,
     destinations,
     panels,
+    window_taps,
 ):
     """y = bias + x*w for the first ``n`` samples: every tile of a tile table, times every panel of weights.
 
@@ -94,7 +95,7 @@ def multiply_tiles(
                 lanes,
                 4 * x_block,
                 weights.ctypes.data + 4 * panel[OFFSET],
-                4 * panel[TAP],
+                window_taps,
                 4 * panel[ROW],
                 bias.ctypes.data + 4 * column,
                 bias_columns - column,
