@@ -5,8 +5,8 @@ A module ``<module>_reference`` beside a module of declarations holds, per op, t
 the op's name: ``CASES``, uses of the op that conformance tests try besides those found by reflection, and ``BOUNDS``,
 how far a float32 kernel may be from the definition. An op without a bound only moves numbers and is exact.
 
-Arrays are logical: ``(samples, *shape)`` channels-last where the type is batched, ``shape`` where it is not; float64, or
-int64 for the integer types. Padding lanes do not exist here.
+Arrays are logical: ``(samples, *shape)`` channels-last where the type is batched, ``shape`` where it is not; float64,
+or int64 for the integer types. Padding lanes do not exist here.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class Bound:
     """How far a float32 kernel may be from the definition: ``|error| <= c·eps·√K·scale``, number by number.
 
     ``terms`` tells K, how many products or summands go into one number. ``scale`` tells, per output, the sum of their
-    magnitudes; without it that is the definition applied to the magnitudes of the inputs, which is right where the op is a
-    sum of products. The root of K and not K, because rounding errors of many terms cancel at random (Higham 2002, 2.8);
-    ``eps`` is 2**-23, the distance from 1 to the next float32.
+    magnitudes; without it that is the definition applied to the magnitudes of the inputs, which is right where the op
+    is a sum of products. The root of K and not K, because rounding errors of many terms cancel at random (Higham 2002,
+    2.8); ``eps`` is 2**-23, the distance from 1 to the next float32.
     """
 
     c: float

@@ -1,7 +1,7 @@
-"""The conformance kit: what the author of a plug-in runs on it, and netspec on itself. It wants pytest or nothing.
+"""The conformance kit: what the author of a plug-in runs on it, and netspec on itself. Any test runner will do.
 
-An op plug-in brings, beside its module of declarations, a module ``<module>_reference`` (see :mod:`netspec.core.reference`)
-with the float64 definition of every op, and ``CASES`` and ``BOUNDS`` where reflection cannot know them. Then this
+An op plug-in brings, beside its module of declarations, a module ``<module>_reference`` with the float64 definition of
+every op, and ``CASES`` and ``BOUNDS`` where reflection cannot know them (see :mod:`netspec.core.reference`). Then this
 proves its gradients, against finite differences::
 
     @pytest.mark.parametrize("case", cases(REGISTRIES["op"]["my_op"]), ids=str)

@@ -1,9 +1,9 @@
 """How far a float32 kernel may be from the float64 definition.
 
 Of an elementwise op the bound follows from its expression by running error analysis (Higham, "Accuracy and Stability of
-Numerical Algorithms", 2002, 3.3): each operation passes on the errors of its operands, by its derivative, and adds a rounding
-of its own. Of any other op the reference module states ``|error| <= c·eps·√K·scale`` (:class:`netspec.core.reference.Bound`);
-one for which nothing is stated moves numbers and must be exact.
+Numerical Algorithms", 2002, 3.3): each operation passes on the errors of its operands, by its derivative, and adds a
+rounding of its own. Of any other op the reference module states ``|error| <= c·eps·√K·scale``, a
+:class:`netspec.core.reference.Bound`; one for which nothing is stated moves numbers and must be exact.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def _choices(attribute: Attribute) -> tuple[Any, ...]:
 def _input_counts(declaration: Declaration) -> tuple[int, ...]:
     if declaration.has("merges"):
         return (2, 3)
-    return (len(inspect.signature(declaration.make.infer).parameters) - 1,)
+    op: Any = declaration.make
+    return (len(inspect.signature(op.infer).parameters) - 1,)
 
 
 def _takes(attrs: Any, types: tuple[TensorType, ...]) -> bool:

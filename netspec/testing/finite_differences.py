@@ -1,8 +1,9 @@
 """Gradients against central differences, both in float64: the first of the two hops by which a gradient is proved.
 
-The derivative of the weighted sum L of an op's output by a number v is ``(L(v + h) − L(v − h))/2h`` up to ``h²L'''/6``, and
-up to the rounding of L over h. With h = 1e-5 and third derivatives and sums of the order of 100 both are about 1e-8 at
-most; a gradient that is wrong is wrong by its own size. The tolerance, 1e-6 of the largest gradient or of 1, lies between.
+The derivative of the weighted sum L of an op's output by a number v is ``(L(v + h) − L(v − h))/2h`` up to ``h²L'''/6``,
+and up to the rounding of L over h. With h = 1e-5 and third derivatives and sums of the order of 100 both are about 1e-8
+at most; a gradient that is wrong is wrong by its own size. The tolerance, 1e-6 of the largest gradient or of 1, lies
+between.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def differentiable_cases(cases: tuple[Case, ...]) -> tuple[Case, ...]:
 
 
 def check_gradients(case: Case, samples: int = 2) -> list[str]:
-    """What is wrong with the gradients of the op, by every float input and every trained parameter; empty if nothing."""
+    """What is wrong with the op's gradients, by every float input and every trained parameter; empty if nothing."""
     trial = training_trial(case, batch=samples, loss=True)
     gradients = _run(trial, trial.graph, {}).outputs
     loss_only = remove_dead_code(replace(trial.graph, outputs={"loss": trial.graph.outputs["loss"]}))

@@ -1,4 +1,4 @@
-"""Small whole networks: what ops alone do not show, such as branches, layouts that meet, and buffers that are shared."""
+"""Small whole networks, for what ops alone do not show: branches, layouts that meet, buffers that are shared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _trials(batch: int) -> Iterator[Trial]:
 
 
 def residual_network(shape: tuple[int, ...]) -> Graph:
-    """Convolutions with batch normalisation, a sum, a concatenation, every pooling and dropout, over any number of axes."""
+    """Convolution, batch normalisation, a sum, a concatenation, every pooling and dropout, over any number of axes."""
     chain = _Chain(f"residual network on {'x'.join(map(str, shape))}", shape)
     x = chain(Relu(), chain(BatchNorm(), chain(Conv(filters=18, kernel=3, padding="same", bias=False), chain.input)))
     branch = chain(BatchNorm(), chain(Conv(filters=18, kernel=3, padding="same", groups=2), x))

@@ -1,4 +1,4 @@
-"""A backend that computes with the definitions, rounded to float32: the smallest there is, and one that can be broken."""
+"""A backend that computes with the definitions, rounded to float32: the smallest there is, and easily broken."""
 
 from __future__ import annotations
 

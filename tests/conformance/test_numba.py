@@ -1,4 +1,4 @@
-"""Every kernel of the CPU backend against the definitions, forward and backward, and the backend's promises on whole nets."""
+"""Every kernel of the CPU backend against the definitions, forward and backward, and its promises on whole networks."""
 
 from __future__ import annotations
 

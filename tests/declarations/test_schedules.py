@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_cosine_rises_in_a_line_first() -> None:
     rates = [schedule.at(step, PER_EPOCH, EPOCHS) for step in range(60)]
     assert rates[:10] == pytest.approx([0.04 * (step + 1) for step in range(10)])
     assert rates[10] == pytest.approx(0.4)
-    assert all(later < earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(rates[10:]))
 
 
 def test_a_broken_warmup_never_exceeds_the_peak() -> None:

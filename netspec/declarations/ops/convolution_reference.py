@@ -58,7 +58,7 @@ def conv_dw(attrs: ConvDw, inputs: Sequence[Array], context: Context) -> tuple[A
         for tap, cells in taps(window):
             met = real[cells][0, ..., 0] == 1
             seen, gradient = padded[cells][:, met], dy[:, met]  # (N, positions, channels)
-            dw[tap][:, outs] = np.tensordot(seen[..., ins], gradient[..., outs], axes=[[0, 1], [0, 1]])
+            dw[tap][:, outs] = np.tensordot(seen[..., ins], gradient[..., outs], axes=((0, 1), (0, 1)))
     return (dw,)
 
 

@@ -25,7 +25,7 @@ _HALF = np.uint64(32)
 
 
 def philox4x32(counter: Words, key: Words) -> Words:
-    """Four random words of 32 bits from four words of counter and two of key, each a uint64 array that holds 32 bits."""
+    """Four random words of 32 bits from four words of counter and two of key, each a uint64 array of them."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(ROUNDS):
@@ -52,8 +52,8 @@ def dropout(attrs: Dropout, inputs: Sequence[Array], context: Context) -> tuple[
 def dropout_mask(attrs: DropoutMask, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
     """``x (N,...,C)``, seed and step ``()`` to ``x/(1 − rate)`` where the random word is at least ``rate·2³²``, else 0.
 
-    The index of an element counts samples, positions and channels, channels fastest; where whole channels drop, it counts
-    samples and channels only.
+    The index of an element counts samples, positions and channels, channels fastest; where whole channels drop, it
+    counts samples and channels only.
     """
     x, seed, step = inputs
     if attrs.drop == "channel":

@@ -29,7 +29,7 @@ def _rows(logits: Array, labels: Array, smoothing: float) -> tuple[Array, Array,
 
 def cross_entropy(attrs: CrossEntropyNode, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
     """``z (N,...,K)``, labels ``(N,...)`` to the mean over positions of ``log Σⱼ e^zⱼ − Σₖ tₖ zₖ``."""
-    z, target, log_sum = _rows(*inputs, attrs.label_smoothing)
+    z, target, log_sum = _rows(inputs[0], inputs[1], attrs.label_smoothing)
     return (np.mean(log_sum[:, 0] - (target * z).sum(axis=-1)),)
 
 
@@ -47,7 +47,7 @@ def constant(attrs: Constant, inputs: Sequence[Array], context: Context) -> tupl
 
 def _loss_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
     """Every logit enters the loss of its position with a weight of at most 1, through exponents as large as itself."""
-    z, target, log_sum = _rows(*inputs, context.node.attrs.label_smoothing)
+    z, target, log_sum = _rows(inputs[0], inputs[1], context.node.attrs.label_smoothing)
     return (np.mean(1 + np.abs(z).max(axis=-1) + np.abs(log_sum[:, 0]) + (target * np.abs(z)).sum(axis=-1)),)
 
 

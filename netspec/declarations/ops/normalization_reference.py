@@ -75,7 +75,7 @@ def _inference_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Ar
 
 
 def _training_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    """A deviation x − mean is off by ``eps·(|x| + |mean|)``, the variance by that times the deviation, σ by half its share.
+    """A deviation x − mean is off by ``eps·(|x| + |mean|)``, the variance by that times the deviation.
 
     A variance formed as mean(x²) − mean² is not within this where the mean is large: such a form is not good enough.
     """

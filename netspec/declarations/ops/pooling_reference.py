@@ -57,7 +57,8 @@ def _divisor(attrs: AvgPool | AvgPoolDx, x: TensorType) -> Array:
         counted[(slice(None), *(slice(0, b + n + a) for b, n, a in sides))] = 1
     else:
         counted[inside(window)] = 1
-    return np.maximum(np.sum([counted[cells] for _, cells in taps(window)], axis=0)[0], 1)
+    cells_counted: Array = np.sum([counted[cells] for _, cells in taps(window)], axis=0)[0]
+    return np.maximum(cells_counted, 1)
 
 
 def avg_pool(attrs: AvgPool, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
