@@ -27,7 +27,7 @@ PAUSE = 0.02
 Array = Any
 
 
-class Peer(nn.Module):
+class Peer(nn.Module):  # type: ignore[misc]  # PyTorch is not there when types are checked
     """The network of a graph as PyTorch modules, with netspec's weights."""
 
     def __init__(self, graph: Graph, weights: Any) -> None:
@@ -36,7 +36,9 @@ class Peer(nn.Module):
         self.layers = nn.ModuleDict()
         self._flattened: dict[Value, tuple[int, ...]] = {}
         for node in graph.nodes:
-            module = self._module(node, {name: np.array(weights[node.parameter(name).name]) for name in node.parameters})
+            module = self._module(
+                node, {name: np.array(weights[node.parameter(name).name]) for name in node.parameters}
+            )
             self.layers[node.path.replace("/", "-")] = module
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_operands import empty, logical, operand, run, tensor
 
 from netspec.core.types import TensorType
 from netspec_numba.host import LANES
 from netspec_numba.kernels import channels as _  # noqa: F401 - registers the kernels
-from tests.netspec_numba.helpers import empty, logical, operand, run, tensor
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from kernel_operands import close, empty, logical, operand, request, same_bits, tensor
 from numba import njit
 
 from netspec.core import expression as e
@@ -22,7 +23,6 @@ from netspec_numba.kernels.elementwise import Roles, build_elementwise, source
 from netspec_numba.kernels.generated import module
 from netspec_numba.kernels.lanes import load_lanes, store_lanes
 from netspec_numba.kernels.loops import load, store
-from tests.netspec_numba.helpers import close, empty, logical, operand, request, same_bits, tensor
 
 
 @dataclass(frozen=True)
