@@ -41,17 +41,16 @@ def supplied(declaration: Declaration) -> tuple[Any, ...]:
 
 
 def _reflected(declaration: Declaration) -> Iterator[Case]:
-    """Every combination of switches and choices, on every shape that the op takes, as one input or as two and three."""
+    """Every combination of switches and choices, on every shape that the op takes; a merge is given three."""
     if any(attribute.required for attribute in declaration.attributes):
         return
     choices = [_choices(attribute) for attribute in declaration.attributes]
     names = [attribute.name for attribute in declaration.attributes]
     for shape, *chosen in product(SHAPES, *choices):
         attrs = declaration.make(**dict(zip(names, chosen, strict=True)))
-        for count in _input_counts(declaration):
-            types = (TensorType(shape),) * count
-            if _takes(attrs, types):
-                yield Case(attrs, types)
+        types = (TensorType(shape),) * _input_count(declaration)
+        if _takes(attrs, types):
+            yield Case(attrs, types)
 
 
 def _choices(attribute: Attribute) -> tuple[Any, ...]:
@@ -60,11 +59,11 @@ def _choices(attribute: Attribute) -> tuple[Any, ...]:
     return tuple(attribute.limits.get("enum", (attribute.default,)))
 
 
-def _input_counts(declaration: Declaration) -> tuple[int, ...]:
+def _input_count(declaration: Declaration) -> int:
     if declaration.has("merges"):
-        return (2, 3)
+        return 3
     op: Any = declaration.make
-    return (len(inspect.signature(op.infer).parameters) - 1,)
+    return len(inspect.signature(op.infer).parameters) - 1
 
 
 def _takes(attrs: Any, types: tuple[TensorType, ...]) -> bool:

@@ -149,9 +149,10 @@ def test_wrong_moving_statistics_are_told(definition_backend: MakeBackend) -> No
     assert any(line.startswith("batch_norm.moving (output 1)") for line in complaints)
 
 
-def test_an_op_without_definition_is_named() -> None:
+@pytest.mark.parametrize("module", ["netspec.declarations.ops.dense", "netspec.no_such_module"])
+def test_an_op_without_definition_is_named(module: str) -> None:
     trial = training_trial(DENSE, loss=True)
-    declaration = replace(trial.graph.nodes[0].op, name="no_such_op", module="netspec.declarations.ops.dense")
+    declaration = replace(trial.graph.nodes[0].op, name="no_such_op", module=module)
     attrs = type("Unknown", (), {"declaration": declaration})()
     graph = replace(trial.graph, nodes=(replace(trial.graph.nodes[0], attrs=attrs),))
     with pytest.raises(LookupError, match="no_such_op"):
