@@ -47,7 +47,10 @@ def command(
     plan = plan_for(loaded, machine.target(count), batch or loaded.recipe.batch, mode)
     if check:
         verify(plan.graph)
-    machine.load(plan, machine.state(plan), count)
+    executable = machine.load(plan, machine.state(plan), count)
+    executable.run(
+        {}, dict.fromkeys((v.name for v in plan.graph.scalars), 1), plan.batch
+    )  # kernels compile when first run
     if format_ == "json":
         click.echo(json.dumps({"version": 1, "plan": plan.document()}, indent=2))
     elif emit == "graph":

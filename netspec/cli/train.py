@@ -115,6 +115,7 @@ def _closing(outcome: Outcome) -> str:
 
     parts = {"train": outcome.train, "validation": outcome.validation, "test": outcome.test}
     lines = [f"{name:<11} {score_text(scores)}" for name, scores in parts.items() if scores is not None]
-    lines.append(f"{outcome.epochs} epochs, {outcome.steps:,} steps in {outcome.seconds:.1f} s")
+    epochs = f"{outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'}"
+    lines.append(f"{epochs}, {outcome.steps:,} steps in {outcome.seconds:.1f} s")
     lines.append(f"run directory: {outcome.run_dir}")
     return "\n".join(lines)

@@ -39,11 +39,9 @@ def window_output(size: int, kernel: int, stride: int, pad: int, dilation: int =
 
 
 def window_output_ceil(size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> int:
-    """The same with the quotient rounded up; a window that would begin in the padding after is dropped."""
+    """The same with the quotient rounded up; windows that would begin in the padding after are dropped."""
     places = -(-(size + before + after - window_span(kernel, dilation)) // stride) + 1
-    if places > 1 and (places - 1) * stride >= size + before:
-        places -= 1
-    return places
+    return min(places, -(-(size + before) // stride))
 
 
 def show_window_output(size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> str:

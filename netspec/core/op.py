@@ -92,9 +92,14 @@ def is_elementwise(attrs: Any) -> bool:
 
 def reference(declaration: Declaration) -> Callable[..., Any]:
     """The op's float64 definition: ``f(attrs, inputs, context) -> tuple of arrays``; a LookupError if it has none."""
-    module = importlib.import_module(declaration.module + "_reference")
-    function = getattr(module, declaration.name.replace(".", "_"), None)
+    module = declaration.module + "_reference"
+    try:
+        function = getattr(importlib.import_module(module), declaration.name.replace(".", "_"), None)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        function = None
     if function is None:
-        raise LookupError(f"{module.__name__} does not define {declaration.name!r}")
+        raise LookupError(f"{module} does not define {declaration.name!r}")
     found: Callable[..., Any] = function
     return found

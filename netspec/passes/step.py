@@ -1,4 +1,4 @@
-"""From a network to what is run: a training step, its gradients alone, or inference."""
+"""From a network to what is run: a training step, its gradients alone, a score, or a prediction."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from netspec.core.types import DType
 from netspec.declarations.ops.activations import Softmax
 from netspec.declarations.ops.merge import Add
 from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import Divide
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
@@ -17,7 +18,11 @@ from netspec.passes.rewrite import finish, rewire
 
 
 def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
-    """The network with raw data of ``dtype`` coming in and the recipe's transforms before the first layer."""
+    """The network with raw data of ``dtype`` coming in and the recipe's transforms before the first layer.
+
+    Bytes that no transform makes numbers of are taken as they are, 0 to 255.
+    """
+    transforms = recipe.preprocess or ((Divide(by=1.0),) if dtype == "uint8" else ())
     g = Builder(network.name)
     g.slots = {s.name: s for s in network.slots}
     g.derived_from = "preprocessing"
@@ -25,7 +30,7 @@ def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
     for old in network.inputs:
         g.path = old.name
         value = g.input(old.name, replace(old.type, dtype=dtype))
-        for transform in recipe.preprocess:
+        for transform in transforms:
             value = transform.apply(g, value)
         mapping[old] = value
     later = Builder.continuing(replace(network, inputs=tuple(g.inputs), nodes=tuple(g.nodes)), tuple(g.nodes))
@@ -47,10 +52,19 @@ def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph
     return remove_dead_code(g.graph(outputs, outputs))
 
 
-def _with_loss(network: Graph, recipe: Recipe, dtype: DType) -> tuple[Builder, Graph, Value, dict[str, Value]]:
-    """A builder holding the training form up to the loss; the loss; per head the value that the loss takes."""
-    graph = training_form(prepare(network, recipe, dtype))
+def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
+    """The inference form with the loss behind it and nothing to learn: how a network is scored.
+
+    Inputs and outputs are those of :func:`training_step`.
+    """
+    g, _, loss, heads = _with_loss(inference_form(prepare(network, recipe, dtype)), recipe)
+    return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
+
+
+def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dict[str, Value]]:
+    """A builder holding the graph up to the loss; the graph; the loss; per head the value that the loss takes."""
     g = Builder.continuing(graph, graph.nodes)
+    g.derived_from = "loss"
     producers = graph.producer()
     heads: dict[str, Value] = {}
     losses = []
@@ -70,7 +84,7 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
     Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``, and each
     head before the activation that its loss absorbs.
     """
-    g, graph, loss, heads = _with_loss(network, recipe, dtype)
+    g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     trained = [s for s in graph.slots if s.param.trained]
     gradients = differentiate(g, loss, [s.value for s in trained])
     g.region, g.derived_from = "update", "update"
@@ -93,7 +107,7 @@ def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input
 
     With ``of_input`` also ``input``, the gradient of the first input (which must then be float32).
     """
-    g, graph, loss, _ = _with_loss(network, recipe, dtype)
+    g, graph, loss, _ = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     wanted = {s.name: s.value for s in graph.slots if s.param.trained}
     if of_input:
         wanted["input"] = graph.inputs[0]

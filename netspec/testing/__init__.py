@@ -1,1 +1,52 @@
-"""The conformance kit that an op or a backend runs on itself."""
+"""The conformance kit: what the author of a plug-in runs on it, and netspec on itself. Any test runner will do.
+
+An op plug-in brings, beside its module of declarations, a module ``<module>_reference`` with the float64 definition of
+every op, and ``CASES`` and ``BOUNDS`` where reflection cannot know them (see :mod:`netspec.core.reference`). Then this
+proves its gradients, against finite differences::
+
+    @pytest.mark.parametrize("case", cases(REGISTRIES["op"]["my_op"]), ids=str)
+    def test_gradients(case):
+        assert check_gradients(case) == []
+
+and this its kernels on a backend, against the definition::
+
+    @pytest.mark.parametrize("case", cases(REGISTRIES["op"]["my_op"]), ids=str)
+    def test_kernels(case):
+        assert check_case(find_backend("numba"), case) == []
+
+A backend plug-in does the same over ``all_cases()``, and tries whole networks too::
+
+    @pytest.mark.parametrize("trial", network_trials(), ids=str)
+    def test_networks(trial):
+        assert check_trial(MyBackend(), trial) == []
+
+Every check returns the complaints as lines of text, all of them, so that one run shows the whole picture.
+"""
+
+from __future__ import annotations
+
+from netspec.core.reference import Bound, Case, Context
+from netspec.testing.cases import all_cases, cases
+from netspec.testing.conformance import check_case, check_trial
+from netspec.testing.finite_differences import check_gradients, differentiable_cases
+from netspec.testing.interpreter import Interpretation, interpret
+from netspec.testing.networks import network_trials
+from netspec.testing.trials import Trial, inference_trial, training_trial
+
+__all__ = [
+    "Bound",
+    "Case",
+    "Context",
+    "Interpretation",
+    "Trial",
+    "all_cases",
+    "cases",
+    "check_case",
+    "check_gradients",
+    "check_trial",
+    "differentiable_cases",
+    "inference_trial",
+    "interpret",
+    "network_trials",
+    "training_trial",
+]

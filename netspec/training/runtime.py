@@ -11,9 +11,8 @@ from netspec.core.graph import Graph, Slot
 from netspec.core.types import DType
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
-from netspec.passes.step import gradients, inference, training_step
+from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
-from netspec.training.evaluation_graph import evaluation
 from netspec.training.state import initialize
 
 if TYPE_CHECKING:

@@ -153,7 +153,8 @@ def logical(operand: Operand, n: int) -> Array:
     if not tensor.batched:
         return operand.array.reshape(tensor.shape)
     blocked = operand.array.reshape(-1, tensor.blocks, tensor.positions, tensor.lanes)[:n]
-    joined = blocked.transpose(0, 2, 1, 3).reshape(n, tensor.positions, -1)[..., : tensor.channels]
+    joined = blocked.transpose(0, 2, 1, 3).reshape(n, tensor.positions, tensor.blocks * tensor.lanes)
+    joined = joined[..., : tensor.channels]
     return joined.reshape(n, *tensor.shape)
 
 

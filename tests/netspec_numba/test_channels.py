@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_operands import empty, logical, operand, run, tensor
 
 from netspec.core.types import TensorType
 from netspec_numba.host import LANES
 from netspec_numba.kernels import channels as _  # noqa: F401 - registers the kernels
-from tests.netspec_numba.helpers import empty, logical, operand, run, tensor
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Along:
     axis: int
     offset: int = 0
 
-    def axis_index(self, rank: int) -> int:
-        return rank + self.axis
+    def axis_index(self, axes: int) -> int:
+        """The place of the axis in a shape with ``axes`` spatial ones, as the declaration says it."""
+        return axes + 1 + self.axis
 
 
 def check_concat(shapes: list[tuple[int, ...]], axis: int, plain: bool) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_operands import empty, logical, operand, run, tensor
 from numba import njit
 
 from netspec.core.types import TensorType, scalar
 from netspec_numba.host import LANES
 from netspec_numba.kernels import dropout  # noqa: F401 - registers the kernel
 from netspec_numba.kernels.random_numbers import philox
-from tests.netspec_numba.helpers import empty, logical, operand, run, tensor
 
 ANSWERS = [  # Random123's kat_vectors, philox4x32-10: counter, key, result
     ([0] * 4, [0] * 2, [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),

@@ -11,6 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from kernel_operands import close, empty, logical, operand, request, same_bits, tensor
 from numba import njit
 
 from netspec.core import expression as e
@@ -20,8 +21,8 @@ from netspec_numba.host import LANES
 from netspec_numba.kernels import functions
 from netspec_numba.kernels.elementwise import Roles, build_elementwise, source
 from netspec_numba.kernels.generated import module
+from netspec_numba.kernels.lanes import load_lanes, store_lanes
 from netspec_numba.kernels.loops import load, store
-from tests.netspec_numba.helpers import close, empty, logical, operand, request, same_bits, tensor
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,21 @@ def test_functions_over_the_whole_range(name: str, exact: Callable[[Any], Any], 
     unit = np.spacing(np.maximum(np.abs(rounded[real]), np.float32(1e-45)))
     assert (np.abs(got[real] - want[real]) / unit).max() <= units
     assert (np.signbit(got) == np.signbit(rounded))[~np.isnan(got)].all()
+
+
+def test_exp_of_lanes_has_the_bits_of_exp() -> None:
+    @njit(error_model="numpy")
+    def each(x: Any, y: Any) -> None:
+        for at in range(0, x.size, LANES):
+            store_lanes(y, at, functions.exp_lanes(load_lanes(x, at)))
+
+    rng = np.random.default_rng(6)
+    bits = rng.integers(0, 2**32, 4096 * LANES, np.uint64).astype(np.uint32).view(np.float32)
+    x = np.where(bits == bits, bits, np.float32(np.nan)) * np.float32(1.0)
+    x[: x.size // 2] = rng.uniform(-110, 95, x.size // 2)
+    y = np.empty_like(x)
+    each(x, y)
+    np.testing.assert_array_equal(y, over_range(functions.exp)(x))
 
 
 def test_maximum_and_minimum_pass_nan_on() -> None:

@@ -6,17 +6,17 @@ import math
 
 import numpy as np
 import pytest
+from kernel_operands import empty, logical, operand, request, run, tensor
 
 from netspec.core.types import TensorType
 from netspec_numba.contract import KERNELS
 from netspec_numba.host import LANES
 from netspec_numba.kernels import layout  # noqa: F401 - registers the kernels
-from tests.netspec_numba.helpers import empty, logical, operand, request, run, tensor
 
 SHAPES = [(9, 1), (5, 3), (4, 3, LANES), (3, 5, LANES + 1), (2, 3, 4, 3 * LANES), (1, 1, 5), (40, 40, 3)]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("dtype", ["float32", "int32", "uint8", "bool"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_conversion_there_and_back(shape: tuple[int, ...], dtype: str) -> None:
     x = np.random.default_rng(1).integers(0, 200, (2, *shape)).astype(dtype)

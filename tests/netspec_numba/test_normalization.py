@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_operands import close, empty, logical, operand, run, tensor
 
 from netspec.core.types import TensorType
 from netspec_numba.host import LANES
 from netspec_numba.kernels import normalization  # noqa: F401 - registers the kernels
-from tests.netspec_numba.helpers import close, empty, logical, operand, run, tensor
 
 SHAPES = [
     (1,), (3,), (LANES,), (LANES + 1,), (3 * LANES + 5,),

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_operands import close, empty, logical, operand, run, tensor
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec_numba.host import LANES
 from netspec_numba.kernels import pooling  # noqa: F401 - registers the kernels
-from tests.netspec_numba.helpers import close, empty, logical, operand, run, tensor
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_operands import close, empty, logical, operand, run, tensor
 
 from netspec.core.types import TensorType, scalar
 from netspec_numba.host import LANES
 from netspec_numba.kernels import softmax as _  # noqa: F401 - registers the kernels
-from tests.netspec_numba.helpers import close, empty, logical, operand, run, tensor
 
 SHAPES = [(1,), (3,), (10,), (LANES,), (1000,), (9, 5), (4, 3, LANES), (5, 7, LANES + 1), (2, 3, 4, 21)]
 BATCH, N = 7, 5

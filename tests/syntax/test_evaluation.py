@@ -120,7 +120,7 @@ def test_values(text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("number", "divisor", "expected"),
     [
-        # The channel counts of MobileNetV2 at width 0.35, 0.75 and 1.4: 16, 24, 32, 64, 96 and 1280 scaled.
+        # Channel counts of MobileNetV2 at width 0.35, 0.75 and 1.4.
         (16 * 0.35, 8, 8),
         (24 * 0.35, 8, 8),
         (32 * 0.35, 8, 16),

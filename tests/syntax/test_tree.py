@@ -192,9 +192,10 @@ def test_time_is_linear() -> None:
         assert len(bag) == layers
         return elapsed
 
-    seconds(100)
-    # Ten times the text in at most thirty times the time: linear passes on a busy machine too, quadratic never.
-    assert seconds(5_000) < 30 * max(seconds(500), 0.005)
+    # Ten times the text in at most thirty times the time: linear passes, quadratic never. The fastest of several runs
+    # counts, since other work on the machine only ever adds time.
+    short, long = (min(seconds(layers) for _ in range(3)) for layers in (500, 5_000))
+    assert long < 30 * max(short, 0.005)
 
 
 def walk(node: Node) -> list[Node]:

@@ -108,16 +108,21 @@ class FakeExecutable:
         """Heads say class 0, whatever comes in."""
         if name == "loss":
             return np.array(self._loss, np.float32)
-        return np.eye(3, dtype=np.float32)[np.zeros(len(self._labels), int)]
+        return np.eye(self._backend.classes, dtype=np.float32)[np.zeros(len(self._labels), int)]
 
 
 @dataclass
 class FakeBackend:
-    """Makes executables that share one list of calls; ``losses`` are used up one by one, then 1.0 follows."""
+    """Makes executables that share one list of calls; ``losses`` are used up one by one, then 1.0 follows.
+
+    ``classes`` is the length of a head's rows.
+    """
 
     name: str = "fake"
     losses: list[float] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    states: list[FakeState] = field(default_factory=list)
+    classes: int = 3
 
     def probe(self) -> str | None:
         return None
@@ -126,7 +131,8 @@ class FakeBackend:
         return FakeTarget()
 
     def state(self, plan: Plan) -> FakeState:
-        return FakeState(plan)
+        self.states.append(FakeState(plan))
+        return self.states[-1]
 
     def load(self, plan: Plan, state: FakeState, threads: int) -> FakeExecutable:
         return FakeExecutable(plan, state, self)

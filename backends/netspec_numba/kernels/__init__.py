@@ -24,7 +24,7 @@ def find(attrs: Any) -> Kernel:
     declaration = declaration_of(attrs)
     if declaration.has("expressions"):
         return Kernel(build_elementwise, lambda *_: {})
-    if not KERNELS:
+    if declaration.name not in KERNELS:
         for family in FAMILIES:
             importlib.import_module(f"netspec_numba.kernels.{family}")
     if declaration.name not in KERNELS:

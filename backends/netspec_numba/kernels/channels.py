@@ -13,17 +13,16 @@ from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_along_axis, copy_channels
+from netspec_numba.kernels.lanes import as_double, as_single, load_lanes, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import (
     Walk,
-    device,
-    load,
     padded,
     parallel,
     parts,
     per_lane,
     same_layout,
+    serial,
     span,
-    store,
     walk,
 )
 from netspec_numba.kernels.scaling import scale_shift
@@ -36,7 +35,7 @@ WIDE = 4 * LANES
 def concat(request: Request) -> Launch:
     """k inputs -> y, end to end along the axis."""
     (y,) = request.outputs
-    axis = request.attrs.axis_index(len(y.type.shape))
+    axis = request.attrs.axis_index(len(y.type.spatial))
     copies, offset = [], 0
     for x in request.inputs:
         count = x.type.shape[axis]
@@ -54,7 +53,7 @@ def concat(request: Request) -> Launch:
 def concat_dx(request: Request) -> Launch:
     """dy -> dx, the slice of dy that begins at ``attrs.offset`` and is as long as dx."""
     (dy,), (dx,) = request.inputs, request.outputs
-    axis = request.attrs.axis_index(len(dy.type.shape))
+    axis = request.attrs.axis_index(len(dy.type.spatial))
     return _copy(dy, int(request.attrs.offset), dx, 0, dx.type.shape[axis], axis, request.batch)
 
 
@@ -161,30 +160,19 @@ def gather_sums(n: int, parts: int, over: Walk, x: Array, sums: Array) -> None:
     for task in prange(parts * blocks):
         block = task % blocks
         first_sample, end_sample, first, end = span(over, n, task // blocks)
-        at = task * LANES
-        for lane in range(LANES):
-            store(sums, at + lane, 0.0)
+        total = spread(0.0)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
-                _add(x, plane + position * row_stride, sums, at)
+                total = total + as_double(load_lanes(x, plane + position * row_stride))
+        store_lanes(sums, task * LANES, total)
 
 
-@device
-def _add(x: Array, row: int, sums: Array, at: int) -> None:
-    for lane in range(LANES):
-        store(sums, at + lane, load(sums, at + lane) + load(x, row + lane))
-
-
-@parallel
+@serial
 def join_sums(parts: int, over: Walk, sums: Array, total: Array) -> None:
     """sums (parts, blocks, LANES) -> total (C,), the parts in order."""
-    blocks, channels = over.blocks, over.channels
-    for block in prange(blocks):
-        at = block * LANES
+    for block in range(over.blocks):
+        joined = load_lanes(sums, block * LANES)
         for part in range(1, parts):
-            for lane in range(LANES):
-                more = load(sums, at + part * blocks * LANES + lane)
-                store(sums, at + lane, load(sums, at + lane) + more)
-        for lane in range(min(LANES, channels - at)):
-            total[at + lane] = sums[at + lane]
+            joined = joined + load_lanes(sums, (part * over.blocks + block) * LANES)
+        store_first(total, block * LANES, as_single(joined), over.channels - block * LANES)

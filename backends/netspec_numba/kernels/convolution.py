@@ -76,24 +76,24 @@ def _input_launch(source: Source, x: Operand, request: Request) -> tuple[Array, 
     return padded, launch
 
 
-def _reads_weights_in_place(y: TensorType, groups: int) -> bool:
+def _reads_weights_in_place(order: WeightOrder, y: TensorType) -> bool:
     """Whether the forward direction reads unpacked weights. A plain output never stores the columns past its last."""
-    return y.block is None and groups == 1 and y.channels <= LONGEST_ROW_IN_PLACE
+    return y.block is None and order.groups == order.taps == 1 and y.channels <= LONGEST_ROW_IN_PLACE
 
 
 def _forward_order(source: Source, y: TensorType, groups: int) -> WeightOrder:
-    return forward_order(source.geometry.taps, source.view.channels, y.channels, groups)
+    return forward_order(source.geometry.taps, source.view.channels, source.view.lanes, y.channels, groups)
 
 
 def _transposed_order(geometry: WindowGeometry, dy: TensorType, dx: TensorType, groups: int) -> WeightOrder:
-    return transposed_order(geometry.taps, dx.channels, dy.channels, groups)
+    return transposed_order(geometry.taps, dx.channels, dy.channels, dy.lanes, groups)
 
 
 def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Workspace of ``conv``: padded input rows and packed weights."""
     source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
-    in_place = _reads_weights_in_place(outputs[0], attrs.groups)
-    weights = 0 if in_place else packed_size(_forward_order(source, outputs[0], attrs.groups))
+    order = _forward_order(source, outputs[0], attrs.groups)
+    weights = 0 if _reads_weights_in_place(order, outputs[0]) else packed_size(order)
     return {"input": _copied_input(source, batch), "weights": weights}
 
 
@@ -108,7 +108,7 @@ def convolution(request: Request) -> Launch:
     samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
     table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
     order = _forward_order(source, y.type, groups)
-    packed = None if _reads_weights_in_place(y.type, groups) else request.scratch["weights"]
+    packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
     product = _Product(source.view, read, y, table, order, weight.array, packed, bias[0].array if bias else None)
     multiply = product.launch()
     if prepare is None:
@@ -164,7 +164,7 @@ class _Product:
         bias = (zeros, 0) if self.bias is None else (self.bias, order.columns)
         output = (self.y.array, result.sample, result.block, stored_columns(self.y.type))
         tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels)
-        arguments = (*operands, *bias, *output, *tables)
+        arguments = (*operands, *bias, *output, *tables, order.taps)
         packing = (panels, *order.numbers)
 
         def launch(n: int) -> None:
@@ -188,7 +188,7 @@ class _Division:
     """Floats of one task's sums."""
 
     def partial(self, threads: int) -> int:
-        """Floats of all partial sums: one set a thread if they are written at once, else one a task."""
+        """Floats of all partial sums: one part a thread if they are written at once, else one a task."""
         return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * len(self.strips))
 
 
@@ -245,7 +245,7 @@ def weight_gradient(request: Request) -> Launch:
     tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
     counts = (source.geometry.taps, division.tap_groups, division.batch_parts)
     channels = (groups, view.channels // groups, dy.type.channels // groups)
-    arguments = (*operands, *sums, *tables, *counts, *channels)
+    arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
 
     def launch(n: int) -> None:
         if prepare is not None:

@@ -14,7 +14,8 @@ from numba import prange
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand
 from netspec_numba.host import LANES
-from netspec_numba.kernels.loops import check_layout, device, load, parallel, splits, store
+from netspec_numba.kernels.lanes import load_lanes, store_first
+from netspec_numba.kernels.loops import check_layout, parallel, splits
 
 LONGEST = 16384
 """Numbers in one segment at most, so that long runs are shared among threads."""
@@ -63,16 +64,16 @@ def _launch(source: Operand, target: Operand, rows: int, segments: list[tuple[in
     pieces = splits(batch, len(segments), rows)
     sizes = len(segments), rows, pieces, source.type.stored, target.type.stored, source.type.lanes, target.type.lanes
 
+    x, y = (_bytes_for_bools(each.array) for each in (source, target))
+
     def launch(n: int) -> None:
-        copy_segments(n, *sizes, table, source.array, target.array)
+        copy_segments(n, *sizes, table, x, y)
 
     return launch
 
 
-@device
-def _copy(x: Array, y: Array, begin: int, to: int, width: int) -> None:
-    for lane in range(width):
-        store(y, to + lane, load(x, begin + lane))
+def _bytes_for_bools(array: Array) -> Array:
+    return array.view(np.uint8) if array.dtype == np.bool_ else array
 
 
 @parallel
@@ -97,7 +98,6 @@ def copy_segments(
         to = sample * y_sample + segments[entry + 1]
         width = segments[entry + 2]
         for row in range(piece * rows // pieces, (piece + 1) * rows // pieces):
-            if width == LANES:
-                _copy(x, y, begin + row * x_row, to + row * y_row, LANES)
-            else:
-                _copy(x, y, begin + row * x_row, to + row * y_row, width)
+            here, there = begin + row * x_row, to + row * y_row
+            for first in range(0, width, LANES):
+                store_first(y, there + first, load_lanes(x, here + first), width - first)

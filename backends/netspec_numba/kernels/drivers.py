@@ -7,7 +7,7 @@ outside the micro-kernels, which are given bytes.
 from __future__ import annotations
 
 import numpy as np
-from numba import get_thread_id, njit, prange
+from numba import njit, prange
 
 from netspec_numba.host import LANES
 from netspec_numba.kernels.microkernels import (
@@ -17,7 +17,7 @@ from netspec_numba.kernels.microkernels import (
     gradient_tile,
 )
 from netspec_numba.kernels.moves import add_floats, copy_floats, zero_floats
-from netspec_numba.kernels.packing import END_CHANNEL, FIRST_CHANNEL, FIRST_COLUMN, OFFSET, ROW, TAP, VECTORS
+from netspec_numba.kernels.packing import END_CHANNEL, FIRST_CHANNEL, FIRST_COLUMN, OFFSET, ROW, VECTORS
 
 ENOUGH_TASKS = 16
 """Tasks that keep the threads of a small machine evenly loaded."""
@@ -56,6 +56,7 @@ def multiply_tiles(
     sources,
     destinations,
     panels,
+    window_taps,
 ):
     """y = bias + x*w for the first ``n`` samples: every tile of a tile table, times every panel of weights.
 
@@ -94,7 +95,7 @@ def multiply_tiles(
                 lanes,
                 4 * x_block,
                 weights.ctypes.data + 4 * panel[OFFSET],
-                4 * panel[TAP],
+                window_taps,
                 4 * panel[ROW],
                 bias.ctypes.data + 4 * column,
                 bias_columns - column,
@@ -109,6 +110,7 @@ def multiply_tiles(
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
 def accumulate_strips(
     n,
+    workers,
     x,
     x_sample,
     x_block,
@@ -134,42 +136,44 @@ def accumulate_strips(
     """dw = sum over the first ``n`` samples and all pairs of a pair table of x*dy.
 
     A task is one strip of dw (up to ``strip_lanes`` input channels, one panel of output channels), one group of
-    taps and one part of the batch. It sums in ``part`` floats of its own of ``partial``; where the batch is in
-    one part it then writes dw, otherwise the parts are added up in their order first.
+    taps and one part of the batch. Where the batch is in one part, a task writes dw as soon as it has its sums, and
+    a worker uses the same ``part`` floats of ``partial`` for all its tasks. Otherwise each task has its own, and
+    the parts of the batch are added up in their order.
     """
     covers = ceil_divide(n, samples)
-    chunks = len(starts) // taps
     cells = len(strips) * tap_groups
-    for number in prange(cells * batch_parts):
-        task = np.int64(number)
-        cell, batch_part = task % cells, task // cells
-        strip = strips[cell // tap_groups]
-        first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
-        start = part * (np.int64(get_thread_id()) if batch_parts == 1 else task)
-        zero_floats(partial.ctypes.data + 4 * start, part)
-        for cover in range(batch_part * covers // batch_parts, (batch_part + 1) * covers // batch_parts):
-            live = min(samples, n - cover * samples)
-            x_start = cover * samples * x_sample + strip[STRIP_BLOCK] * x_block + strip[STRIP_LANE]
-            dy_start = cover * samples * dy_sample + strip[STRIP_COLUMN] // LANES * dy_block
-            for chunk in range(chunks):
-                for tap in range(first_tap, end_tap):
-                    entry = chunk * taps + tap
-                    sums = start + (tap - first_tap) * strip_lanes * strip[STRIP_VECTORS] * LANES
-                    for row in range(0, strip[STRIP_ROWS], GRADIENT_ROWS):
-                        gradient_tile(
-                            strip[STRIP_ROWS] - row,
-                            strip[STRIP_VECTORS],
-                            x.ctypes.data + 4 * (x_start + row),
-                            dy.ctypes.data + 4 * dy_start,
-                            pairs.ctypes.data + 8 * starts[entry],
-                            live * per_sample[entry],
-                            4 * dy_block,
-                            partial.ctypes.data + 4 * (sums + row * strip[STRIP_VECTORS] * LANES),
-                        )
-        if batch_parts == 1:
-            write_strip(
-                partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
-            )
+    for number in prange(workers):
+        worker = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
+        tasks = cells * batch_parts
+        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
+            cell, batch_part = task % cells, task // cells
+            strip = strips[cell // tap_groups]
+            first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
+            start = part * (worker if batch_parts == 1 else task)
+            zero_floats(partial.ctypes.data + 4 * start, part)
+            for cover in range(batch_part * covers // batch_parts, (batch_part + 1) * covers // batch_parts):
+                live = min(samples, n - cover * samples)
+                x_start = cover * samples * x_sample + strip[STRIP_BLOCK] * x_block + strip[STRIP_LANE]
+                dy_start = cover * samples * dy_sample + strip[STRIP_COLUMN] // LANES * dy_block
+                add_strip(
+                    x.ctypes.data + 4 * x_start,
+                    dy.ctypes.data + 4 * dy_start,
+                    dy_block,
+                    partial.ctypes.data + 4 * start,
+                    strip,
+                    strip_lanes,
+                    live,
+                    starts,
+                    per_sample,
+                    pairs,
+                    taps,
+                    first_tap,
+                    end_tap,
+                )
+            if batch_parts == 1:
+                write_strip(
+                    partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
+                )
     if batch_parts > 1:
         for number in prange(cells):
             cell = np.int64(number)
@@ -182,6 +186,26 @@ def accumulate_strips(
             write_strip(
                 partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
             )
+
+
+@njit(cache=True)
+def add_strip(x, dy, dy_block, sums, strip, strip_lanes, live, starts, per_sample, pairs, taps, first_tap, end_tap):
+    """sums [taps, strip_lanes, columns] += x*dy over the pairs of ``live`` samples; x, dy and sums are addresses."""
+    width = strip[STRIP_VECTORS] * LANES
+    for chunk in range(len(starts) // taps):
+        for tap in range(first_tap, end_tap):
+            entry = chunk * taps + tap
+            for row in range(0, strip[STRIP_ROWS], GRADIENT_ROWS):
+                gradient_tile(
+                    strip[STRIP_ROWS] - row,
+                    strip[STRIP_VECTORS],
+                    x + 4 * row,
+                    dy,
+                    pairs.ctypes.data + 8 * starts[entry],
+                    live * per_sample[entry],
+                    4 * dy_block,
+                    sums + 4 * ((tap - first_tap) * strip_lanes + row) * width,
+                )
 
 
 @njit(cache=True)

@@ -47,7 +47,8 @@ def dropout_mask(request: Request) -> Launch:
 
 @device
 def _keep(x: Array, y: Array, at: int, word: int, threshold: int, scale: float) -> None:
-    store(y, at, load(x, at) * scale if word >= threshold else np.float32(0.0))
+    kept = load(x, at) * scale
+    store(y, at, kept if word >= threshold else np.float32(0.0))
 
 
 @device

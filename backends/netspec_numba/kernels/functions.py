@@ -7,8 +7,11 @@ Cephes library, those of ``erf`` were fitted at Chebyshev nodes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from netspec_numba.kernels.lanes import as_bits, choose, from_bits, spread
 from netspec_numba.kernels.loops import device
 
 F = np.float32
@@ -19,24 +22,44 @@ _ROUNDER_BITS = np.int32(_ROUNDER.view(np.int32))
 _LOG2_E = F(1.4426950408889634)
 _LN2_HIGH = F(0.693359375)
 _LN2_LOW = F(-2.12194440e-4)
+_LARGEST, _SMALLEST = F(100.0), F(-110.0)
+_EXP_7, _EXP_6, _EXP_5 = F(1.9875691500e-4), F(1.3981999507e-3), F(8.3334519073e-3)
+_EXP_4, _EXP_3, _EXP_2 = F(4.1665795894e-2), F(1.6666665459e-1), F(5.0000001201e-1)
 
 
 @device
 def exp(x: np.float32) -> np.float32:
     """e**x within 2 units in the last place; overflows to infinity, underflows gradually to zero."""
     # Beyond these bounds the result is infinite or zero in any case; written so that NaN stays.
-    x = F(100.0) if x > F(100.0) else x
-    x = F(-110.0) if x < F(-110.0) else x
+    x = _LARGEST if x > _LARGEST else x
+    x = _SMALLEST if x < _SMALLEST else x
     shifted = x * _LOG2_E + _ROUNDER
     whole = shifted - _ROUNDER
     power = np.int32(np.float32(shifted).view(np.int32) - _ROUNDER_BITS)
     r = (x - whole * _LN2_HIGH) - whole * _LN2_LOW
-    y = ((F(1.9875691500e-4) * r + F(1.3981999507e-3)) * r + F(8.3334519073e-3)) * r + F(4.1665795894e-2)
-    y = (y * r + F(1.6666665459e-1)) * r + F(5.0000001201e-1)
+    y = ((_EXP_7 * r + _EXP_6) * r + _EXP_5) * r + _EXP_4
+    y = (y * r + _EXP_3) * r + _EXP_2
     y = y * (r * r) + r + F(1.0)
     # In two steps, since neither 2**128 nor anything below 2**-126 can be made from an exponent alone.
     half = np.int32(power >> np.int32(1))
     return y * _two_to(half) * _two_to(np.int32(power - half))
+
+
+@device
+def exp_lanes(x: Any) -> Any:
+    """``exp`` of float32 lanes: the same operations, and so the same bits."""
+    x = choose(x > spread(_LARGEST), spread(_LARGEST), x)
+    x = choose(x < spread(_SMALLEST), spread(_SMALLEST), x)
+    shifted = x * spread(_LOG2_E) + spread(_ROUNDER)
+    whole = shifted - spread(_ROUNDER)
+    power = as_bits(shifted) - spread(_ROUNDER_BITS)
+    r = (x - whole * spread(_LN2_HIGH)) - whole * spread(_LN2_LOW)
+    y = ((spread(_EXP_7) * r + spread(_EXP_6)) * r + spread(_EXP_5)) * r + spread(_EXP_4)
+    y = (y * r + spread(_EXP_3)) * r + spread(_EXP_2)
+    y = y * (r * r) + r + spread(F(1.0))
+    half = power >> spread(np.int32(1))
+    bias, mantissa = spread(np.int32(127)), spread(np.int32(23))
+    return y * from_bits((half + bias) << mantissa) * from_bits((power - half + bias) << mantissa)
 
 
 @device

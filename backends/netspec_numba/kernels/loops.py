@@ -1,7 +1,7 @@
 """What all these kernels share: how they are compiled, how they touch memory, how they walk a tensor.
 
-Kernels take flat arrays and whole numbers, so that one compilation serves every shape, and keep their
-innermost loop at the constant ``LANES``, which LLVM turns into vector instructions. Work is cut into parts
+Kernels take flat arrays and whole numbers, so that one compilation serves every shape, and compute on rows of
+LANES numbers (:mod:`netspec_numba.kernels.lanes`). Work is cut into parts
 whose number follows from shapes alone: results are the same bits whatever the number of threads.
 """
 

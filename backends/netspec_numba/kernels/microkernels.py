@@ -34,6 +34,7 @@ from netspec_numba.kernels.vectors import (
     leading_lanes,
     load,
     load_index,
+    load_pair,
     masked_load,
     masked_store,
     pointer,
@@ -49,9 +50,6 @@ TILE_ROWS = 14 if VECTOR_REGISTERS >= 32 else 6
 
 GRADIENT_ROWS = 8 if VECTOR_REGISTERS >= 32 else 4
 """Input channels of a gradient tile: with two vectors, enough sums in flight to hide the latency of adding."""
-
-CHANNELS_PER_TURN = 4
-"""Input channels that one turn of the inner loop of a forward tile handles."""
 
 Sums = list[list[ir.Value]]
 
@@ -79,11 +77,11 @@ class ForwardArguments(NamedTuple):
     x_block: ir.Value
     """Bytes from one channel block of x to the next."""
     weights: ir.Value
-    """Weight of tap 0, ``first_channel``, column 0."""
-    weight_tap: ir.Value
-    """Bytes from one tap to the next."""
+    """Rows of columns, in the order in which they are used: block of channels, tap, channel of the block."""
+    window_taps: ir.Value
+    """Taps that a block has weights for, with or without an entry."""
     weight_row: ir.Value
-    """Bytes from one channel to the next."""
+    """Bytes from one row of weights to the next."""
     bias: ir.Value
     bias_columns: ir.Value
     """Columns with a bias; the others start from zero and ``bias`` is not read there."""
@@ -103,7 +101,7 @@ class GradientArguments(NamedTuple):
     """Arguments of ``gradient_tile``, all int64; arrays are byte addresses, offsets count floats."""
 
     rows: ir.Value
-    """Rows wanted, at most ``GRADIENT_ROWS``: for half of that or less, only half are computed."""
+    """Rows wanted: of more than ``GRADIENT_ROWS`` the first so many are computed, of fewer an even number."""
     vectors: ir.Value
     """``PANEL_VECTORS``, or 1 in a narrow last panel."""
     x: ir.Value
@@ -134,7 +132,7 @@ def forward_tile(
     lanes,
     x_block,
     weights,
-    weight_tap,
+    window_taps,
     weight_row,
     bias,
     bias_columns,
@@ -162,19 +160,18 @@ def forward_tile(
 
 @intrinsic
 def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw):
-    """Add to a tile of ``GRADIENT_ROWS`` or fewer rows and ``vectors`` vectors; see ``GradientArguments``."""
+    """Add to a tile of ``rows`` rows, rounded up to an even number, times ``vectors``; see ``GradientArguments``."""
 
     def generate(context, builder, signature, arguments):
         given = GradientArguments(*arguments)
-        many = builder.icmp_signed(">", given.rows, INT64(GRADIENT_ROWS // 2))
-        with builder.if_else(many) as (tall, short):
-            for row_branch, height in ((tall, GRADIENT_ROWS), (short, GRADIENT_ROWS // 2)):
-                with row_branch:
-                    two = builder.icmp_signed("==", given.vectors, INT64(PANEL_VECTORS))
-                    with builder.if_else(two) as (wide, narrow):
-                        for branch, width in ((wide, PANEL_VECTORS), (narrow, 1)):
-                            with branch:
-                                _accumulate_pairs(builder, given, height, width)
+        for height in range(GRADIENT_ROWS, 0, -2):
+            wanted = builder.icmp_signed(">", given.rows, INT64(height - 2))
+            if height < GRADIENT_ROWS:
+                wanted = builder.and_(wanted, builder.icmp_signed("<=", given.rows, INT64(height)))
+            for width in (PANEL_VECTORS, 1):
+                same_width = builder.icmp_signed("==", given.vectors, INT64(width))
+                with builder.if_then(builder.and_(wanted, same_width)):
+                    _accumulate_pairs(builder, given, height, width)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(GradientArguments._fields)), generate
@@ -206,12 +203,13 @@ def _accumulate_window(builder: ir.IRBuilder, given: ForwardArguments, sums: Sum
         first_lane = _maximum(builder, builder.sub(given.first_channel, block_start), INT64(0))
         end_lane = _minimum(builder, builder.sub(given.end_channel, block_start), given.lanes)
         x = shift(builder, pointer(builder, given.x), builder.mul(block.index, given.x_block))
-        skipped = builder.sub(block_start, given.first_channel)
-        weights = shift(builder, pointer(builder, given.weights), builder.mul(skipped, given.weight_row))
+        channels = builder.sub(end_lane, first_lane)
+        done = builder.sub(builder.add(block_start, first_lane), given.first_channel)
+        first_row = builder.sub(builder.mul(done, given.window_taps), first_lane)
         with cgutils.for_range(builder, given.entries) as entry:
-            tap = element(builder, pointer(builder, given.taps), entry.index)
-            tap = builder.sext(load_index(builder, tap, 0), INT64)
-            tap_weights = shift(builder, weights, builder.mul(tap, given.weight_tap))
+            tap = load_index(builder, element(builder, pointer(builder, given.taps), entry.index), 0)
+            row = builder.add(first_row, builder.mul(builder.sext(tap, INT64), channels))
+            tap_weights = shift(builder, pointer(builder, given.weights), builder.mul(row, given.weight_row))
             positions = _positions_of_rows(builder, given, x, entry.index, len(sums))
             _accumulate_channels(builder, given, sums, positions, tap_weights, first_lane, end_lane)
 
@@ -243,22 +241,13 @@ def _accumulate_channels(
 ) -> None:
     """Add x*w over the lanes of one block seen through one tap."""
 
-    def step(lane: ir.Value, ahead: int) -> None:
-        row_weights = shift(builder, weights, builder.mul(builder.add(lane, INT64(ahead)), given.weight_row))
+    with cgutils.for_range(builder, end_lane, start=first_lane) as lane:
+        row_weights = shift(builder, weights, builder.mul(lane.index, given.weight_row))
         columns = [load(builder, row_weights, vector * VECTOR_BYTES) for vector in range(len(sums[0]))]
         for position, row in zip(positions, sums, strict=True):
-            value = broadcast(builder, element(builder, position, lane), ahead * FLOAT_BYTES)
+            value = broadcast(builder, element(builder, position, lane.index))
             for column, total in zip(columns, row, strict=True):
                 builder.store(fused_multiply_add(builder, value, column, builder.load(total)), total)
-
-    count = builder.sub(end_lane, first_lane)
-    whole_turns = builder.sub(end_lane, builder.srem(count, INT64(CHANNELS_PER_TURN)))
-    turns = cgutils.for_range_slice(builder, first_lane, whole_turns, INT64(CHANNELS_PER_TURN))
-    with turns as (lane, _):
-        for ahead in range(CHANNELS_PER_TURN):
-            step(lane, ahead)
-    with cgutils.for_range(builder, end_lane, start=whole_turns) as rest:
-        step(rest.index, 0)
 
 
 def _store_live_rows(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums) -> None:
@@ -286,9 +275,9 @@ def _accumulate_pairs(builder: ir.IRBuilder, given: GradientArguments, rows: int
     for total, offset in cells:
         builder.store(load(builder, dw, offset), total)
     with cgutils.for_range(builder, given.count) as pair:
-        offsets = shift(builder, pairs, builder.mul(pair.index, INT64(8)))
-        x_position = element(builder, x, load_index(builder, offsets, 0))
-        dy_position = element(builder, dy, load_index(builder, offsets, 4))
+        # One load brings both offsets: where there is one vector of columns, loads are what the loop waits for.
+        offsets = load_pair(builder, shift(builder, pairs, builder.mul(pair.index, INT64(8))))
+        x_position, dy_position = element(builder, x, offsets[0]), element(builder, dy, offsets[1])
         blocks = [shift(builder, dy_position, builder.mul(given.dy_block, INT64(vector))) for vector in range(vectors)]
         columns = [load(builder, block) for block in blocks]
         for number, row in enumerate(sums):

@@ -17,10 +17,9 @@ from numba import prange
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
+from netspec_numba.kernels.lanes import as_double, lane, load_lanes, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import (
     Walk,
-    device,
-    load,
     padded,
     parallel,
     parts,
@@ -28,7 +27,6 @@ from netspec_numba.kernels.loops import (
     same_layout,
     serial,
     span,
-    store,
     walk,
 )
 from netspec_numba.kernels.scaling import scale_shift
@@ -136,36 +134,20 @@ def gather_moments(n: int, parts: int, over: Walk, x: Array, sums: Array) -> Non
     for task in prange(parts * blocks):
         block, part = task % blocks, task // blocks
         first_sample, end_sample, first, end = span(over, n, part)
-        at = task * 2 * LANES
-        for lane in range(2 * LANES):
-            store(sums, at + lane, 0.0)
+        total = spread(0.0)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
-                row = plane + position * row_stride
-                for lane in range(LANES):
-                    store(sums, at + lane, load(sums, at + lane) + load(x, row + lane))
-        rows = rows_in(over, n, part)
-        for lane in range(LANES):
-            store(sums, at + lane, load(sums, at + lane) / rows)
+                total = total + as_double(load_lanes(x, plane + position * row_stride))
+        mean = total / spread(np.float64(rows_in(over, n, part)))
+        squares = spread(0.0)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
-                row = plane + position * row_stride
-                for lane in range(LANES):
-                    deviation = load(x, row + lane) - load(sums, at + lane)
-                    store(sums, at + LANES + lane, load(sums, at + LANES + lane) + deviation * deviation)
-
-
-@device
-def _add_moments(sums: Array, at: int, other: int, rows: int, other_rows: int) -> None:
-    """Chan's formula: the moments of ``rows`` rows at ``at`` take in those of ``other_rows`` at ``other``."""
-    weight = other_rows / (rows + other_rows)
-    for lane in range(LANES):
-        distance = load(sums, other + lane) - load(sums, at + lane)
-        squares = load(sums, at + LANES + lane) + load(sums, other + LANES + lane)
-        store(sums, at + lane, load(sums, at + lane) + distance * weight)
-        store(sums, at + LANES + lane, squares + distance * distance * (rows * weight))
+                deviation = as_double(load_lanes(x, plane + position * row_stride)) - mean
+                squares = squares + deviation * deviation
+        store_lanes(sums, task * 2 * LANES, mean)
+        store_lanes(sums, task * 2 * LANES + LANES, squares)
 
 
 @parallel
@@ -181,19 +163,23 @@ def join_moments(
     variance: Array,
     coefficients: Array,
 ) -> None:
-    """scale, shift, mean, variance (C,); the sums of the first part take in the others, block by block."""
+    """scale, shift, mean, variance (C,); Chan's formula over the parts of each block, in their order."""
     blocks, channels = over.blocks, over.channels
     padded = blocks * LANES
     for block in prange(blocks):
         at = block * 2 * LANES
         rows = rows_in(over, n, 0)
+        centre, squares = load_lanes(sums, at), load_lanes(sums, at + LANES)
         for part in range(1, parts):
-            more = rows_in(over, n, part)
-            _add_moments(sums, at, at + part * 2 * padded, rows, more)
+            other, more = at + part * 2 * padded, rows_in(over, n, part)
+            distance = load_lanes(sums, other) - centre
+            weight = more / (rows + more)
+            centre = centre + distance * spread(weight)
+            squares = squares + load_lanes(sums, other + LANES) + distance * distance * spread(rows * weight)
             rows += more
-        for lane in range(min(LANES, channels - block * LANES)):
-            channel = block * LANES + lane
-            exact, biased = sums[at + lane], sums[at + LANES + lane] / rows
+        for each in range(min(LANES, channels - block * LANES)):
+            channel = block * LANES + each
+            exact, biased = lane(centre, each), lane(squares, each) / rows
             mean[channel], variance[channel] = exact, biased
             factor = scale[channel] / math.sqrt(biased + eps)
             coefficients[channel] = exact
@@ -222,18 +208,17 @@ def gather_gradients(n: int, parts: int, over: Walk, x: Array, dy: Array, mean: 
     for task in prange(parts * blocks):
         block = task % blocks
         first_sample, end_sample, first, end = span(over, n, task // blocks)
-        at, channel = task * 2 * LANES, block * LANES
-        for lane in range(2 * LANES):
-            store(sums, at + lane, 0.0)
+        centre = as_double(load_lanes(mean, block * LANES))
+        slopes, along = spread(0.0), spread(0.0)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
-                for lane in range(LANES):
-                    slope = np.float64(load(dy, row + lane))
-                    centred = np.float64(load(x, row + lane)) - load(mean, channel + lane)
-                    store(sums, at + lane, load(sums, at + lane) + slope)
-                    store(sums, at + LANES + lane, load(sums, at + LANES + lane) + slope * centred)
+                slope = as_double(load_lanes(dy, row))
+                slopes = slopes + slope
+                along = along + slope * (as_double(load_lanes(x, row)) - centre)
+        store_lanes(sums, task * 2 * LANES, slopes)
+        store_lanes(sums, task * 2 * LANES + LANES, along)
 
 
 @parallel
@@ -255,29 +240,20 @@ def join_gradients(
     rows = n * over.positions
     for block in prange(blocks):
         at = block * 2 * LANES
+        slopes, products = load_lanes(sums, at), load_lanes(sums, at + LANES)
         for part in range(1, parts):
             other = at + part * 2 * padded
-            for lane in range(2 * LANES):
-                store(sums, at + lane, load(sums, at + lane) + load(sums, other + lane))
-        for lane in range(min(LANES, channels - block * LANES)):
-            channel = block * LANES + lane
-            slope, along = sums[at + lane], sums[at + LANES + lane]
+            slopes = slopes + load_lanes(sums, other)
+            products = products + load_lanes(sums, other + LANES)
+        for each in range(min(LANES, channels - block * LANES)):
+            channel = block * LANES + each
+            slope, along = lane(slopes, each), lane(products, each)
             inverse = 1.0 / math.sqrt(variance[channel] + eps)
             dscale[channel], dshift[channel] = along * inverse, slope
             factor = scale[channel] * inverse
             coefficients[channel] = factor
             coefficients[padded + channel] = -factor * inverse * inverse * along / rows
             coefficients[2 * padded + channel] = -factor * slope / rows
-
-
-@device
-def _gradient_row(
-    x: Array, dy: Array, mean: Array, coefficients: Array, dx: Array, row: int, at: int, width: int, padded: int
-) -> None:
-    for lane in range(width):
-        centred = load(x, row + lane) - load(mean, at + lane)
-        along = load(coefficients, at + padded + lane) * centred + load(coefficients, at + 2 * padded + lane)
-        store(dx, row + lane, load(coefficients, at + lane) * load(dy, row + lane) + along)
 
 
 @parallel
@@ -287,20 +263,19 @@ def input_gradient(
     """dx = factor * (dy - mean of dy - normalised x * mean of dy * normalised x), the means in the coefficients."""
     blocks, writable = over.blocks, over.writable
     sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
-    padded = blocks * LANES
     for task in prange(parts * blocks):
         block = task % blocks
         first_sample, end_sample, first, end = span(over, n, task // blocks)
         at = block * LANES
-        width = min(LANES, writable - at)
+        centre, factor = load_lanes(mean, at), load_lanes(coefficients, at)
+        along = load_lanes(coefficients, at + blocks * LANES)
+        constant = load_lanes(coefficients, at + 2 * blocks * LANES)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
-                if width == LANES:
-                    _gradient_row(x, dy, mean, coefficients, dx, row, at, LANES, padded)
-                else:
-                    _gradient_row(x, dy, mean, coefficients, dx, row, at, width, padded)
+                centred = along * (load_lanes(x, row) - centre) + constant
+                store_first(dx, row, factor * load_lanes(dy, row) + centred, writable - at)
 
 
 @serial

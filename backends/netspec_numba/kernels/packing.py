@@ -20,9 +20,8 @@ from netspec_numba.kernels.moves import copy_floats, transpose_square, zero_floa
 Floats = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
 
-FIRST_COLUMN, VECTORS, FIRST_CHANNEL, END_CHANNEL, OFFSET, ROW, TAP = range(7)
-"""Columns of a panel table. OFFSET, ROW and TAP place the weight of (tap, channel, column) of a panel at
-``OFFSET + tap*TAP + (channel - FIRST_CHANNEL)*ROW + column - FIRST_COLUMN`` in the array it is read from."""
+FIRST_COLUMN, VECTORS, FIRST_CHANNEL, END_CHANNEL, OFFSET, ROW = range(6)
+"""Columns of a panel table: what a panel spans, where its weights begin, and the distance of their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,13 @@ class WeightOrder:
     """How the logical weight [taps, channels/groups, columns] is indexed by one direction of a convolution.
 
     The forward direction multiplies input channels with columns that are output channels; the data gradient
-    swaps the two. The weight of (tap, channel ``c`` and column ``k`` of group ``g``, both counted within it)
-    lies at ``tap*tap_stride + g*group_stride + c*channel_stride + k*column_stride``.
+    swaps the two. Channels lie in blocks of ``lanes``. The weight of (tap, channel ``c`` and column ``k`` of
+    group ``g``, both counted within it) lies at
+    ``tap*tap_stride + g*group_stride + c*channel_stride + k*column_stride``.
     """
 
     taps: int
+    lanes: int
     groups: int
     group_channels: int
     group_columns: int
@@ -54,20 +55,20 @@ class WeightOrder:
         return self.groups * self.group_columns
 
 
-def forward_order(taps: int, channels: int, columns: int, groups: int) -> WeightOrder:
+def forward_order(taps: int, channels: int, lanes: int, columns: int, groups: int) -> WeightOrder:
     """Order of a forward convolution from ``channels`` input to ``columns`` output channels."""
     ours, theirs = channels // groups, columns // groups
-    return WeightOrder(taps, groups, ours, theirs, ours * columns, theirs, columns, 1)
+    return WeightOrder(taps, lanes, groups, ours, theirs, ours * columns, theirs, columns, 1)
 
 
-def transposed_order(taps: int, channels: int, columns: int, groups: int) -> WeightOrder:
+def transposed_order(taps: int, channels: int, columns: int, lanes: int, groups: int) -> WeightOrder:
     """Order of the data gradient of the same convolution: channels are its outputs, columns its inputs."""
     ours, theirs = channels // groups, columns // groups
-    return WeightOrder(taps, groups, theirs, ours, ours * columns, theirs, 1, columns)
+    return WeightOrder(taps, lanes, groups, theirs, ours, ours * columns, theirs, 1, columns)
 
 
 def packed_panels(order: WeightOrder) -> Int64s:
-    """Panel table [panels, 7] of weights packed as [panel][tap][channel][column], columns padded to vectors."""
+    """Panel table [panels, 6] of packed weights: [panel][channel block][tap][channel][column]."""
     rows = []
     offset = 0
     for first, vectors in column_panels(order.columns):
@@ -75,25 +76,24 @@ def packed_panels(order: WeightOrder) -> Int64s:
         first_channel = first // order.group_columns * order.group_channels
         end_channel = (last // order.group_columns + 1) * order.group_channels
         row = vectors * LANES
-        tap = (end_channel - first_channel) * row
-        rows.append((first, vectors, first_channel, end_channel, offset, row, tap))
-        offset += order.taps * tap
+        rows.append((first, vectors, first_channel, end_channel, offset, row))
+        offset += order.taps * (end_channel - first_channel) * row
     return np.array(rows, np.int64)
 
 
 def packed_size(order: WeightOrder) -> int:
     """Floats that the packed weights take."""
-    last = packed_panels(order)[-1]
-    return int(last[OFFSET] + order.taps * last[TAP])
+    panels = packed_panels(order)
+    return int(((panels[:, END_CHANNEL] - panels[:, FIRST_CHANNEL]) * panels[:, ROW]).sum()) * order.taps
 
 
 def unpacked_panels(order: WeightOrder) -> Int64s:
-    """Panel table of weights read where they are; for one group, and columns that are contiguous.
+    """Panel table of weights read where they are; for one group, one tap, and columns that are contiguous.
 
     The last vector of a row then holds the beginning of the next row, which must not be stored.
     """
     rows = [
-        (first, vectors, 0, order.group_channels, first, order.channel_stride, order.tap_stride)
+        (first, vectors, 0, order.group_channels, first, order.channel_stride)
         for first, vectors in column_panels(order.columns)
     ]
     return np.array(rows, np.int64)
@@ -111,6 +111,7 @@ def pack_weights(
     packed,
     panels,
     taps,
+    lanes,
     groups,
     group_channels,
     group_columns,
@@ -119,29 +120,36 @@ def pack_weights(
     channel_stride,
     column_stride,
 ):
-    """weight, logical order -> packed [panel][tap][channel][column], zero outside groups and past the last column."""
+    """weight, logical order -> packed [panel][channel block][tap][channel][column].
+
+    Zero is what lies between groups and past the last column.
+    """
     for number in prange(len(panels) * taps):
         task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
         panel, tap = panels[task // taps], task % taps
         row, first_column = panel[ROW], panel[FIRST_COLUMN]
-        start = panel[OFFSET] + tap * panel[TAP]
         end_column = min(first_column + row, groups * group_columns)
-        if groups > 1 or end_column < first_column + row:
-            zero_floats(packed.ctypes.data + 4 * start, panel[TAP])
-        for group in range(first_column // group_columns, (end_column - 1) // group_columns + 1):
-            low = max(first_column, group * group_columns)
-            high = min(end_column, (group + 1) * group_columns)
-            target = start + (group * group_channels - panel[FIRST_CHANNEL]) * row + low - first_column
-            source = tap * tap_stride + group * group_stride + (low - group * group_columns) * column_stride
-            if column_stride == 1:
-                for channel in range(group_channels):
-                    copy_floats(
-                        packed.ctypes.data + 4 * (target + channel * row),
-                        weight.ctypes.data + 4 * (source + channel * channel_stride),
-                        high - low,
-                    )
-            else:
-                transpose_floats(packed, target, row, weight, source, column_stride, group_channels, high - low)
+        first_channel = panel[FIRST_CHANNEL]
+        while first_channel < panel[END_CHANNEL]:
+            end_channel = min((first_channel // lanes + 1) * lanes, panel[END_CHANNEL])
+            start = (first_channel - panel[FIRST_CHANNEL]) * taps + tap * (end_channel - first_channel)
+            start = panel[OFFSET] + start * row
+            if groups > 1 or end_column < first_column + row:
+                zero_floats(packed.ctypes.data + 4 * start, (end_channel - first_channel) * row)
+            for group in range(first_channel // group_channels, (end_channel - 1) // group_channels + 1):
+                low, high = max(first_channel, group * group_channels), min(end_channel, (group + 1) * group_channels)
+                left, right = max(first_column, group * group_columns), min(end_column, (group + 1) * group_columns)
+                target = start + (low - first_channel) * row + left - first_column
+                source = tap * tap_stride + group * group_stride
+                source += (low - group * group_channels) * channel_stride
+                source += (left - group * group_columns) * column_stride
+                if column_stride == 1:
+                    for channel in range(high - low):
+                        to = packed.ctypes.data + 4 * (target + channel * row)
+                        copy_floats(to, weight.ctypes.data + 4 * (source + channel * channel_stride), right - left)
+                else:
+                    transpose_floats(packed, target, row, weight, source, column_stride, high - low, right - left)
+            first_channel = end_channel
 
 
 @njit(cache=True)

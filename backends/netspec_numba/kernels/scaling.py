@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from numba import prange
 
 from netspec_numba.contract import Array
 from netspec_numba.host import LANES
-from netspec_numba.kernels.loops import Walk, device, load, parallel, span, store
-
-
-@device
-def _scale_row(x: Array, y: Array, row: int, width: int, coefficients: Any, at: int, padded: int) -> None:
-    for lane in range(width):
-        centred = load(x, row + lane) - load(coefficients, at + lane)
-        scaled = centred * load(coefficients, at + padded + lane)
-        store(y, row + lane, scaled + load(coefficients, at + 2 * padded + lane))
+from netspec_numba.kernels.lanes import as_single, load_lanes, store_first
+from netspec_numba.kernels.loops import Walk, parallel, span
 
 
 @parallel
@@ -24,17 +15,15 @@ def scale_shift(n: int, parts: int, over: Walk, x: Array, y: Array, coefficients
     """x, y as ``over`` says, may be one; coefficients (3, blocks*LANES): centre, scale, shift."""
     blocks, writable = over.blocks, over.writable
     sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
-    padded = blocks * LANES
     for task in prange(parts * blocks):
         block = task % blocks
         first_sample, end_sample, first, end = span(over, n, task // blocks)
         at = block * LANES
-        width = min(LANES, writable - at)
+        centre = load_lanes(coefficients, at)
+        scale = load_lanes(coefficients, at + blocks * LANES)
+        shift = load_lanes(coefficients, at + 2 * blocks * LANES)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
-                if width == LANES:
-                    _scale_row(x, y, row, LANES, coefficients, at, padded)
-                else:
-                    _scale_row(x, y, row, width, coefficients, at, padded)
+                store_first(y, row, (as_single(load_lanes(x, row)) - centre) * scale + shift, writable - at)

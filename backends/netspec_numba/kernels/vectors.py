@@ -7,6 +7,8 @@ processors with wide vectors read unaligned vectors at full speed unless they st
 
 from __future__ import annotations
 
+import sys
+
 from llvmlite import ir
 
 from netspec_numba.host import LANES
@@ -46,6 +48,13 @@ def element(builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
 def load_index(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int) -> ir.Value:
     """The int32 at ``base + offset``."""
     return builder.load(shift(builder, base, offset), typ=INT32, align=4)
+
+
+def load_pair(builder: ir.IRBuilder, base: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """The two non-negative int32 at ``base``, as int64."""
+    both = builder.load(base, typ=INT64, align=4)
+    halves = (builder.and_(both, INT64(2**32 - 1)), builder.lshr(both, INT64(32)))
+    return halves if sys.byteorder == "little" else (halves[1], halves[0])
 
 
 def load(builder: ir.IRBuilder, base: ir.Value, offset: int = 0) -> ir.Value:

@@ -11,9 +11,6 @@ import numpy as np
 from netspec.core.window import WindowGeometry
 from netspec_numba.contract import Array
 
-TAPS_AT_ONCE = 3
-"""Taps a maximum takes in each pass over the lanes, one more in the first: that suits windows of 2x2, 3x3 and 5x5."""
-
 
 def window_table(geometry: WindowGeometry) -> Array:
     """Input position seen by each (output position, tap), row-major both, and -1 in the padding; int64."""
@@ -45,26 +42,13 @@ def cells_within(geometry: WindowGeometry, after: Sequence[int]) -> Array:
     return cells
 
 
-def maximum_table(geometry: WindowGeometry) -> tuple[int, Array, Array]:
-    """(width, source, tap) for the maximum: per output position ``width`` candidates, in the order of the taps.
-
-    Those in the padding are left out and the last one repeated in their stead: it ties with itself and never
-    wins again. A window wholly in the padding has source -1. Both tables are int32 and flat.
-    """
-    table = window_table(geometry)
-    seen = table >= 0
-    groups = max(1, -(-(int(seen.sum(axis=1).max(initial=1)) - 1) // TAPS_AT_ONCE))
-    width = 1 + TAPS_AT_ONCE * groups
-    order = np.argsort(~seen, axis=1, kind="stable")
-    column = np.minimum(np.arange(width), np.maximum(seen.sum(axis=1, keepdims=True) - 1, 0))
-    tap = np.take_along_axis(order, column, axis=1)
-    source = np.take_along_axis(table, tap, axis=1)
-    return width, source.astype(np.int32).reshape(-1), tap.astype(np.int32).reshape(-1)
-
-
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """A sparse matrix over positions: row r sums ``weight * input[source]`` over entries start[r] to start[r + 1]."""
+    """A sparse matrix over positions: row r has the entries from start[r] up to start[r + 1].
+
+    Each entry is a position of the source, the number of the tap that joins the two, and a weight. The entries of
+    an output position come in the order of its taps, those of an input position in that of the outputs.
+    """
 
     start: Array
     source: Array
@@ -77,18 +61,22 @@ class Gather:
         return self.start.size - 1
 
 
-def forward_gather(geometry: WindowGeometry, divisor: Array) -> Gather:
-    """Each output position from the inputs its window sees, divided by its divisor."""
+def forward_gather(geometry: WindowGeometry, divisor: Array | None = None) -> Gather:
+    """Each output position from the inputs its window sees, divided by the output position's divisor, if any."""
     table = window_table(geometry)
     output, tap = np.nonzero(table >= 0)
-    return _gather(output, table[output, tap], tap, 1.0 / divisor[output], table.shape[0])
+    return _gather(output, table[output, tap], tap, _weights(output, divisor), table.shape[0])
 
 
-def backward_gather(geometry: WindowGeometry, divisor: Array) -> Gather:
+def backward_gather(geometry: WindowGeometry, divisor: Array | None = None) -> Gather:
     """Each input position from the output positions whose windows see it: the transpose of the forward matrix."""
     table = window_table(geometry)
     output, tap = np.nonzero(table >= 0)
-    return _gather(table[output, tap], output, tap, 1.0 / divisor[output], math.prod(geometry.input))
+    return _gather(table[output, tap], output, tap, _weights(output, divisor), math.prod(geometry.input))
+
+
+def _weights(output: Array, divisor: Array | None) -> Array:
+    return np.ones(output.size) if divisor is None else 1.0 / divisor[output]
 
 
 def _gather(row: Array, source: Array, tap: Array, weight: Array, rows: int) -> Gather:

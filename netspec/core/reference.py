@@ -1,0 +1,84 @@
+"""The vocabulary of a reference module: what the definition of an op is told, and the evidence it brings along.
+
+A module ``<module>_reference`` beside a module of declarations holds, per op, the float64 definition
+``f(attrs, inputs, context) -> tuple of arrays`` named as the op (dots become underscores), and may hold two tables by
+the op's name: ``CASES``, uses of the op that conformance tests try besides those found by reflection, and ``BOUNDS``,
+how far a float32 kernel may be from the definition. An op without a bound only moves numbers and is exact.
+
+Arrays are logical: ``(samples, *shape)`` channels-last where the type is batched, ``shape`` where it is not; float64,
+or int64 for the integer types. Padding lanes do not exist here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from netspec.core.graph import Node
+from netspec.core.types import TensorType
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a definition knows besides the numbers: its node (for the types) and how many samples are live."""
+
+    node: Node
+    samples: int
+
+    @property
+    def x(self) -> TensorType:
+        """Type of the first input."""
+        return self.node.inputs[0].type
+
+    @property
+    def y(self) -> TensorType:
+        """Type of the first output."""
+        return self.node.outputs[0].type
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One use of an op to be tried: its attributes and the types of its data inputs (all inputs, if it is internal).
+
+    Floating-point inputs hold distinct numbers, none of them zero, between -2 and 2 times ``magnitude``, around
+    ``offset``; with ``ties`` they hold only -1, 0 and 1, so that equal numbers meet (such a case has no derivative).
+    Integer inputs hold numbers from 0 to below ``integers``.
+    """
+
+    attrs: Any
+    types: tuple[TensorType, ...]
+    magnitude: float = 1.0
+    offset: float = 0.0
+    ties: bool = False
+    integers: int = 256
+
+    def __str__(self) -> str:
+        words = [repr(self.attrs), *map(str, self.types)]
+        words += [f"times {self.magnitude:g}"] if self.magnitude != 1 else []
+        words += [f"around {self.offset:g}"] if self.offset else []
+        return " ".join([*words, "with ties"] if self.ties else words)
+
+
+def _one(context: Context) -> int:
+    return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How far a float32 kernel may be from the definition: ``|error| <= c·eps·√K·scale``, number by number.
+
+    ``terms`` tells K, how many products or summands go into one number. ``scale`` tells, per output, the sum of their
+    magnitudes; without it that is the definition applied to the magnitudes of the inputs, which is right where the op
+    is a sum of products. The root of K and not K, because rounding errors of many terms cancel at random (Higham 2002,
+    2.8); ``eps`` is 2**-23, the distance from 1 to the next float32.
+    """
+
+    c: float
+    terms: Callable[[Context], int] = _one
+    scale: Callable[[Sequence[Array], Context], tuple[Array, ...]] | None = None

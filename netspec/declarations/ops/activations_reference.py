@@ -1,0 +1,58 @@
+"""Softmax; the other activations are their own definition, as expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from netspec.core.reference import Bound, Case, Context
+from netspec.core.types import TensorType
+from netspec.declarations.ops.activations import Sigmoid, Softmax, SoftmaxDx, Tanh
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def softmax(attrs: Softmax, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``e^xᵢ / Σⱼ e^xⱼ`` over the last axis; the largest is taken off first, which changes nothing but the range."""
+    (x,) = inputs
+    powers = np.exp(x - x.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True),)
+
+
+def softmax_dx(attrs: SoftmaxDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``y``, ``dy`` to ``dxᵢ = yᵢ (dyᵢ − Σⱼ yⱼ dyⱼ)``."""
+    y, dy = inputs
+    return (y * (dy - (y * dy).sum(axis=-1, keepdims=True)),)
+
+
+def _softmax_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """An exponent x − max that is off by ``eps·(|x| + |max|)`` puts the probability off by that share."""
+    (x,) = inputs
+    exponents = np.abs(x) + np.abs(x).max(axis=-1, keepdims=True)
+    return (softmax(context.node.attrs, inputs, context)[0] * (1 + exponents),)
+
+
+def _softmax_dx_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    y, dy = (np.abs(v) for v in inputs)
+    return (y * (dy + (y * dy).sum(axis=-1, keepdims=True)),)
+
+
+BOUNDS = {
+    "softmax": Bound(2, lambda context: context.x.channels, _softmax_magnitudes),
+    "softmax.dx": Bound(2, lambda context: context.x.channels, _softmax_dx_magnitudes),
+}
+
+_FAR = (TensorType((4, 17)), TensorType((5,)))
+
+CASES = {
+    "softmax": (
+        *(Case(Softmax(), (x,), magnitude=200) for x in _FAR),
+        Case(Softmax(), (TensorType((10,)),), offset=-1000),
+        Case(Softmax(), (TensorType((10,)),), ties=True),
+        Case(Softmax(), (TensorType((1,)),)),
+    ),
+    "tanh": tuple(Case(Tanh(), (x,), magnitude=40) for x in _FAR),
+    "sigmoid": tuple(Case(Sigmoid(), (x,), magnitude=60) for x in _FAR),
+}

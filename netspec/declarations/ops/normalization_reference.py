@@ -1,0 +1,124 @@
+"""Batch normalisation by its formulas (Ioffe and Szegedy 2015, algorithms 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from netspec.core.reference import Bound, Case, Context
+from netspec.core.types import TensorType
+from netspec.declarations.ops.normalization import BatchNorm, BatchNormDx, BatchNormMoving, BatchNormTrain
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def _affine(attrs: BatchNorm | BatchNormTrain, inputs: Sequence[Array]) -> tuple[Array | float, Array | float]:
+    """Factor and summand per channel; 1 and 0 where not learned."""
+    scale = inputs[1] if attrs.scale else 1.0
+    return scale, inputs[1 + attrs.scale] if attrs.center else 0.0
+
+
+def _over_channels(x: Array) -> tuple[int, ...]:
+    return tuple(range(x.ndim - 1))
+
+
+def batch_norm(attrs: BatchNorm, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``x``, [scale], [shift], moving mean, moving variance to ``(x − mean)/√(variance + eps)·scale + shift``."""
+    scale, shift = _affine(attrs, inputs)
+    mean, variance = inputs[-2:]
+    return ((inputs[0] - mean) / np.sqrt(variance + attrs.eps) * scale + shift,)
+
+
+def batch_norm_train(attrs: BatchNormTrain, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``x (N,...,C)``, [scale], [shift] to ``y``, and mean and variance ``(C)`` of the live samples (divided by m)."""
+    x = inputs[0]
+    scale, shift = _affine(attrs, inputs)
+    mean = x.mean(axis=_over_channels(x))
+    variance = ((x - mean) ** 2).mean(axis=_over_channels(x))
+    return (x - mean) / np.sqrt(variance + attrs.eps) * scale + shift, mean, variance
+
+
+def batch_norm_dx(attrs: BatchNormDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``x``, mean, variance, ``dy``, [scale] to ``dx = scale/σ·(dy − mean(dy) − x̂ mean(dy x̂))``, [Σ dy x̂], [Σ dy]."""
+    x, mean, variance, dy = inputs[:4]
+    axes, sigma = _over_channels(x), np.sqrt(variance + attrs.eps)
+    normalized = (x - mean) / sigma
+    scale = inputs[4] if attrs.scale else 1.0
+    dx = scale / sigma * (dy - dy.mean(axis=axes) - normalized * (dy * normalized).mean(axis=axes))
+    dscale = ((dy * normalized).sum(axis=axes),) if attrs.scale else ()
+    dshift = (dy.sum(axis=axes),) if attrs.center else ()
+    return dx, *dscale, *dshift
+
+
+def batch_norm_moving(attrs: BatchNormMoving, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """Old mean and variance, those of the batch, to ``momentum·old + (1 − momentum)·batch``.
+
+    The batch's variance counts as ``m/(m−1)`` times itself where ``unbiased``, m the numbers per channel (of one number
+    as itself, 0).
+    """
+    moving_mean, moving_variance, mean, variance = inputs
+    m = attrs.positions * context.samples
+    if attrs.unbiased and m > 1:
+        variance = variance * m / (m - 1)
+    keep, move = attrs.momentum, 1 - attrs.momentum
+    return keep * moving_mean + move * mean, keep * moving_variance + move * variance
+
+
+def _inference_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    attrs = context.node.attrs
+    scale, shift = _affine(attrs, inputs)
+    mean, variance = inputs[-2:]
+    sizes = np.abs(inputs[0]) + np.abs(mean)
+    return (sizes / np.sqrt(variance + attrs.eps) * np.abs(scale) + np.abs(shift),)
+
+
+def _training_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """A deviation x − mean is off by ``eps·(|x| + |mean|)``, the variance by that times the deviation.
+
+    A variance formed as mean(x²) − mean² is not within this where the mean is large: such a form is not good enough.
+    """
+    x, attrs = inputs[0], context.node.attrs
+    scale, shift = _affine(attrs, inputs)
+    y, mean, variance = batch_norm_train(attrs, inputs, context)
+    mean_size = np.abs(x).mean(axis=_over_channels(x))
+    sizes, spread = np.abs(x) + mean_size, variance + attrs.eps
+    square = (np.abs(x - mean) * sizes).mean(axis=_over_channels(x))
+    of_y = sizes / np.sqrt(spread) * np.abs(scale) + np.abs(shift)
+    return of_y + np.abs(y - shift) * square / spread, mean_size, square
+
+
+def _dx_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    x, mean, variance, dy = inputs[:4]
+    attrs = context.node.attrs
+    axes, sigma = _over_channels(x), np.sqrt(variance + attrs.eps)
+    normalized, dy = (np.abs(x) + np.abs(mean)) / sigma, np.abs(dy)
+    scale = np.abs(inputs[4]) if attrs.scale else 1.0
+    dx = scale / sigma * (dy + dy.mean(axis=axes) + normalized * (dy * normalized).mean(axis=axes))
+    sums = [(dy * normalized).sum(axis=axes)] if attrs.scale else []
+    return dx, *sums, *([dy.sum(axis=axes)] if attrs.center else [])
+
+
+def _per_channel(context: Context) -> int:
+    return context.samples * context.x.positions
+
+
+BOUNDS = {
+    "batch_norm": Bound(2, scale=_inference_magnitudes),
+    "batch_norm.train": Bound(2, _per_channel, _training_magnitudes),
+    "batch_norm.dx": Bound(2, _per_channel, _dx_magnitudes),
+    "batch_norm.moving": Bound(2),
+}
+
+
+_IMAGE = (TensorType((4, 5, 3)),)
+
+CASES = {
+    "batch_norm": (
+        Case(BatchNorm(momentum=0.5, eps=1e-3), (TensorType((4, 5, 33)),)),
+        Case(BatchNorm(), (TensorType((17,)),)),
+        Case(BatchNorm(), _IMAGE, magnitude=100),
+        Case(BatchNorm(), _IMAGE, offset=1000),
+    )
+}

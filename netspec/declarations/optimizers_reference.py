@@ -1,0 +1,13 @@
+"""Variants of the optimisers that conformance tests try besides the defaults.
+
+An update is given by expressions, which are its definition.
+"""
+
+from __future__ import annotations
+
+from netspec.declarations.optimizers import Adam, Sgd
+
+CASES = {
+    "sgd": (Sgd(momentum=0.9), Sgd(momentum=0.9, nesterov=True, weight_decay=5e-4)),
+    "adam": (Adam(beta1=0.0, beta2=0.0, eps=1e-3, weight_decay=0.01),),
+}

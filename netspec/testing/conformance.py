@@ -1,0 +1,168 @@
+"""The second hop: a backend's float32 kernels against the float64 references, and the promises every backend makes.
+
+Each trial is planned for the backend, loaded and run as in use. A second plan yields every value in between as well, so
+that each op is judged on the very numbers that it was given: its bound then speaks of that op alone, and nothing
+has to be said of how errors travel. Both plans must give the same bits, which shows that no two buffers get in each
+other's way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netspec.backend import Backend, Executable, State
+from netspec.core.graph import Node, Value
+from netspec.core.reference import Case
+from netspec.plan import make_plan
+from netspec.testing.bounds import allowed_errors
+from netspec.testing.interpreter import evaluate, interpret, logical
+from netspec.testing.trials import Trial, inference_trial, training_trial, with_every_value
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Results = dict[str, Array]
+
+
+def check_case(backend: Backend, case: Case) -> list[str]:
+    """What is wrong with the backend's kernels on this case, forward and backward; empty if nothing."""
+    return check_trial(backend, inference_trial(case)) + check_trial(backend, training_trial(case))
+
+
+def check_trial(backend: Backend, trial: Trial) -> list[str]:
+    """What is wrong with the backend on this graph; empty if nothing.
+
+    Checked are, for one, some and all samples of the batch: every value against its definition; the same bits when run
+    again, when stale NaN lie in unused rows and padding lanes, with one thread and with two, and with buffers shared or
+    kept; and that a NaN goes where the definition sends it.
+    """
+    loaded = _Loaded.of(backend, trial, threads=2)
+    some = max(trial.batch - 1, 1)
+    first = loaded.run(some)
+    complaints = _differences("when run a second time", first, loaded.run(some))
+    for name in _float_inputs(trial):
+        complaints += _check_nan(loaded, name, some)
+    loaded.run(trial.batch, {name: np.full_like(trial.inputs[name], np.nan) for name in _float_inputs(trial)})
+    complaints += _differences("after a run on NaN", first, loaded.run(some))
+    single = _Loaded.of(backend, trial, threads=1)
+    tapped = _Loaded.of(backend, with_every_value(trial), threads=2)
+    for samples in sorted({1, some, trial.batch}):
+        results = loaded.run(samples)
+        if samples in (some, trial.batch):
+            complaints += _differences(f"with one thread, {samples} samples", results, single.run(samples))
+        values = tapped.run(samples)
+        kept = {name: values[value.name] for name, value in trial.graph.outputs.items() if value.name in values}
+        complaints += _differences(f"when nothing shares a buffer, {samples} samples", results, kept)
+        complaints += _check_values(trial, values, samples)
+    return complaints
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A trial on a backend."""
+
+    trial: Trial
+    executable: Executable
+    state: State
+
+    @classmethod
+    def of(cls, backend: Backend, trial: Trial, threads: int) -> _Loaded:
+        plan = make_plan(trial.graph, backend.target(threads), trial.batch, trial.mode)
+        state = backend.state(plan)
+        return cls(trial, backend.load(plan, state, threads), state)
+
+    def run(self, samples: int, changed: Mapping[str, Array] | None = None) -> Results:
+        """Outputs and new state from the trial's numbers, except for the inputs that are changed."""
+        for name, array in self.trial.state.items():
+            self.state.write(name, array)
+        inputs = {name: array[:samples] for name, array in {**self.trial.inputs, **(changed or {})}.items()}
+        self.executable.run(inputs, self.trial.scalars, samples)
+        outputs = {name: self.executable.output(name) for name in self.trial.graph.outputs}
+        return outputs | {f"new {name}": self.state.read(name) for name in self.trial.state}
+
+
+def _float_inputs(trial: Trial) -> list[str]:
+    return [value.name for value in trial.graph.inputs if value.type.dtype == "float32"]
+
+
+def _differences(when: str, first: Results, second: Results) -> list[str]:
+    """The results of two runs that are not the same bits; only what both have is compared."""
+    common = [name for name in first if name in second]
+    return [
+        f"{name} differs {when}: {_worst(second[name], first[name], np.zeros(()))}"
+        for name in common
+        if first[name].tobytes() != second[name].tobytes()
+    ]
+
+
+def _check_nan(loaded: _Loaded, name: str, samples: int) -> list[str]:
+    """One NaN in the middle of an input must come out wherever the interpreter has one, and in no other sample.
+
+    Within a sample it may spread: a transform of a whole tile, or a group that multiplies by zeros, sends it further.
+    """
+    trial = loaded.trial
+    poisoned = trial.inputs[name].copy()
+    poisoned[0].reshape(-1)[poisoned[0].size // 2] = np.nan
+    results = loaded.run(samples, {name: poisoned})
+    expected = interpret(trial.graph, {**trial.inputs, name: poisoned}, samples, trial.state, trial.scalars)
+    complaints = []
+    for output, value in trial.graph.outputs.items():
+        actual, wanted = np.isnan(results[output]), np.isnan(expected.outputs[output])
+        swallowed, spread = wanted & ~actual, np.zeros_like(actual)
+        if value.type.batched and value.type.dtype == "float32":
+            touched = wanted.reshape(samples, -1).any(axis=1)
+            spread = actual & ~touched.reshape(samples, *(1,) * len(value.type.shape))
+        for what, places in (("has no NaN", swallowed), ("has a NaN", spread)):
+            if places.any():
+                where = np.argwhere(places)[0].tolist()
+                complaints.append(f"{output} {what} at {where} with a NaN in the first sample of {name}")
+    return complaints
+
+
+def _check_values(trial: Trial, values: Results, samples: int) -> list[str]:
+    """Every node's outputs against its definition, applied to what the node was really given."""
+    known = _given(trial, samples)
+    complaints = []
+    for node in trial.graph:
+        inputs = [known[value] for value in node.inputs]
+        expected = evaluate(node, inputs, samples)
+        allowed = allowed_errors(node, inputs, samples)
+        for value, wanted, bound in zip(node.outputs, expected, allowed, strict=True):
+            actual = values[value.name]
+            known[value] = logical(actual, value.type)
+            complaint = _worst(actual, wanted, bound)
+            if complaint:
+                complaints.append(f"{_title(node, value)}, {samples} samples: {complaint}")
+    return complaints
+
+
+def _given(trial: Trial, samples: int) -> dict[Value, Array]:
+    graph = trial.graph
+    known = {value: logical(trial.inputs[value.name][:samples], value.type) for value in graph.inputs}
+    known |= {value: logical(trial.scalars[value.name], value.type) for value in graph.scalars}
+    return known | {slot.value: logical(trial.state[slot.name], slot.value.type) for slot in graph.slots}
+
+
+def _title(node: Node, value: Value) -> str:
+    number = node.outputs.index(value)
+    return node.op.name if len(node.outputs) == 1 else f"{node.op.name} (output {number + 1})"
+
+
+def _worst(actual: Array, expected: Array, allowed: Array) -> str:
+    """The number that exceeds its bound by most, in words; empty if none does."""
+    if actual.shape != expected.shape:
+        return f"shape {actual.shape}, not {expected.shape}"
+    error = np.abs(actual.astype(np.float64) - expected)
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    outside = ~same & ~(error <= allowed)
+    if not outside.any():
+        return ""
+    excess = np.where(outside, np.nan_to_num(error - allowed, nan=np.inf), -1)
+    place = np.unravel_index(int(excess.argmax()), excess.shape)
+    limit = np.broadcast_to(allowed, error.shape)[place]
+    return (
+        f"{outside.sum()} of {outside.size} numbers are off, worst at {[int(i) for i in place]}: {actual[place]:.9g} "
+        f"for {expected[place]:.9g}, an error of {error[place]:.3g} where {limit:.3g} is allowed"
+    )

@@ -1,0 +1,80 @@
+"""Small whole networks, for what ops alone do not show: branches, layouts that meet, buffers that are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from netspec.core.builder import Builder
+from netspec.core.declare import REGISTRIES
+from netspec.core.graph import Graph, Value
+from netspec.core.types import TensorType
+from netspec.declarations.ops.activations import Relu, Softmax, Tanh
+from netspec.declarations.ops.convolution import Conv
+from netspec.declarations.ops.dense import Dense, Flatten
+from netspec.declarations.ops.dropout import Dropout
+from netspec.declarations.ops.merge import Add, Concat
+from netspec.declarations.ops.normalization import BatchNorm
+from netspec.declarations.ops.pooling import AvgPool, GlobalAvgPool, MaxPool
+from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import Divide
+from netspec.passes.step import inference, training_step
+from netspec.testing.cases import supplied
+from netspec.testing.trials import Trial, trial
+
+CLASSES = 17
+
+
+def network_trials(batch: int = 3) -> tuple[Trial, ...]:
+    """Training step and inference of each small network."""
+    return tuple(_trials(batch))
+
+
+def _trials(batch: int) -> Iterator[Trial]:
+    recipe = Recipe(preprocess=(Divide(by=255.0),))
+    for shape in ((9, 3), (7, 6, 3), (5, 4, 6, 1)):
+        network = residual_network(shape)
+        yield trial(f"step of {network.name}", training_step(network, recipe, "uint8"), "train", batch, CLASSES)
+        yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)
+    network = flat_network()
+    yield trial(f"inference of {network.name}", inference(network, Recipe()), "infer", batch, CLASSES)
+    for declaration in REGISTRIES["optimizer"].all():
+        for rule in dict.fromkeys((declaration.make(), *supplied(declaration))):
+            graph = training_step(network, Recipe(optimizer=rule))
+            yield trial(f"step of {network.name} by {rule!r}", graph, "train", batch, CLASSES)
+
+
+def residual_network(shape: tuple[int, ...]) -> Graph:
+    """Convolution, batch normalisation, a sum, a concatenation, every pooling and dropout, over any number of axes."""
+    chain = _Chain(f"residual network on {'x'.join(map(str, shape))}", shape)
+    x = chain(Relu(), chain(BatchNorm(), chain(Conv(filters=18, kernel=3, padding="same", bias=False), chain.input)))
+    branch = chain(BatchNorm(), chain(Conv(filters=18, kernel=3, padding="same", groups=2), x))
+    x = chain(Relu(), chain(Add(), branch, x))
+    pooled = chain(MaxPool(size=2, round="ceil"), x), chain(AvgPool(size=2, round="ceil"), x)
+    x = chain(Dropout(rate=0.25), chain(Concat(), *pooled))
+    x = chain(GlobalAvgPool(), chain(Dropout(rate=0.5, drop="channel"), x))
+    return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), x)))
+
+
+def flat_network() -> Graph:
+    """Dense layers behind one another; the head comes without softmax."""
+    chain = _Chain("flat network", (3, 2, 1))
+    x = chain(Tanh(), chain(Dense(units=7), chain(Flatten(), chain.input)))
+    return chain.ending(chain(Dense(units=CLASSES), x))
+
+
+class _Chain:
+    """Adds layers by calling: ``chain(op, *inputs)`` is the op's output."""
+
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
+        self._builder = Builder(name)
+        self.input = self._builder.input("x", TensorType(shape))
+        self._layers = 0
+
+    def __call__(self, attrs: Any, *inputs: Value) -> Value:
+        self._layers += 1
+        self._builder.path = f"{attrs.declaration.name}{self._layers}"
+        return self._builder.layer(attrs, *inputs).output
+
+    def ending(self, head: Value) -> Graph:
+        return self._builder.graph({"main": head}, {"main": head})

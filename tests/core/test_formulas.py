@@ -1,0 +1,86 @@
+"""The size formulas against counting windows one by one."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netspec.core import formulas
+
+SIZES = st.integers(1, 20)
+SMALL = st.integers(1, 5)
+PADS = st.integers(0, 5)
+
+
+def starts_that_fit(size: int, kernel: int, stride: int, before: int, after: int, dilation: int) -> list[int]:
+    """Where windows begin whose every cell lies in the padded input."""
+    reach = dilation * (kernel - 1)
+    return [s for s in range(-before, size + after, stride) if s + reach < size + after]
+
+
+@given(SIZES, SMALL, SMALL, PADS, PADS, SMALL)
+def test_output_counts_the_windows_that_fit(
+    size: int, kernel: int, stride: int, before: int, after: int, dilation: int
+) -> None:
+    fitting = starts_that_fit(size, kernel, stride, before, after, dilation)
+    assert max(formulas.window_output(size, kernel, stride, before + after, dilation), 0) == len(fitting)
+
+
+@given(SIZES, SMALL, SMALL, PADS, PADS, SMALL)
+def test_rounding_up_keeps_a_partly_filled_window_unless_it_begins_in_the_padding_after(
+    size: int, kernel: int, stride: int, before: int, after: int, dilation: int
+) -> None:
+    reach = dilation * (kernel - 1)
+    if reach >= size + before + after:
+        return  # not one window fits
+    kept = [s for s in range(-before, size, stride) if s + reach < size + after + stride - 1]
+    assert formulas.window_output_ceil(size, kernel, stride, before, after, dilation) == len(kept)
+    floor = formulas.window_output(size, kernel, stride, before + after, dilation)
+    assert len(kept) <= floor + (formulas.columns_left_over(size, kernel, stride, before + after, dilation) > 0)
+
+
+@given(SIZES, SMALL, SMALL, PADS, SMALL)
+def test_left_over_columns_are_those_behind_the_last_window(
+    size: int, kernel: int, stride: int, before: int, dilation: int
+) -> None:
+    fitting = starts_that_fit(size, kernel, stride, before, 0, dilation)
+    if fitting:
+        last_cell = fitting[-1] + dilation * (kernel - 1)
+        assert formulas.columns_left_over(size, kernel, stride, before, dilation) == size - 1 - last_cell
+
+
+@given(SIZES, SMALL, SMALL, SMALL)
+def test_same_padding_is_the_least_that_gives_size_over_stride(
+    size: int, kernel: int, stride: int, dilation: int
+) -> None:
+    wanted = formulas.same_output(size, stride)
+    pad = formulas.same_padding_needed(size, kernel, stride, dilation)
+    assert wanted == -(-size // stride)
+    assert formulas.window_output(size, kernel, stride, pad, dilation) >= wanted
+    if pad:
+        assert formulas.window_output(size, kernel, stride, pad, dilation) == wanted
+        assert formulas.window_output(size, kernel, stride, pad - 1, dilation) < wanted
+
+
+@given(SIZES, SMALL, SMALL)
+def test_full_padding_lets_every_window_touch_the_input(size: int, kernel: int, dilation: int) -> None:
+    pad = formulas.full_padding(kernel, dilation)
+    places = formulas.window_output(size, kernel, 1, 2 * pad, dilation)
+    assert places == size + pad
+    starts = range(-pad, size + pad - formulas.window_span(kernel, dilation) + 1)
+    assert all(s + pad >= 0 and s < size for s in (starts[0], starts[-1]))
+
+
+def test_counts_of_textbook_layers() -> None:
+    # LeNet-5's second convolution, fully connected to 6 maps: 16 filters of 5x5x6 on 10x10 positions.
+    assert formulas.convolution_weights((5, 5), 6, 1, 16) == 2400
+    assert formulas.convolution_macs(100, (5, 5), 6, 1, 16) == 240_000
+    # AlexNet's second convolution, in two groups.
+    assert formulas.convolution_weights((5, 5), 96, 2, 256) == 307_200
+    assert formulas.dense_weights(400, 120) == 48_000
+
+
+def test_formula_with_its_numbers() -> None:
+    assert formulas.show_window_output(4, 5, 1, 0, 0) == "⌊(4 + 2·0 − 5)/1⌋ + 1 = 0"
+    assert formulas.show_window_output(9, 3, 2, 1, 0, 2) == "⌊(9 + 1 + 0 − (2·(3 − 1) + 1))/2⌋ + 1 = 3"
+    assert formulas.times((3, 4)) == "3x4"

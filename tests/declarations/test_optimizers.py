@@ -1,0 +1,118 @@
+"""Updates over several steps against the papers' algorithms, written out with the history of all gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netspec.core.builder import Builder
+from netspec.core.graph import Graph
+from netspec.core.types import TensorType
+from netspec.declarations.ops.dense import Dense
+from netspec.declarations.optimizers import Adam, Sgd
+from netspec.declarations.recipe import Recipe
+from netspec.passes.step import gradients, training_step
+from netspec.testing import interpret
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Weights = dict[str, Array]
+
+STEPS, RATE = 5, 0.1
+
+
+def network() -> Graph:
+    g = Builder("net")
+    x = g.input("x", TensorType((4,)))
+    g.path = "dense"
+    head = g.layer(Dense(units=3), x).output
+    return g.graph({"main": head}, {"main": head})
+
+
+def batch() -> dict[str, Array]:
+    generator = np.random.default_rng(1)
+    return {"x": generator.normal(size=(6, 4)), "target": generator.integers(0, 3, 6)}
+
+
+def start() -> Weights:
+    generator = np.random.default_rng(2)
+    return {"dense.weight": generator.normal(size=(4, 3)), "dense.bias": generator.normal(size=3)}
+
+
+def trained(rule: Any) -> Weights:
+    """The weights after some steps of the interpreted training step."""
+    graph = training_step(network(), Recipe(optimizer=rule))
+    state: Weights = {slot.name: np.zeros(slot.param.shape) for slot in graph.slots} | start()
+    for step in range(STEPS):
+        state = dict(interpret(graph, batch(), 6, state, {"learning_rate": RATE, "step": step + 1}).state)
+    return {name: state[name] for name in start()}
+
+
+def by_hand(update: Callable[[Array, list[Array]], Array]) -> Weights:
+    """The same by ``update(weight, gradients so far)``."""
+    graph = gradients(network(), Recipe())
+    weights, history = start(), {name: [] for name in start()}
+    for _ in range(STEPS):
+        found = interpret(graph, batch(), 6, weights).outputs
+        for name in weights:
+            history[name].append(found[name])
+        weights = {name: update(weights[name], history[name]) for name in weights}
+    return weights
+
+
+def velocity(momentum: float, gradients: list[Array]) -> Array:
+    """Σᵢ μ^(t−i) gᵢ: the recurrence v ← μv + g, summed up."""
+    return np.sum([momentum ** (len(gradients) - 1 - i) * g for i, g in enumerate(gradients)], axis=0)
+
+
+def assert_same(first: Weights, second: Weights) -> None:
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=1e-12)  # both float64, five steps
+
+
+def test_plain_descent() -> None:
+    assert_same(trained(Sgd()), by_hand(lambda w, g: w - RATE * g[-1]))
+
+
+def test_momentum() -> None:
+    assert_same(trained(Sgd(momentum=0.9)), by_hand(lambda w, g: w - RATE * velocity(0.9, g)))
+
+
+def test_nesterov_looks_ahead() -> None:
+    expected = by_hand(lambda w, g: w - RATE * (g[-1] + 0.9 * velocity(0.9, g)))
+    assert_same(trained(Sgd(momentum=0.9, nesterov=True)), expected)
+
+
+@pytest.mark.parametrize("beta1", [0.9, 0.0])
+def test_adam(beta1: float) -> None:
+    def update(w: Array, g: list[Array]) -> Array:
+        t = len(g)
+        mean = (1 - beta1) * velocity(beta1, g) / (1 - beta1**t)
+        square = 0.001 * velocity(0.999, [each**2 for each in g]) / (1 - 0.999**t)
+        return w - RATE * mean / (np.sqrt(square) + 1e-8)
+
+    assert_same(trained(Adam(beta1=beta1)), by_hand(update))
+
+
+@pytest.mark.parametrize("rule", [Sgd(weight_decay=0.01), Adam(weight_decay=0.01)], ids=repr)
+def test_weight_decay_shrinks_the_weights(rule: Any) -> None:
+    plain = trained(type(rule)())["dense.weight"]
+    assert np.linalg.norm(trained(rule)["dense.weight"]) < np.linalg.norm(plain)
+
+
+def test_weight_decay_is_a_share_of_the_weight() -> None:
+    weights = start()
+    found = interpret(gradients(network(), Recipe()), batch(), 6, weights).outputs
+    graph = training_step(network(), Recipe(optimizer=Sgd(weight_decay=0.01)))
+    after = interpret(graph, batch(), 6, weights, {"learning_rate": RATE, "step": 1}).state
+    expected = {name: w - RATE * (found[name] + 0.01 * w) for name, w in weights.items()}
+    assert_same(dict(after), expected)
+
+
+def test_moments_are_state_that_starts_at_zero() -> None:
+    graph = training_step(network(), Recipe(optimizer=Adam()))
+    moments = {slot.name: slot.param.initializer for slot in graph.slots if slot.kind == "moment"}
+    assert set(moments) == {f"dense.{p}:{m}" for p in ("weight", "bias") for m in ("mean", "square")}
+    assert set(moments.values()) == {"zeros"}

@@ -1,0 +1,125 @@
+"""`netspec train` and `netspec eval`, on a backend that only notes what it is asked to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from netspec.cli import evaluate, train
+from netspec.diagnostics.errors import RunError, SpecError
+from netspec.training.state import weights_sha256
+
+SPEC = """\
+netspec: 1
+name: small
+input: [8, 8, 1]
+layers: [flatten, {dense: 10}, softmax]
+train: {data: digits, validation: 0.1, epochs: 2, batch: 500}
+"""
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path, backend: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spec in a folder of its own, and a fake backend under every name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("netspec.backend.find_backend", lambda name: backend)
+    monkeypatch.setattr("netspec.training.evaluate_run.find_backend", lambda name: backend)
+    monkeypatch.delenv("NETSPEC_DATA", raising=False)
+    backend.classes = 10
+    file = tmp_path / "small.yaml"
+    file.write_text(SPEC)
+    return file
+
+
+def call(command: Any, *arguments: str) -> Result:
+    return CliRunner().invoke(command, arguments)
+
+
+def run_json(command: Any, *arguments: str) -> dict[str, Any]:
+    result = call(command, *arguments, "--format", "json")
+    assert result.exit_code == 0, result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_train_then_eval(spec_file: Path, backend: Any) -> None:
+    document = run_json(train.command, str(spec_file), "--run-dir", "run", "--seed", "5")
+    assert set(document) == {"version", "run_dir", "epochs", "steps", "seconds", "metrics", "weights_sha256"}
+    assert (document["version"], document["run_dir"], document["epochs"], document["steps"]) == (1, "run", 2, 6)
+    manifest = json.loads(Path("run/manifest.json").read_text())
+    assert manifest["seed"] == 5
+    assert manifest["weights_sha256"] == document["weights_sha256"]
+
+    scores = run_json(evaluate.command, "run")
+    assert set(scores) == {"version", "samples", "loss", "metrics", "per_class", "confusion"}
+    assert scores["samples"] == 359
+    assert {"loss": scores["loss"], **scores["metrics"]} == document["metrics"]["test"]
+    assert sum(map(sum, scores["confusion"])) == 359
+    assert [row["class"] for row in scores["per_class"]] == list("0123456789")
+    assert run_json(evaluate.command, "run", "--part", "validation", "--checkpoint", "best")["samples"] == 144
+
+
+def test_eval_uses_the_weights_of_the_run(spec_file: Path, backend: Any) -> None:
+    document = run_json(train.command, str(spec_file), "--run-dir", "run")
+    run_json(evaluate.command, "run")
+    last = {name: array for name, array in backend.states[-1].arrays.items() if ":" not in name}
+    assert weights_sha256(last) == document["weights_sha256"]
+
+
+def test_progress_goes_to_stderr_and_quiet_silences_it(spec_file: Path, backend: Any) -> None:
+    loud = call(train.command, str(spec_file), "--run-dir", "loud", "--format", "json")
+    assert json.loads(loud.stdout)["epochs"] == 2
+    assert loud.stderr.startswith("compiling kernels ...\nepoch 1/2  loss 1.0000")
+    quiet = call(train.command, str(spec_file), "--run-dir", "quiet", "--quiet")
+    assert quiet.stderr == ""
+    assert "run directory: quiet" in quiet.stdout
+    assert quiet.stdout.startswith("train       loss 1.0000  accuracy 0.")
+
+
+def test_a_run_gets_a_folder_of_its_own(spec_file: Path, backend: Any) -> None:
+    first, second = (run_json(train.command, str(spec_file), "--epochs", "1") for _ in range(2))
+    assert first["run_dir"] != second["run_dir"]
+    assert Path(first["run_dir"]).parent == Path("runs")
+    assert Path(first["run_dir"]).name.startswith("small-")
+
+
+def test_a_dry_run_trains_nothing_and_writes_nothing(spec_file: Path, backend: Any) -> None:
+    document = run_json(train.command, str(spec_file), "--dry-run", "--batch", "100", "--threads", "1")
+    assert (document["steps"], document["batch"], document["threads"]) == (26, 100, 1)
+    assert document["samples"] == {"train": 1294, "validation": 144, "test": 359}
+    assert backend.calls == []
+    assert sorted(path.name for path in Path().iterdir()) == ["small.yaml"]
+    assert "nothing was trained" in call(train.command, str(spec_file), "--dry-run").stdout
+
+
+def test_data_that_does_not_fit_is_a_diagnostic_at_its_place(spec_file: Path) -> None:
+    spec_file.write_text(SPEC.replace("[8, 8, 1]", "[8, 8, 3]").replace("dense: 10", "dense: 7"))
+    error = call(train.command, str(spec_file)).exception
+    assert isinstance(error, SpecError)
+    assert [(d.code, d.span.line, d.span.column) for d in error.diagnostics] == [("NS501", 5, 15), ("NS502", 5, 15)]
+    assert "data 'digits' gives 8x8x1, but the input is 8x8x3" in str(error)
+    assert "data 'digits' has 10 classes, but 'softmax' gives 7 numbers" in str(error)
+
+
+def test_a_spec_without_data_says_how_to_name_some(spec_file: Path) -> None:
+    spec_file.write_text(SPEC.replace("data: digits, ", ""))
+    error = call(train.command, str(spec_file)).exception
+    assert isinstance(error, RunError)
+    assert "--set train.data=digits" in str(error)
+
+
+def test_eval_of_something_else_is_refused(spec_file: Path) -> None:
+    error = call(evaluate.command, str(spec_file.parent)).exception
+    assert isinstance(error, RunError)
+    assert "is not a run directory" in str(error)
+
+
+def test_eval_of_a_part_that_is_empty_is_refused(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--set", "train.validation=0", "--run-dir", "run")
+    error = call(evaluate.command, "run", "--part", "validation").exception
+    assert isinstance(error, RunError)
+    assert "has no validation part" in str(error)
