@@ -10,6 +10,7 @@ from netspec.analysis.memory import plan_for
 from netspec.backend import find_backend
 from netspec.cli.common import backend_option, find_source, format_option, set_option, spec_argument, threads_option
 from netspec.core.verify import verify
+from netspec.diagnostics.text import escape
 from netspec.plan import Mode, Plan
 from netspec.syntax.load import load_spec
 from netspec.training.threads import available_threads
@@ -60,7 +61,7 @@ def command(
     else:
         size = plan.total_bytes / 2**20
         click.echo(
-            f"{loaded.name}: {len(plan.steps)} steps, {len(plan.buffers)} buffers, {size:.1f} MiB at batch {plan.batch}"
+            f"{escape(loaded.name)}: {len(plan.steps)} steps, {len(plan.buffers)} buffers, {size:.1f} MiB at batch {plan.batch}"
         )
 
 
