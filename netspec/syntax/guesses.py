@@ -20,8 +20,6 @@ from netspec.core.types import TensorType
 
 _DIVISIBLE = 720
 """A number of channels that nearly every number of groups divides."""
-_LARGER = 1000
-"""By how much an image is made larger, so that no window is too large for it."""
 _SIDES = (64, 96)
 """Sides of the image that is put in the place of a row of features."""
 
@@ -68,43 +66,51 @@ def another(attribute: Attribute, value: Any) -> Any:
     return value + 1 if isinstance(value, int) else value
 
 
-def outcome(attrs: Any, types: tuple[TensorType, ...], second: bool) -> Outcome:
-    """Type of the first output; where the op refuses, the best guess, or for ``second`` one that is unlike it."""
+def outcome(attrs: Any, types: tuple[TensorType, ...], second: bool, side: int) -> Outcome:
+    """Type of the first output; where the op refuses, the best guess, or for ``second`` one that is unlike it.
+
+    ``side`` is the longest side of the image that enters the network.
+    """
     try:
         return Outcome(ops.infer(attrs, types)[0])
     except ShapeError as error:
-        for changed, mended in _mends(attrs, types, error, second):
+        for mend in _mends(attrs, types, error, side if second else None):
             try:
-                return Outcome(ops.infer(changed, mended)[0], error)
+                found = ops.infer(mend.attrs, mend.types)[0]
             except ShapeError:
                 continue
+            return Outcome(replace(found, shape=(*mend.around, *found.shape)), error)
         return Outcome(None, error)
 
 
-def _mends(
-    attrs: Any, types: tuple[TensorType, ...], error: ShapeError, second: bool
-) -> Iterator[tuple[Any, tuple[TensorType, ...]]]:
-    """Ways in which the op might accept its inputs, the least change first."""
-    if second:
-        yield attrs, tuple(unlike(x, channels=x.channels) for x in types)
+class _Mend(NamedTuple):
+    """An op and inputs that it might accept; the axes ``around`` stand before those of its output."""
+
+    attrs: Any
+    types: tuple[TensorType, ...]
+    around: tuple[int, ...] = ()
+
+
+def _mends(attrs: Any, types: tuple[TensorType, ...], error: ShapeError, side: int | None) -> Iterator[_Mend]:
+    """Ways in which the op might accept its inputs, the least change first; others where there is a ``side``."""
+    second = side is not None
+    if side is not None:  # as if nothing had made the image smaller
+        yield _Mend(attrs, tuple(replace(x, shape=(*(max(side, n) for n in x.spatial), x.channels)) for x in types))
     blamed = declaration_of(attrs).attribute(error.attr) if error.attr else None
     if blamed is not None:
         value = stand_in(blamed)
         for choice in (another(blamed, value), value) if second else (value,):
-            yield _changed(attrs, blamed.name, choice), types
-    yield attrs, (types[-1 if second else 0],) * len(types)
-    yield attrs, tuple(replace(x, shape=(x.elements,)) for x in types)
-    side = _SIDES[second]
-    yield attrs, tuple(replace(x, shape=(side, side, x.channels)) for x in types)
+            yield _Mend(_changed(attrs, blamed.name, choice), types)
+    yield _Mend(attrs, (types[-1 if second else 0],) * len(types))
+    if second:  # one row of features at each place, as Keras takes a dense layer on an image
+        yield _Mend(attrs, tuple(replace(x, shape=(x.channels,)) for x in types), types[0].spatial)
+    yield _Mend(attrs, tuple(replace(x, shape=(x.elements,)) for x in types))
+    sides = (_SIDES[second],) * 2
+    yield _Mend(attrs, tuple(replace(x, shape=(*sides, x.channels)) for x in types))
 
 
 def _changed(attrs: Any, name: str, value: Any) -> Any:
     return type(attrs)(**{**attributes_of(attrs), name: value})
-
-
-def unlike(x: TensorType, channels: int = _DIVISIBLE) -> TensorType:
-    """A type with as many axes, all of other lengths."""
-    return replace(x, shape=(*(side + _LARGER for side in x.spatial), channels))
 
 
 def unlike_in_rank(x: TensorType) -> TensorType:

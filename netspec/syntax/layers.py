@@ -50,6 +50,7 @@ class LayerExpansion:
         self._producers: dict[Value, Node] = {}
         self._written_names: frozenset[str] | None = None
         self._root: tree.Node | None = None
+        self._side = 1
         self.lines: list[LayerLine] = []
         self.complete = True
         self.others: dict[Value, TensorType] = {}
@@ -60,6 +61,7 @@ class LayerExpansion:
     def network(self, node: tree.Node, input: Value | None, other: TensorType | None = None) -> Value | None:
         """Expand the layers of the file; ``other`` is the second version of an input that rests on a guess."""
         self._root = node
+        self._side = max((input.type.spatial if input is not None else ()), default=1)
         if input is not None and other is not None:
             self._doubt(input, other)
         return self._list(node, input, Scope("", input))
@@ -218,8 +220,8 @@ class LayerExpansion:
 
         types = tuple(value.type for value in inputs)
         other_types = tuple(self.others.get(value, value.type) for value in inputs)
-        first = outcome(written.instance, types, second=False)
-        second = outcome(written.other or written.instance, other_types, second=True)
+        first = outcome(written.instance, types, False, self._side)
+        second = outcome(written.other or written.instance, other_types, True, self._side)
         if first.error and second.error and first.error.code == second.error.code:
             self._refused((first.error, second.error), inputs, path, where)
         if certain and first.error is None:

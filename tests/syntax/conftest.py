@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -55,6 +56,16 @@ class Reading(NamedTuple):
 
 
 Read = Callable[..., Reading]
+
+
+@pytest.fixture
+def read_layers(read: Read) -> Read:
+    """``read_layers(text, shape)``: a spec of this input shape with these layers, each line indented as it is."""
+
+    def reading(text: str, shape: str = "[28, 28, 1]") -> Reading:
+        return read(f"input: {shape}\nlayers:\n{textwrap.indent(textwrap.dedent(text).strip(), '  ')}\n")
+
+    return reading
 
 
 @pytest.fixture

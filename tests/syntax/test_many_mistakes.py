@@ -216,7 +216,7 @@ def unknown_source(draft: Draft, numbers: random.Random) -> bool:
     item = free(draft, numbers, source=True)
     if item is None:
         return False
-    item.source = f"«{numbers.choice(['featuers', 'dense_rleu0', 'elsewhere'])}»"
+    item.source = f"«{numbers.choice(['dense_rleu0', 'elsewhere'])}»"
     return True
 
 
@@ -225,10 +225,12 @@ def duplicate_name(draft: Draft, numbers: random.Random) -> bool:
     if item is None:
         return False
     position = draft.layers.index(item)
-    names = [other.name for other in draft.layers[:position] if other.name and not other.name.startswith("«")]
-    if not names:
+    others = [other for other in draft.layers[:position] if other.name and not other.touched]
+    if not others:
         return False
-    item.name = f"«{numbers.choice(names)}»"
+    other = numbers.choice(others)
+    other.touched = True
+    item.name = f"«{other.name}»"
     return True
 
 
