@@ -59,10 +59,8 @@ def command(
     elif emit == "plan":
         click.echo(_plan(plan))
     else:
-        size = plan.total_bytes / 2**20
-        click.echo(
-            f"{escape(loaded.name)}: {len(plan.steps)} steps, {len(plan.buffers)} buffers, {size:.1f} MiB at batch {plan.batch}"
-        )
+        counts = f"{len(plan.steps)} steps, {len(plan.buffers)} buffers, {plan.total_bytes / 2**20:.1f} MiB"
+        click.echo(f"{escape(loaded.name)}: {counts} at batch {plan.batch}")
 
 
 def _graph(plan: Plan) -> str:

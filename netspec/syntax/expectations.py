@@ -9,6 +9,7 @@ from typing import Any, Literal
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.syntax import tree
 from netspec.syntax.scalars import describe
+from netspec.syntax.schema import TOTALS
 from netspec.syntax.spec import Expectation
 from netspec.syntax.values import UNKNOWN, Values
 
@@ -32,7 +33,7 @@ def expectations(
         elif key == "shapes" and isinstance(value, tree.Mapping):
             for layer in value.entries:
                 found.extend(_shape("shape", layer.name, layer.value, values, variables))
-        else:
+        elif key in TOTALS:
             found.extend(_total(key, value, values, variables, diagnostics))
     return tuple(found)
 

@@ -60,7 +60,7 @@ class _Mender:
         known = schema.get("properties", {})
         if schema is self._layer:
             node = self._layer_keys(node)
-        elif known and not node.by_name.keys() <= known.keys():
+        elif "properties" in schema and not node.by_name.keys() <= known.keys():
             node = self._renamed(node, schema, owner)
         others = schema.get("additionalProperties")
         values = []

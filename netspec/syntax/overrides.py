@@ -7,7 +7,7 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
-from netspec.syntax.schema import spec_schema
+from netspec.syntax.schema import LATER_TOP_KEYS, LATER_TRAIN_KEYS, spec_schema
 from netspec.syntax.source import Source
 from netspec.syntax.suggestions import closest
 
@@ -27,7 +27,7 @@ def apply_overrides(root: tree.Node, overrides: Sequence[str], diagnostics: Diag
         path = _path(root, name)
         if path is None:
             known = [*_variables(root), *_keys(spec_schema())]
-            fields = {"target": name, "suggestion": closest(name, known), "known": known}
+            fields = {"target": name, "suggestion": closest(name, known) or _ending_in(name, known), "known": known}
             diagnostics.append(Diagnostic("NS112", Span.of_file(place), fields))
             continue
         value = tree.parse(Source(place, text or "~"), diagnostics)
@@ -60,9 +60,16 @@ def _path(root: tree.Mapping, name: str) -> list[str] | None:
 def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
     """The keys that are worth naming: those of the root, and those one level below."""
     for key, inner in schema["properties"].items():
+        if key in LATER_TOP_KEYS:
+            continue
         yield key
         if inner.get("type") == ["object"]:
-            yield from (f"{key}.{below}" for below in inner.get("properties", ()))
+            yield from (f"{key}.{below}" for below in inner.get("properties", ()) if below not in LATER_TRAIN_KEYS)
+
+
+def _ending_in(name: str, known: Iterable[str]) -> str | None:
+    """The key that is called so, one level below the root: ``train.epochs`` for ``epochs``."""
+    return next((key for key in known if key.endswith(f".{name}")), None)
 
 
 def _put(node: tree.Mapping, path: list[str], value: tree.Node, span: Span) -> tree.Mapping:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from netspec.core.declare import REGISTRIES, Declaration
+from netspec.syntax.descriptions import EXPECT_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
 
 LANGUAGE_VERSION = 1
 MODIFIERS = ("name", "from", "when", "repeat", "share", "freeze", "init")
@@ -23,6 +24,9 @@ LATER_LAYER_KEYS = ("when", "repeat", "share", "freeze", "init")
 LATER_TOP_KEYS = ("blocks", "include", "extends", "heads", "inputs", "dialect")
 LATER_TRAIN_KEYS = ("augment", "init", "precision", "math", "on_nan")
 """Keys of the language that this version reads but does not act on; each use says so at its position."""
+
+TOTALS = ("params", "params_trained", "macs", "flops")
+"""What ``expect:`` may say of the network as a whole."""
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "linear": ("dense",),
@@ -56,6 +60,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "batchsize": ("batch",),
     "dataset": ("data",),
     "architecture": ("layers",),
+    "parameters": ("params",),
     "inputshape": ("input",),
     "variables": ("vars",),
 }
@@ -124,6 +129,11 @@ def _named(declarations: Iterable[Declaration]) -> dict[str, Any]:
     }
 
 
+def _described(properties: dict[str, Any], descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """The properties with what editors show beside each key."""
+    return {key: {**schema, "description": descriptions[key]} for key, schema in properties.items()}
+
+
 def _layer() -> dict[str, Any]:
     ops = {d.name: (_merge_schema if d.has("merges") else declaration_schema)(d) for d in REGISTRIES["op"].public()}
     name = {"type": ["string"], "title": "a name of letters, digits, _ and -", "pattern": _NAME}
@@ -138,7 +148,7 @@ def _layer() -> dict[str, Any]:
     return {
         "type": ["string", "object"],
         "title": "a layer: the name of an op, or a mapping with one op key",
-        "properties": {**modifiers, GROUP: _LAYER_LIST, **ops},
+        "properties": _described({**modifiers, GROUP: _LAYER_LIST}, LAYER_KEYS) | ops,
         "additionalProperties": False,
     }
 
@@ -167,7 +177,7 @@ def _train() -> dict[str, Any]:
     return {
         "type": ["object"],
         "title": "a mapping that says how to train",
-        "properties": properties,
+        "properties": _described(properties, TRAIN_KEYS),
         "additionalProperties": False,
     }
 
@@ -183,7 +193,8 @@ def _rate() -> dict[str, Any]:
 
 def _count(title: str) -> dict[str, Any]:
     limit = {"type": ["integer", "string"], "title": title}
-    mapping = {"properties": {"min": limit, "max": limit}, "additionalProperties": False}
+    bounds = {"min": {**limit, "description": "not less"}, "max": {**limit, "description": "not more"}}
+    mapping = {"properties": bounds, "additionalProperties": False}
     return {**limit, "type": ["integer", "string", "object"], **mapping}
 
 
@@ -197,12 +208,12 @@ def _expect() -> dict[str, Any]:
     properties = {
         "output": shape,
         "shapes": {"type": ["object"], "title": "a mapping of layers to shapes", "additionalProperties": shape},
-        **dict.fromkeys(("params", "params_trained", "macs", "flops"), count),
+        **dict.fromkeys(TOTALS, count),
     }
     return {
         "type": ["object"],
         "title": "a mapping of what must be true",
-        "properties": properties,
+        "properties": _described(properties, EXPECT_KEYS),
         "additionalProperties": False,
     }
 
@@ -244,8 +255,9 @@ def spec_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "netspec",
+        "description": "A network: what goes in, which layers follow, how it is trained, what must be true of it.",
         "type": ["object"],
-        "properties": properties,
+        "properties": _described(properties, TOP_KEYS),
         "required": ["netspec", "input", "layers"],
         "additionalProperties": False,
         "$defs": {"layer": _layer()},

@@ -15,6 +15,9 @@ from netspec.syntax.suggestions import closest
 
 Path = list[str | int]
 
+_KEYS = "additionalProperties"
+"""The schema's keyword about unknown keys; these have been reported when the keys were mended."""
+
 _BOUNDS = {
     "minimum": "minimum",
     "maximum": "maximum",
@@ -76,9 +79,12 @@ def validate(root: tree.Node, diagnostics: Diagnostics) -> Checked:
     root = mend_keys(root, spec_schema(), lambda value, schema: not any(errors(value, schema)), diagnostics)
     violations = Violations()
     reported: set[tuple[int, str]] = set()
-    for error in _validator().iter_errors(tree.to_plain(root)):
-        if error.validator == "additionalProperties":
-            continue  # reported when the keys were mended
+    refused = [error for error in _validator().iter_errors(tree.to_plain(root)) if error.validator != _KEYS]
+    paths = {tuple(error.absolute_path) for error in refused}
+    for error in refused:
+        path = tuple(error.absolute_path)
+        if path and isinstance(path[-1], int) and path[:-1] in paths:
+            continue  # an item of a list that is refused as a whole
         found = tree.find(root, error.absolute_path)
         assert found is not None  # the path comes from this very tree
         node, kind = found.node, "missing" if error.validator == "required" else "value"
