@@ -83,6 +83,7 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> Spec:
         from netspec.syntax.overrides import override_sources
 
         raise SpecError(diagnostics, {source.name: source.text, **override_sources(overrides)})
+    assert spec.complete, "a layer was left out, but no mistake was reported"
     return spec
 
 

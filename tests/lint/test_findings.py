@@ -1,0 +1,122 @@
+"""What the rules say beyond their examples, and what they leave alone."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from netspec.diagnostics import Diagnostic
+from netspec.lint.engine import lint
+from netspec.syntax.source import Source
+
+
+def findings(layers: str, shape: str = "[9, 8, 3]", rest: str = "") -> list[Diagnostic]:
+    layers = textwrap.indent(textwrap.dedent(layers).strip(), "  ")
+    return lint(Source("spec.yaml", f"netspec: 1\ninput: {shape}\nlayers:\n{layers}\n{rest}"))
+
+
+def codes(layers: str, shape: str = "[9, 8, 3]", rest: str = "") -> list[str]:
+    return [diagnostic.code for diagnostic in findings(layers, shape, rest)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "pool", "message"),
+    [
+        ("[9, 8, 3]", "2", "'max_pool' never reads the last 1 of 9 along the height: only the whole part is kept"),
+        ("[8, 9, 3]", "2", "'max_pool' never reads the last 1 of 9 along the width: only the whole part is kept"),
+        (
+            "[11, 10, 3]",
+            "4",
+            "'max_pool' never reads the last 3 of 11 along the height and the last 2 of 10 along the width: "
+            "only the whole part is kept",
+        ),
+        ("[9, 3]", "2", "'max_pool' never reads the last 1 of 9 along the length: only the whole part is kept"),
+        ("[5, 4, 4, 3]", "2", "'max_pool' never reads the last 1 of 5 along the depth: only the whole part is kept"),
+    ],
+)
+def test_all_axes_that_lose_cells_are_named(shape: str, pool: str, message: str) -> None:
+    assert [d.message for d in findings(f"- max_pool: {pool}", shape)] == [message]
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        "{size: 2, round: ceil}",
+        "{size: 3, stride: 2, padding: same}",
+        "{size: 3, stride: 2, padding: 1}",
+        "{size: [3, 2]}",
+    ],
+)
+def test_no_cells_are_lost(pool: str) -> None:
+    assert codes(f"- max_pool: {pool}") == []
+
+
+def test_cells_lost_to_a_guess_are_no_finding() -> None:
+    assert codes("- conv: {filters: 4, kernel: three}\n- relu\n- max_pool: 2") == ["NS102"]
+
+
+def test_a_linear_bottleneck_before_a_sum_is_no_finding() -> None:
+    layers = """
+        - conv: {filters: 4, kernel: 1}
+        - relu
+        - add:
+            body: [{conv: {filters: 4, kernel: 1}}]
+            rest: []
+        - relu
+        """
+    assert codes(layers) == []
+
+
+@pytest.mark.parametrize("between", ["flatten", "dropout: 0.5"])
+def test_what_keeps_two_layers_linear(between: str) -> None:
+    assert codes(f"- dense: 4\n- {between}\n- dense: 4", "[3]") == ["NS301"]
+
+
+def test_a_layer_that_could_not_be_read_may_be_an_activation() -> None:
+    assert codes("- conv: {filters: 4, kernel: 1}\n- rleu\n- conv: {filters: 4, kernel: 1}\n- relu") == ["NS104"]
+
+
+def test_two_readers_of_one_layer_are_no_chain() -> None:
+    layers = """
+        - dense: 4
+          name: first
+        - relu
+        - dense: 4
+          from: first
+        - add:
+          from: [relu, dense]
+        """
+    assert codes(layers, "[4]") == []
+
+
+def test_a_layer_without_bias_may_stand_before_batch_norm() -> None:
+    assert codes("- dense: {units: 4, bias: false}\n- batch_norm\n- relu", "[4]") == []
+    (found,) = findings("- dense: {units: 4, bias: true}\n- batch_norm\n- relu", "[4]")
+    assert found.help_text == "bias: false saves 4 parameters"
+    assert found.span[1:] == (4, 29, 4, 33)
+
+
+def test_a_projection_of_one_pixel_may_stride() -> None:
+    assert codes("- conv: {filters: 4, kernel: 1, stride: 2}\n- relu", "[9, 9, 3]") == []
+    assert codes("- conv: {filters: 4, kernel: 3, stride: 4, dilation: 2}\n- relu", "[9, 9, 3]") == []
+
+
+@pytest.mark.parametrize("shape", ["[32, 32, 3]", "[3, 5, 5]", "[8, 3, 3]", "[28, 28, 1]", "[1, 4]", "[16, 3]"])
+def test_an_input_that_is_channels_last(shape: str) -> None:
+    assert "NS207" not in codes("- relu", shape)
+
+
+def test_an_input_that_is_not_names_the_fix() -> None:
+    (found,) = findings("- relu", "[3, 224, 224]")
+    assert (found.code, found.help_text) == ("NS207", "write [224, 224, 3]")
+
+
+def test_classes_and_head() -> None:
+    rest = "train: {data: digits}\n"
+    assert codes("- flatten\n- dense: 10\n- softmax", rest=rest) == []
+    (found,) = findings("- flatten\n- dense: {units: 12}\n- relu", rest=rest)
+    assert found.message == "data 'digits' has 10 classes, but 'dense' gives 12 numbers"
+    assert found.help_text == "write units: 10"
+    assert found.span[1:3] == (5, 20)
+    assert codes("- flatten\n- dense: many\n- relu", rest=rest) == ["NS102"]
