@@ -1,6 +1,6 @@
 """The program ``netspec``: finds the command, and turns what goes wrong into a message and an exit status.
 
-Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 130 interrupted, 141 nobody reads on.
+Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + 13)  # as a shell reports any program that its reader has left (SIGPIPE)
+        sys.exit(1)  # as click ends where it is the one to notice
     except Exception as error:  # the last line of defence: a traceback never reaches a user unasked
         if TRACEBACK in sys.argv:
             raise

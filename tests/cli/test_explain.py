@@ -1,0 +1,63 @@
+"""``netspec explain``: a layer's formulas, and the page of each code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from netspec.diagnostics.catalogue import codes, lookup
+from netspec.lint.engine import load_rules
+
+Netspec = Callable[..., Any]
+
+
+def test_a_layer(netspec: Netspec) -> None:
+    status, out, _ = netspec("explain", "zoo:lenet5", "conv2")
+    assert status == 0
+    assert out.startswith("conv2 (conv): 14x14x6 -> 10x10x16\n")
+    assert "    = ⌊(14 + 2·0 − 5)/1⌋ + 1\n    = 10\n" in out
+    assert "    = (5·5·6 + 1)·16\n    = 2,416\n" in out
+
+
+def test_a_layer_as_json(netspec: Netspec) -> None:
+    document = json.loads(netspec("explain", "zoo:lenet5", "dense", "--format", "json").out)
+    assert (document["version"], document["layer"]) == (1, "dense")
+    assert [(f["quantity"], f["result"]) for f in document["formulas"]] == [("parameters", 48_120), ("MACs", 48_000)]
+
+
+def test_a_layer_that_does_not_exist(netspec: Netspec) -> None:
+    status, out, err = netspec("explain", "zoo:lenet5", "cnov2")
+    assert (status, out) == (2, "")
+    assert "'lenet5' has no layer 'cnov2'; did you mean conv2?" in err
+
+
+def test_a_spec_without_a_layer(netspec: Netspec) -> None:
+    status, _, err = netspec("explain", "zoo:lenet5")
+    assert status == 2
+    assert "name a layer after the spec, or a code such as NS201" in err
+
+
+@pytest.mark.parametrize("code", codes())
+def test_every_code_has_a_page(netspec: Netspec, code: str) -> None:
+    status, out, _ = netspec("explain", code)
+    assert status == 0
+    assert out.startswith(f"{code} ({lookup(code).severity}): {lookup(code).title}\n\n")
+    assert len(out.splitlines()) > 2
+    assert "{" not in out or code in load_rules()
+
+
+def test_the_page_of_a_rule_is_its_docstring(netspec: Netspec) -> None:
+    rules = load_rules()
+    code = next(iter(rules))
+    assert rules[code].page in netspec("explain", code).out
+    document = json.loads(netspec("explain", code, "--format", "json").out)
+    assert (document["code"], document["page"]) == (code, rules[code].page)
+
+
+def test_a_code_that_does_not_exist(netspec: Netspec) -> None:
+    status, _, err = netspec("explain", "NS999")
+    assert status == 2
+    assert "there is no code 'NS999'" in err

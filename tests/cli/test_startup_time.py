@@ -1,0 +1,33 @@
+"""``netspec lint`` starts in about the time of what it cannot do without: PyYAML and jsonschema."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+LIMIT = 1.5
+PAIRS = 12
+
+
+def processor_seconds(arguments: list[str], folder: Path) -> float:
+    """Processor time of a child, which others on the machine change less than the time on the clock."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_lint_takes_little_longer_than_its_parsers(repository: Path) -> None:
+    lint = ["-m", "netspec", "lint", "specs/lenet5.yaml"]
+    parsers = ["-c", "import yaml, jsonschema"]
+    times: dict[str, list[float]] = {"lint": [], "parsers": []}
+    for arguments in (lint, parsers):
+        processor_seconds(arguments, repository)  # writes the bytecode
+    for _ in range(PAIRS):
+        # One after the other, so that both see the same machine; the least of each is what the code needs.
+        times["lint"].append(processor_seconds(lint, repository))
+        times["parsers"].append(processor_seconds(parsers, repository))
+    ratio = min(times["lint"]) / min(times["parsers"])
+    assert ratio <= LIMIT, f"lint takes {ratio:.2f} times as long as importing PyYAML and jsonschema"
