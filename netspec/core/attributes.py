@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 Window = int | tuple[int, ...]
 """One number, or one number per spatial axis."""
@@ -53,7 +53,8 @@ class Attribute:
         return KINDS[self.kind].python(value)
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Kind:
     """A type of attribute: its schema under given limits, and its conversion.
 
     A schema lists its types and puts the limits of each beside one another, never in ``anyOf``: JSON Schema applies a
@@ -64,7 +65,8 @@ class Kind(NamedTuple):
     python: Callable[[Any], Any]
 
 
-class _Unbound(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Unbound:
     """What ``attr`` leaves in the class body until ``declare`` learns name and kind."""
 
     default: Any

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 Number = float | int
 
@@ -284,7 +284,8 @@ def evaluate(expression: Expression, values: Mapping[str, Any], numpy_module: An
     return known[expression]
 
 
-class Dialect(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Dialect:
     """How a language writes operations, each a format string over its operands, and constants.
 
     Operands are always names, so that templates need no parentheses around them.
@@ -294,7 +295,8 @@ class Dialect(NamedTuple):
     constant: Callable[[float], str]
 
 
-class Rendered(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rendered:
     """Source text: assignments ``(name, text)`` in the order to be run, and the name of each result."""
 
     assignments: tuple[tuple[str, str], ...]

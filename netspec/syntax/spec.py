@@ -30,7 +30,7 @@ class LayerLine(NamedTuple):
     output: Value | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spec:
     """A spec that was read. ``graph`` is the network's forward graph; layers that rest on a guess are not in it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from netspec.core import formulas
 from netspec.core.attributes import Padding, Window
@@ -11,7 +11,8 @@ from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 
 
-class Sliding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sliding:
     """A window as written: sides, step, spread, padding; ``name`` is the attribute that holds the sides."""
 
     size: Window
