@@ -7,15 +7,14 @@ are those of convolutions and dense layers; ``flops`` are twice as many, which i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.analysis.receptive_field import Field, receptive_fields
 from netspec.core import op as ops
 from netspec.core.graph import Graph, Node, Value
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCost:
+class LayerCost(NamedTuple):
     """One row of the summary; ``activation_bytes`` for one sample, in float32 without padding of any layout."""
 
     name: str
@@ -28,8 +27,7 @@ class LayerCost:
     field: Field | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """All rows and their totals. Shared parameters count once."""
 
     layers: tuple[LayerCost, ...]

@@ -6,14 +6,13 @@ r_out = r_in + (d(k-1))·j_in and j_out = j_in·s; where branches merge, the lar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.core.formulas import window_span
 from netspec.core.graph import Graph, Node, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """Per spatial axis: cells of the input seen (``size``), and cells between two neighbouring outputs (``jump``)."""
 
     size: tuple[int, ...]

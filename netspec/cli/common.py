@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from netspec.diagnostics import Diagnostic, NetspecError, SpecError
 from netspec.syntax.source import Source, read_source
-from netspec.zoo import zoo_names, zoo_path
+from netspec.zoo import UnknownZooSpecError, zoo_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 ZOO = "zoo:"
+NAMES_SHOWN = 20
+"""Names that a message lists at most."""
 
 spec_argument = click.argument("spec")
 format_option = click.option(
@@ -27,28 +30,61 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Thr
 def set_option(function: F) -> F:
     """``--set name=value``, any number of times."""
     text = "Give a var another value, else a key (train.lr=0.1). May be repeated."
-    return click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help=text)(function)
+    option = click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help=text, callback=_assignments)
+    return option(function)
+
+
+def _assignments(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    for assignment in given:
+        if "=" not in assignment[1:]:
+            raise click.BadParameter(f"{assignment!r} is not of the form NAME=VALUE")
+    return given
+
+
+def known_codes(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Check codes of findings; one that nobody registered is a usage error."""
+    for code in given:
+        check_code(code)
+    return given
+
+
+def check_code(code: str) -> None:
+    """A usage error where the code is unknown, to installed plug-ins too."""
+    from netspec.diagnostics.catalogue import codes
+
+    if code not in codes():
+        from netspec.lint.engine import load_rules
+
+        load_rules()
+    if code not in codes():
+        raise click.UsageError(f"there is no code {code!r}; {did_you_mean(code, codes())}")
 
 
 def find_source(name: str) -> Source:
     """The text of a spec given by path or as ``zoo:NAME``; a ``SpecError`` says why it cannot be had."""
     if name.startswith(ZOO):
-        path = zoo_path(name.removeprefix(ZOO))
-        if path is None:
-            raise click.UsageError(_no_such(name.removeprefix(ZOO)))
-        name = str(path)
+        name = str(zoo_file(name.removeprefix(ZOO)))
     source = read_source(name)
     if isinstance(source, Diagnostic):
         raise SpecError([source])
     return source
 
 
-def _no_such(name: str) -> str:
+def zoo_file(name: str) -> Path:
+    """The file of a spec that ships; a usage error, with what may be meant, where there is none of that name."""
+    try:
+        return zoo_path(name)
+    except UnknownZooSpecError as error:
+        raise click.UsageError(f"the zoo has no {name!r}; {did_you_mean(name, error.known, ZOO)}") from None
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """The end of a message about a word that is not known: what it may stand for, else all that is known."""
     from netspec.syntax.suggestions import closest
 
-    guess = closest(name, zoo_names())
-    ending = f"did you mean zoo:{guess}?" if guess else f"it holds {', '.join(zoo_names())}"
-    return f"the zoo has no {name!r}; {ending}"
+    names = list(known)
+    guess = closest(word, names)
+    return f"did you mean {prefix}{guess}?" if guess else f"there are: {', '.join(names[:NAMES_SHOWN]) or 'none'}"
 
 
 def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: bool) -> None:

@@ -10,6 +10,7 @@ from netspec.analysis.memory import plan_for
 from netspec.backend import find_backend
 from netspec.cli.common import backend_option, find_source, format_option, set_option, spec_argument, threads_option
 from netspec.core.verify import verify
+from netspec.diagnostics.text import escape
 from netspec.plan import Mode, Plan
 from netspec.syntax.load import load_spec
 from netspec.training.threads import available_threads
@@ -58,10 +59,8 @@ def command(
     elif emit == "plan":
         click.echo(_plan(plan))
     else:
-        size = plan.total_bytes / 2**20
-        click.echo(
-            f"{loaded.name}: {len(plan.steps)} steps, {len(plan.buffers)} buffers, {size:.1f} MiB at batch {plan.batch}"
-        )
+        counts = f"{len(plan.steps)} steps, {len(plan.buffers)} buffers, {plan.total_bytes / 2**20:.1f} MiB"
+        click.echo(f"{escape(loaded.name)}: {counts} at batch {plan.batch}")
 
 
 def _graph(plan: Plan) -> str:

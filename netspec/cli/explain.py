@@ -8,15 +8,14 @@ import re
 import click
 
 from netspec.analysis.explain import explain_layer, find_layer
-from netspec.cli.common import find_source, format_option, set_option
+from netspec.cli.common import check_code, did_you_mean, find_source, format_option, set_option
 from netspec.core.formulas import Formula, times
 from netspec.core.graph import Node
-from netspec.diagnostics.catalogue import lookup
+from netspec.diagnostics.catalogue import Templates, lookup
 from netspec.lint.engine import load_rules
 from netspec.syntax.load import load_spec
-from netspec.syntax.suggestions import closest
 
-_CODE = re.compile(r"NS\d{3}")
+_CODE = re.compile(r"[A-Z]{2,}\d{3}")
 
 
 @click.command("explain")
@@ -37,15 +36,16 @@ def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_
     if layer is None:
         if not _CODE.fullmatch(subject):
             raise click.UsageError("name a layer after the spec, or a code such as NS201")
-        click.echo(_page(subject))
+        check_code(subject)
+        click.echo(
+            json.dumps(_page_document(subject), indent=2, ensure_ascii=False) if format_ == "json" else _page(subject)
+        )
         return
     spec = load_spec(find_source(subject), overrides)
     node = find_layer(spec.graph, layer)
     if node is None:
         paths = [n.path for n in spec.graph.nodes]
-        guess = closest(layer, paths)
-        ending = f"did you mean {guess!r}?" if guess else f"it has {', '.join(paths[:20])}"
-        raise click.UsageError(f"{spec.name} has no layer {layer!r}; {ending}")
+        raise click.UsageError(f"{spec.name!r} has no layer {layer!r}; {did_you_mean(layer, paths)}")
     formulas = explain_layer(node)
     if format_ == "json":
         click.echo(json.dumps({"version": 1, "layer": node.path, "formulas": [_plain(f) for f in formulas]}, indent=2))
@@ -54,10 +54,22 @@ def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_
 
 
 def _page(code: str) -> str:
-    entry = lookup(code)
-    rule = load_rules().get(code)
-    head = f"{code} ({entry.severity}): {entry.title}"
-    return f"{head}\n\n{rule.page}" if rule else f"{head}\n\n{entry.message}\n{entry.help or ''}".rstrip()
+    page = _page_document(code)
+    return f"{code} ({page['severity']}): {page['title']}\n\n{page['page']}"
+
+
+def _page_document(code: str) -> dict[str, object]:
+    """What is known of a code; its page is that of its rule, else the wording of its messages."""
+    entry, rule = lookup(code), load_rules().get(code)
+    page = rule.page if rule else "\n".join(_wordings("It says", entry.message) + _wordings("It advises", entry.help))
+    return {"version": 1, "code": code, "severity": entry.severity, "title": entry.title, "page": page}
+
+
+def _wordings(head: str, templates: Templates) -> list[str]:
+    """The templates of a message or of a help, what is filled in shown as ``<kernel>``."""
+    alternatives = [templates] if isinstance(templates, str) else list(templates)
+    shown = [re.sub(r"\{(\w+)[^}]*\}", r"<\1>", template) for template in alternatives]
+    return [f"{head if number == 0 else 'or'}: {text}" for number, text in enumerate(shown)]
 
 
 def _plain(formula: Formula) -> dict[str, object]:

@@ -13,6 +13,7 @@ from netspec.analysis.memory import plan_for
 from netspec.backend import find_backend
 from netspec.cli.common import backend_option, find_source, format_option, set_option, spec_argument
 from netspec.core.formulas import times
+from netspec.diagnostics.text import escape
 from netspec.syntax.load import load_spec
 from netspec.syntax.spec import Spec
 
@@ -77,7 +78,7 @@ def _document(spec: Spec, table: Cost, totals: dict[str, int]) -> dict[str, Any]
 def _text(spec: Spec, table: Cost, totals: dict[str, int], batch: int) -> str:
     inputs = ", ".join(str(value.type) for value in spec.graph.inputs)
     head = ("layer", "op", "output", "params", "MACs", "sees")
-    lines = [f"{spec.name}: input {inputs}", "", *_columns([head, *map(_cells, table.layers)]), ""]
+    lines = [f"{escape(spec.name)}: input {inputs}", "", *_columns([head, *map(_cells, table.layers)]), ""]
     lines.append(f"parameters  {totals['params']:,} ({totals['params_trained']:,} trained)")
     lines.append(f"MACs        {totals['macs']:,} per sample (FLOPs {totals['flops']:,})")
     train, infer = (_size(totals[f"memory_{mode}_bytes"]) for mode in ("train", "infer"))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.core.graph import Graph, Node, Value
 from netspec.core.plugins import load_plugins
@@ -25,11 +24,9 @@ PLUGIN_GROUP = "netspec.rules"
 class Facts:
     """What rules ask of a spec; each fact is worked out once, when first asked for."""
 
-    def __init__(self, spec: Spec, complete: bool) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.graph: Graph = spec.graph
-        self.complete = complete
-        """Whether every layer is known, so that totals mean something."""
 
     @cached_property
     def cost(self) -> Cost:
@@ -37,6 +34,11 @@ class Facts:
         from netspec.analysis.cost import cost
 
         return cost(self.graph)
+
+    @cached_property
+    def lines(self) -> dict[str, Value | None]:
+        """What leaves each layer that is written, by its path."""
+        return {line.path: line.output for line in self.spec.layers}
 
     @cached_property
     def consumers(self) -> dict[Value, list[Node]]:
@@ -49,9 +51,13 @@ class Facts:
         return self.graph.producer()
 
     def following(self, node: Node) -> Node | None:
-        """The only node that takes this one's output, if there is just one."""
+        """The only node that takes this one's output, if there is just one and no mistake hides another."""
         readers = self.consumers.get(node.output, [])
-        return readers[0] if len(readers) == 1 else None
+        return readers[0] if len(readers) == 1 and node.output not in self.spec.cut else None
+
+    def sized(self, node: Node) -> bool:
+        """Whether the shapes that go in and out are known, and not guessed after a mistake."""
+        return self.spec.guessed.isdisjoint((*node.data, *node.outputs))
 
     def place(self, node: Node, attribute: str | None = None) -> Span:
         """Where a finding about the node points: its op's key, or one of its attributes."""
@@ -65,8 +71,7 @@ class Facts:
 Check = Callable[[Facts], Iterable[Diagnostic]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule: its code, its check, and its page (the docstring of its module)."""
 
     code: str
@@ -107,7 +112,7 @@ def lint(source: Source, overrides: Sequence[str] = (), ignored: frozenset[str] 
     diagnostics = Diagnostics()
     spec = read_spec(source, overrides, diagnostics)
     if spec is not None:
-        facts = Facts(spec, complete=not diagnostics.has_errors)
+        facts = Facts(spec)
         for code, known in load_rules().items():
             if code not in ignored:
                 diagnostics.extend(known.check(facts))
@@ -115,5 +120,5 @@ def lint(source: Source, overrides: Sequence[str] = (), ignored: frozenset[str] 
 
 
 def layers(facts: Facts, *ops: str) -> Iterator[Node]:
-    """The layers of these ops that a person wrote."""
-    return (node for node in facts.graph.nodes if node.op.name in ops and node.where is not None)
+    """The layers of these ops, or of all where none is named."""
+    return (node for node in facts.graph.nodes if not ops or node.op.name in ops)

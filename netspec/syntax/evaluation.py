@@ -53,17 +53,30 @@ def evaluate(tree: ExpressionTree, environment: Mapping[str, object], diagnostic
 
     A mistake is added to ``diagnostics`` and gives FAILED. A name alone gives its value whatever that is; inside of
     ``$(...)`` there are only numbers and truth values, and equality of anything. Division gives a float, as in Python;
-    see `whole_number` for where a whole one is wanted.
+    see `whole_number` for where a whole one is wanted, and `mend_names` for going on behind a misspelt name.
     """
     if any(environment.get(name) is FAILED for name in names(tree)):
         return FAILED
-    if _report_unknown_names(tree, environment, diagnostics):
+    unknown = _unknown_names(tree, environment)
+    if unknown:
+        for part in unknown:
+            _report_unknown_name(tree, part, environment, diagnostics)
         return FAILED
     try:
         return _Evaluator(tree, environment).value(tree.root)
     except _Mistake as mistake:
         diagnostics.append(mistake.diagnostic)
         return FAILED
+
+
+def mend_names(tree: ExpressionTree, environment: Mapping[str, object], diagnostics: Diagnostics) -> dict[str, str]:
+    """Report every name that is not in the environment; returns those that a known one is near to, with that one."""
+    guesses = {}
+    for part in _unknown_names(tree, environment):
+        guess = _report_unknown_name(tree, part, environment, diagnostics)
+        if guess is not None:
+            guesses[part.operator] = guess
+    return guesses
 
 
 def whole_number(value: object) -> int | None:
@@ -73,19 +86,25 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _report_unknown_names(tree: ExpressionTree, environment: Mapping[str, object], diagnostics: Diagnostics) -> bool:
-    """Report every name that is not in the environment, in branches not taken too; whether there was one."""
-    unknown = [part for part in parts(tree.root) if part.kind == "name" and part.operator not in environment]
-    for part in unknown:
-        name = part.operator
-        fields = {
-            "name": name,
-            "function": name if name in FUNCTIONS else None,
-            "suggestion": None if name in FUNCTIONS else closest(name, (*environment, "true", "false")),
-            "known": sorted(environment) or None,
-        }
-        diagnostics.append(Diagnostic("NS107", tree.span(part), fields))
-    return bool(unknown)
+def _unknown_names(tree: ExpressionTree, environment: Mapping[str, object]) -> list[Part]:
+    """The names that are not in the environment, in branches not taken too."""
+    return [part for part in parts(tree.root) if part.kind == "name" and part.operator not in environment]
+
+
+def _report_unknown_name(
+    tree: ExpressionTree, part: Part, environment: Mapping[str, object], diagnostics: Diagnostics
+) -> str | None:
+    """Say that a name is not known; returns the one that is most likely meant."""
+    name = part.operator
+    guess = None if name in FUNCTIONS else closest(name, (*environment, "true", "false"))
+    fields = {
+        "name": name,
+        "function": name if name in FUNCTIONS else None,
+        "suggestion": guess,
+        "known": sorted(environment) or None,
+    }
+    diagnostics.append(Diagnostic("NS107", tree.span(part), fields))
+    return guess if guess in environment else None
 
 
 class _Mistake(Exception):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.syntax import tree
 from netspec.syntax.scalars import describe
+from netspec.syntax.schema import TOTALS
 from netspec.syntax.spec import Expectation
 from netspec.syntax.values import UNKNOWN, Values
 
@@ -32,41 +33,51 @@ def expectations(
         elif key == "shapes" and isinstance(value, tree.Mapping):
             for layer in value.entries:
                 found.extend(_shape("shape", layer.name, layer.value, values, variables))
-        else:
-            found.extend(_total(key, value, diagnostics))
+        elif key in TOTALS:
+            found.extend(_total(key, value, values, variables, diagnostics))
     return tuple(found)
 
 
 def _shape(
-    kind: Any, subject: str, node: tree.Node, values: Values, variables: Mapping[str, Any]
+    kind: Literal["output", "shape"], subject: str, node: tree.Node, values: Values, variables: Mapping[str, Any]
 ) -> Iterator[Expectation]:
-    shape = values.read(node, variables)
-    if shape is not UNKNOWN and isinstance(shape, list):
-        yield Expectation(kind, subject, None, None, tuple(shape), node.span)
+    shape = values.checked(node, variables, _SHAPE, subject)
+    if shape is not UNKNOWN and not values.is_guess(node):
+        yield Expectation(kind, subject, None, None, tuple(int(side) for side in shape), node.span)
 
 
-def _total(key: str, node: tree.Node, diagnostics: Diagnostics) -> Iterator[Expectation]:
+def _total(
+    key: str, node: tree.Node, values: Values, variables: Mapping[str, Any], diagnostics: Diagnostics
+) -> Iterator[Expectation]:
     if isinstance(node, tree.Mapping):
-        low, high = (
-            _number(key, node.by_name[name].value if name in node.by_name else None, diagnostics)
-            for name in ("min", "max")
-        )
+        bounds = [(node.by_name[name].value if name in node.by_name else None) for name in ("min", "max")]
     else:
-        low = high = _number(key, node, diagnostics)
+        bounds = [node, node]
+    low, high = (None if b is None else _number(key, b, values, variables, diagnostics) for b in bounds)
     if low is not None or high is not None:
         yield Expectation("total", key, low, high, None, node.span)
 
 
-def _number(key: str, node: tree.Node | None, diagnostics: Diagnostics) -> float | None:
+def _number(
+    key: str, node: tree.Node, values: Values, variables: Mapping[str, Any], diagnostics: Diagnostics
+) -> float | None:
     """A number, maybe with k, M or G behind it."""
-    if not isinstance(node, tree.Scalar):
+    value = values.read(node, variables)
+    if value is UNKNOWN or values.is_guess(node):
         return None
-    if isinstance(node.value, int | float):
-        return node.value
-    match = _NUMBER.fullmatch(str(node.value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    match = _NUMBER.fullmatch(str(value))
     if match is None:
-        fields = {"what": key, "found": describe(node.value), "expected": "a number such as 61706 or 1.2M"}
+        fields = {"what": key, "found": describe(value), "expected": "a number such as 61706 or 1.2M"}
         diagnostics.append(Diagnostic("NS102", node.span, fields))
         return None
     number = float(match[1]) * _FACTORS[match[2]]
-    return int(number) if number == int(number) else number
+    return int(number) if number.is_integer() else number
+
+
+_SHAPE = {
+    "type": ["array"],
+    "title": "a shape: a list of whole numbers",
+    "items": {"type": ["integer"], "title": "a whole number"},
+}

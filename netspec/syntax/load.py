@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
 from netspec.core.builder import Builder
-from netspec.core.graph import Value
 from netspec.core.types import TensorType
 from netspec.diagnostics import Diagnostic, Diagnostics, SpecError
 from netspec.syntax import tree
 from netspec.syntax.expectations import expectations
+from netspec.syntax.expressions import is_expression
+from netspec.syntax.keys import is_guess
 from netspec.syntax.layers import LayerExpansion
-from netspec.syntax.overrides import apply_overrides
-from netspec.syntax.schema import LANGUAGE_VERSION, LATER_TOP_KEYS
-from netspec.syntax.scope import Scope
+from netspec.syntax.schema import LANGUAGE_VERSION, LATER_TOP_KEYS, spec_schema
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
 from netspec.syntax.training import RecipeExpansion
 from netspec.syntax.validate import validate
 from netspec.syntax.values import UNKNOWN, Values
+
+_NAME = re.compile(r"[^\W\d]\w*")
+_GUESSED_SIDE = 720
+"""What is taken for a side of the input that is unknown: large enough for most windows, and divided by most strides."""
 
 
 def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics) -> Spec | None:
@@ -31,18 +35,23 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
     parsed = tree.parse(source, diagnostics)
     if parsed is None:
         return None
-    root = apply_overrides(parsed.root, overrides, diagnostics)
-    violations = validate(root, diagnostics)
+    root = parsed.root
+    if overrides:
+        from netspec.syntax.overrides import apply_overrides
+
+        root = apply_overrides(root, overrides, diagnostics)
+    root, violations = validate(root, diagnostics)
     if not isinstance(root, tree.Mapping):
         return None
-    values = Values(violations, diagnostics, set())
+    values = Values(violations, diagnostics)
     _check_top(root, diagnostics)
     variables = _variables(root, values)
     builder = Builder(_text(root, "name") or source.name)
-    scope = Scope("", _input(root, values, variables, builder))
-    expansion = LayerExpansion(builder, values, diagnostics, variables)
+    expansion = LayerExpansion(builder, values, diagnostics, variables, _blocks(root))
+    shape, other = _input(_value(root, "input"), values, variables)
     layers = _value(root, "layers")
-    output = None if layers is None else expansion.layers(layers, scope.input, scope)
+    network_input = None if shape is None else builder.input("input", shape)
+    output = None if layers is None else expansion.network(layers, network_input, other)
     heads = {} if output is None else {"main": output}
     recipe, spans = RecipeExpansion(values, diagnostics, variables).recipe(_value(root, "train"))
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)
@@ -60,6 +69,9 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
         overrides=tuple(overrides),
         vars=variables,
         input_span=None if (given := _value(root, "input")) is None else given.span,
+        complete=expansion.complete and output is not None,
+        guessed=frozenset(expansion.others),
+        cut=frozenset(expansion.cut),
     )
 
 
@@ -68,7 +80,9 @@ def load_spec(source: Source, overrides: Sequence[str] = ()) -> Spec:
     diagnostics = Diagnostics()
     spec = read_spec(source, overrides, diagnostics)
     if spec is None or diagnostics.has_errors:
-        raise SpecError(diagnostics, {source.name: source.text})
+        from netspec.syntax.overrides import override_sources
+
+        raise SpecError(diagnostics, {source.name: source.text, **override_sources(overrides)})
     return spec
 
 
@@ -79,7 +93,7 @@ def _value(root: tree.Mapping, key: str) -> tree.Node | None:
 
 def _check_top(root: tree.Mapping, diagnostics: Diagnostics) -> None:
     for entry in root.entries:
-        if entry.name in LATER_TOP_KEYS:
+        if entry.name in LATER_TOP_KEYS and not is_guess(entry):
             diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": entry.name}))
         if entry.name == "netspec" and isinstance(entry.value, tree.Scalar):
             version = entry.value.value
@@ -93,6 +107,11 @@ def _text(root: tree.Mapping, key: str) -> str | None:
     return node.value if isinstance(node, tree.Scalar) and isinstance(node.value, str) else None
 
 
+def _blocks(root: tree.Mapping) -> frozenset[str]:
+    node = _value(root, "blocks")
+    return frozenset(node.by_name if isinstance(node, tree.Mapping) else ())
+
+
 def _variables(root: tree.Mapping, values: Values) -> dict[str, Any]:
     """``vars`` in order; each may use those before it."""
     found: dict[str, Any] = {}
@@ -100,21 +119,42 @@ def _variables(root: tree.Mapping, values: Values) -> dict[str, Any]:
     for entry in node.entries if isinstance(node, tree.Mapping) else ():
         refused = values.violations.within(entry.value)
         found[entry.name] = UNKNOWN if refused else values.read(entry.value, found)
+        if values.is_guess(entry.value):
+            values.guessed.add(entry.name)
     return found
 
 
-def _input(root: tree.Mapping, values: Values, variables: Mapping[str, Any], builder: Builder) -> Value | None:
-    node = _value(root, "input")
-    if node is None or values.violations.within(node):
-        return None
-    shape = values.read(node, variables)
-    if shape is UNKNOWN or not all(isinstance(side, int | float) and side == int(side) and side > 0 for side in shape):
-        return None
-    return builder.input("input", TensorType(tuple(int(side) for side in shape)))
+def _input(
+    node: tree.Node | None, values: Values, variables: Mapping[str, Any]
+) -> tuple[TensorType | None, TensorType | None]:
+    """The type that ``input`` gives, and another one where some of its sides had to be guessed."""
+    if not isinstance(node, tree.Sequence) or values.violations.has(node):
+        return None, None
+    schema = spec_schema()["properties"]["input"]["items"]
+    sides = [values.checked(item, variables, schema, f"input[{i}]") for i, item in enumerate(node.items)]
+    known = [side is not UNKNOWN and not values.is_guess(item) for side, item in zip(sides, node.items, strict=True)]
+    first = TensorType(tuple(_GUESSED_SIDE if side is UNKNOWN else int(side) for side in sides))
+    if all(known):
+        return first, None
+    second = (side if sure else side + 1 for side, sure in zip(first.shape, known, strict=True))
+    return first, TensorType(tuple(second))
 
 
 def _unused_variables(root: tree.Mapping, values: Values, diagnostics: Diagnostics) -> None:
+    """Names that no expression anywhere in the file holds; a refused value, which is not worked out, uses its names."""
     node = _value(root, "vars")
-    for entry in node.entries if isinstance(node, tree.Mapping) else ():
-        if entry.name not in values.used:
+    if not isinstance(node, tree.Mapping):
+        return
+    used = values.used.union(_names_in_expressions(root))
+    for entry in node.entries:
+        if entry.name not in used:
             diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name}))
+
+
+def _names_in_expressions(node: tree.Node) -> Iterator[str]:
+    if isinstance(node, tree.Scalar):
+        if is_expression(node):
+            yield from _NAME.findall(str(node.value))
+    else:
+        for inner in node.items if isinstance(node, tree.Sequence) else [entry.value for entry in node.entries]:
+            yield from _names_in_expressions(inner)

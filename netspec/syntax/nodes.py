@@ -40,7 +40,7 @@ class Mapping(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A key and its value; the value of the key scalar is always the text of ``name``."""
+    """A key and its value. ``name`` is the text of the key, or what a misspelt one is taken for."""
 
     name: str
     key: Scalar

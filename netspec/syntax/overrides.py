@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
-from netspec.syntax.schema import spec_schema
+from netspec.syntax.schema import LATER_TOP_KEYS, LATER_TRAIN_KEYS, spec_schema
 from netspec.syntax.source import Source
 from netspec.syntax.suggestions import closest
 
 
+def override_sources(overrides: Iterable[str]) -> dict[str, str]:
+    """The texts that assignments bring, by the name that diagnostics call them: ``--set train.lr``. The last counts."""
+    assignments = (override.partition("=") for override in overrides)
+    return {f"--set {name}": text for name, _, text in assignments}
+
+
 def apply_overrides(root: tree.Node, overrides: Sequence[str], diagnostics: Diagnostics) -> tree.Node:
     """The tree with each assignment put in; an assignment that names nothing is NS112."""
-    for override in overrides:
-        name, equals, text = override.partition("=")
-        place = Source(f"--set {name}", text or "~")
-        value = tree.parse(place, diagnostics) if equals else None
-        path = _path(root, name) if isinstance(root, tree.Mapping) else None
-        if path is None or value is None or not isinstance(root, tree.Mapping):
-            known = _known(root) if isinstance(root, tree.Mapping) else []
-            fields = {"target": name, "suggestion": closest(name, known), "known": known or None}
-            diagnostics.append(Diagnostic("NS112", Span.of_file(f"--set {override}"), fields))
+    if not isinstance(root, tree.Mapping):
+        return root
+    for place, text in override_sources(overrides).items():
+        name = place.removeprefix("--set ")
+        path = _path(root, name)
+        if path is None:
+            known = [*_variables(root), *_keys(spec_schema())]
+            fields = {"target": name, "suggestion": closest(name, known) or _ending_in(name, known), "known": known}
+            diagnostics.append(Diagnostic("NS112", Span.of_file(place), fields))
             continue
-        root = _put(root, path, value.root, Span.of_file(place.name))
+        value = tree.parse(Source(place, text or "~"), diagnostics)
+        if value is not None:
+            root = _put(root, path, value.root, Span.of_file(place))
     return root
 
 
+def _variables(root: tree.Mapping) -> Mapping[str, tree.Entry]:
+    entry = root.by_name.get("vars")
+    return entry.value.by_name if entry is not None and isinstance(entry.value, tree.Mapping) else {}
+
+
 def _path(root: tree.Mapping, name: str) -> list[str] | None:
-    variables = root.by_name.get("vars")
-    if variables is not None and isinstance(variables.value, tree.Mapping) and name in variables.value.by_name:
+    """The keys from the root to what ``name`` names; None where the language has no such key."""
+    if name in _variables(root):
         return ["vars", name]
     path = name.split(".")
-    return path if path[0] in spec_schema()["properties"] and path[0] != "netspec" else None
+    schema: Any = spec_schema()
+    for key in path:
+        if not isinstance(schema, dict) or "object" not in schema.get("type", ["object"]):
+            return None
+        known = schema.get("properties", {})
+        if key not in known and schema.get("additionalProperties", True) is False:
+            return None
+        schema = known.get(key, schema.get("additionalProperties", {}))
+    return path
 
 
-def _known(root: tree.Mapping) -> list[str]:
-    variables = root.by_name.get("vars")
-    names = variables.value.by_name if variables is not None and isinstance(variables.value, tree.Mapping) else ()
-    return [*names, *(f"train.{key}" for key in spec_schema()["properties"]["train"]["properties"])]
+def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
+    """The keys that are worth naming: those of the root, and those one level below."""
+    for key, inner in schema["properties"].items():
+        if key in LATER_TOP_KEYS:
+            continue
+        yield key
+        if inner.get("type") == ["object"]:
+            yield from (f"{key}.{below}" for below in inner.get("properties", ()) if below not in LATER_TRAIN_KEYS)
+
+
+def _ending_in(name: str, known: Iterable[str]) -> str | None:
+    """The key that is called so, one level below the root: ``train.epochs`` for ``epochs``."""
+    return next((key for key in known if key.endswith(f".{name}")), None)
 
 
 def _put(node: tree.Mapping, path: list[str], value: tree.Node, span: Span) -> tree.Mapping:

@@ -6,46 +6,69 @@ and ``if``/``then`` over all ops is slow. That a layer has exactly one op key is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from netspec.core.declare import REGISTRIES, Declaration
+from netspec.syntax.descriptions import EXPECT_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
 
 LANGUAGE_VERSION = 1
 MODIFIERS = ("name", "from", "when", "repeat", "share", "freeze", "init")
 """Keys that may stand beside the op of a layer."""
+
+GROUP = "layers"
+"""The op key of a list of layers that is used as one layer."""
 
 LATER_LAYER_KEYS = ("when", "repeat", "share", "freeze", "init")
 LATER_TOP_KEYS = ("blocks", "include", "extends", "heads", "inputs", "dialect")
 LATER_TRAIN_KEYS = ("augment", "init", "precision", "math", "on_nan")
 """Keys of the language that this version reads but does not act on; each use says so at its position."""
 
-ALIASES = {
-    "linear": "dense",
-    "fullyconnected": "dense",
-    "fc": "dense",
-    "innerproduct": "dense",
-    "convolution": "conv",
-    "batchnormalization": "batch_norm",
-    "bn": "batch_norm",
-    "maxpooling": "max_pool",
-    "averagepooling": "avg_pool",
-    "averagepool": "avg_pool",
-    "globalaveragepooling": "global_avg_pool",
-    "concatenate": "concat",
-    "kernelsize": "kernel",
-    "strides": "stride",
-    "outchannels": "filters",
-    "units": "units",
-    "pad": "padding",
-    "learningrate": "lr",
-    "batchsize": "batch",
-    "dataset": "data",
+TOTALS = ("params", "params_trained", "macs", "flops")
+"""What ``expect:`` may say of the network as a whole."""
+
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "linear": ("dense",),
+    "fullyconnected": ("dense",),
+    "fc": ("dense",),
+    "innerproduct": ("dense",),
+    "convolution": ("conv",),
+    "batchnormalization": ("batch_norm",),
+    "bn": ("batch_norm",),
+    "maxpooling": ("max_pool",),
+    "averagepooling": ("avg_pool",),
+    "averagepool": ("avg_pool",),
+    "globalaveragepooling": ("global_avg_pool",),
+    "globalaveragepool": ("global_avg_pool",),
+    "concatenate": ("concat",),
+    "kernel": ("size",),
+    "size": ("kernel",),
+    "kernelsize": ("kernel", "size"),
+    "poolsize": ("size",),
+    "strides": ("stride",),
+    "units": ("filters",),
+    "numoutput": ("filters", "units"),
+    "outchannels": ("filters",),
+    "outfeatures": ("units",),
+    "features": ("units", "filters"),
+    "filters": ("units",),
+    "pad": ("padding",),
+    "dilationrate": ("dilation",),
+    "usebias": ("bias",),
+    "learningrate": ("lr",),
+    "batchsize": ("batch",),
+    "dataset": ("data",),
+    "architecture": ("layers",),
+    "parameters": ("params",),
+    "inputshape": ("input",),
+    "variables": ("vars",),
 }
-"""What other tools call things, lower case and without underscores."""
+"""What other tools call things, lower case and without underscores; the first that fits the place is meant."""
 
 _EXPRESSION = r"^\$"
 _NAME = r"^[A-Za-z0-9_-]+$"
+_LAYER_LIST: dict[str, Any] = {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}}
 
 
 def or_expression(schema: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +109,10 @@ def declaration_schema(declaration: Declaration) -> dict[str, Any]:
 def _merge_schema(declaration: Declaration) -> dict[str, Any]:
     """A merging op: its attributes, and branches by name or in a list."""
     found = declaration_schema(declaration)
-    branch = {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}}
     found["type"] = ["object", "array", "null"]
     found["title"] = "branches: a mapping of names to lists of layers, or a list of lists"
-    found["additionalProperties"] = branch
-    found["items"] = branch
+    found["additionalProperties"] = _LAYER_LIST
+    found["items"] = _LAYER_LIST
     return found
 
 
@@ -107,6 +129,11 @@ def _named(declarations: Iterable[Declaration]) -> dict[str, Any]:
     }
 
 
+def _described(properties: dict[str, Any], descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """The properties with what editors show beside each key."""
+    return {key: {**schema, "description": descriptions[key]} for key, schema in properties.items()}
+
+
 def _layer() -> dict[str, Any]:
     ops = {d.name: (_merge_schema if d.has("merges") else declaration_schema)(d) for d in REGISTRIES["op"].public()}
     name = {"type": ["string"], "title": "a name of letters, digits, _ and -", "pattern": _NAME}
@@ -121,7 +148,7 @@ def _layer() -> dict[str, Any]:
     return {
         "type": ["string", "object"],
         "title": "a layer: the name of an op, or a mapping with one op key",
-        "properties": {**modifiers, "layers": {}, **ops},
+        "properties": _described({**modifiers, GROUP: _LAYER_LIST}, LAYER_KEYS) | ops,
         "additionalProperties": False,
     }
 
@@ -150,7 +177,7 @@ def _train() -> dict[str, Any]:
     return {
         "type": ["object"],
         "title": "a mapping that says how to train",
-        "properties": properties,
+        "properties": _described(properties, TRAIN_KEYS),
         "additionalProperties": False,
     }
 
@@ -166,7 +193,8 @@ def _rate() -> dict[str, Any]:
 
 def _count(title: str) -> dict[str, Any]:
     limit = {"type": ["integer", "string"], "title": title}
-    mapping = {"properties": {"min": limit, "max": limit}, "additionalProperties": False}
+    bounds = {"min": {**limit, "description": "not less"}, "max": {**limit, "description": "not more"}}
+    mapping = {"properties": bounds, "additionalProperties": False}
     return {**limit, "type": ["integer", "string", "object"], **mapping}
 
 
@@ -180,16 +208,17 @@ def _expect() -> dict[str, Any]:
     properties = {
         "output": shape,
         "shapes": {"type": ["object"], "title": "a mapping of layers to shapes", "additionalProperties": shape},
-        **dict.fromkeys(("params", "params_trained", "macs", "flops"), count),
+        **dict.fromkeys(TOTALS, count),
     }
     return {
         "type": ["object"],
         "title": "a mapping of what must be true",
-        "properties": properties,
+        "properties": _described(properties, EXPECT_KEYS),
         "additionalProperties": False,
     }
 
 
+@cache
 def spec_schema() -> dict[str, Any]:
     """The schema of a whole spec file."""
     text = {"type": ["string"], "title": "a text"}
@@ -219,15 +248,16 @@ def spec_schema() -> dict[str, Any]:
             "maxItems": 4,
             "example": "[32, 32, 3]",
         },
-        "layers": {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}},
+        "layers": _LAYER_LIST,
         "train": _train(),
         "expect": _expect(),
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "netspec",
+        "description": "A network: what goes in, which layers follow, how it is trained, what must be true of it.",
         "type": ["object"],
-        "properties": properties,
+        "properties": _described(properties, TOP_KEYS),
         "required": ["netspec", "input", "layers"],
         "additionalProperties": False,
         "$defs": {"layer": _layer()},

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from itertools import islice
 
 from netspec.core.graph import Value
 
+VISIBLE_LIMIT = 200
+"""Names of one list that are looked through for what a misspelt one may mean."""
 
-@dataclass(slots=True)
+
 class Scope:
     """One list of layers: its path, what enters it, the outputs of its layers so far (``None``: of unknown shape)."""
 
-    path: str
-    input: Value | None
-    outer: Scope | None = None
-    outputs: dict[str, Value | None] = field(default_factory=dict)
-    unnamed: dict[str, int] = field(default_factory=dict)
+    def __init__(self, path: str, input: Value | None, outer: Scope | None = None) -> None:
+        self.path = path
+        self.input = input
+        self.outer = outer
+        self.outputs: dict[str, Value | None] = {}
+        self._unnamed: dict[str, int] = {}
 
     def name(self, op: str) -> str:
         """Name of the next layer of this op that has none: ``conv``, ``conv2``, ... among the unnamed ones."""
         while True:
-            self.unnamed[op] = self.unnamed.get(op, 0) + 1
-            name = op if self.unnamed[op] == 1 else f"{op}{self.unnamed[op]}"
+            self._unnamed[op] = self._unnamed.get(op, 0) + 1
+            name = op if self._unnamed[op] == 1 else f"{op}{self._unnamed[op]}"
             if name not in self.outputs:
                 return name
 
@@ -49,8 +52,9 @@ class Scope:
         return self.outer.look_up(name) if self.outer is not None else None
 
     def visible(self) -> list[str]:
-        """All names that can be seen from here, the nearest first."""
-        return [*self.outputs, *(self.outer.visible() if self.outer else ["input"])]
+        """Names that can be seen from here, the nearest first."""
+        own = list(islice(reversed(self.outputs), VISIBLE_LIMIT))
+        return [*own, *(self.outer.visible() if self.outer else ["input"])]
 
     def absorb(self, inner: Scope, name: str) -> None:
         """Make the layers of ``inner`` reachable as ``name/layer``."""

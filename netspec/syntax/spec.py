@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from netspec.core.graph import Graph, Value
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.model import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(NamedTuple):
     """One thing that ``expect:`` says: of a total, of the output, or of a layer's shape (``subject`` is its path)."""
 
     kind: Literal["total", "output", "shape"]
@@ -23,9 +22,8 @@ class Expectation:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class LayerLine:
-    """A layer as written, in file order: where its line is, and the values it yields (several under ``repeat``)."""
+class LayerLine(NamedTuple):
+    """A layer or group as written: its path, where its op is, and what leaves it; ``None`` is of unknown shape."""
 
     path: str
     span: Span
@@ -34,7 +32,7 @@ class LayerLine:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A spec that was read. ``graph`` is the network's forward graph; layers of unknown shape are not in it."""
+    """A spec that was read. ``graph`` is the network's forward graph; layers that rest on a guess are not in it."""
 
     name: str
     doc: str
@@ -50,3 +48,9 @@ class Spec:
     """The ``--set`` assignments that were applied, as given."""
     vars: Mapping[str, Any] | None = None
     input_span: Span | None = None
+    complete: bool = True
+    """Whether every layer is in the graph, of known shape, so that totals mean something."""
+    guessed: frozenset[Value] = frozenset()
+    """Values whose shape rests on a guess."""
+    cut: frozenset[Value] = frozenset()
+    """Values that some layer reads which is not in the graph."""

@@ -8,22 +8,22 @@ LENGTH_LIMIT = 64
 """Characters of a word that is compared; the comparison takes the product of both lengths."""
 
 
-def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, str] | None = None) -> str | None:
+def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable[str]] | None = None) -> str | None:
     """The candidate closest to ``word``, or None when none is near.
 
     Case, hyphens, underscores and a trailing ``2d`` make no difference: ``MaxPool2D`` finds ``max_pool``. ``aliases``
-    maps words of other tools, lower case and without underscores, to candidates: ``{"linear": "dense"}``. The answer
-    does not depend on the order of the candidates.
+    maps words of other tools, lower case and without underscores, to what may be meant: ``{"linear": ["dense"]}``. The
+    answer does not depend on the order of the candidates.
     """
     if not word or len(word) > LENGTH_LIMIT:
         return None
     known = sorted(set(candidates) - {word})
     plain = _plain(word)
-    alias = (aliases or {}).get(plain)
-    if alias in known:
-        return alias
+    for alias in (aliases or {}).get(plain, ()):
+        if alias in known:
+            return alias
     limit = max(1, len(plain) // 3)
-    best: tuple[int, int, str] | None = None
+    best: tuple[int, bool, int, str] | None = None
     for candidate in known:
         other = _plain(candidate)
         gap = abs(len(other) - len(plain))
@@ -32,10 +32,11 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, str] | N
         # A word of one or two letters is one edit from every other: it must agree in a letter at least.
         if len(plain) <= 2 and not set(plain) & set(other):
             continue
-        rank = (edit_distance(plain, other), gap, candidate)
+        # Hardly anyone errs in the first letter.
+        rank = (edit_distance(plain, other), plain[:1] != other[:1], gap, candidate)
         if rank[0] <= limit and (best is None or rank < best):
             best = rank
-    return best[2] if best else None
+    return best[-1] if best else None
 
 
 def edit_distance(first: str, second: str) -> int:

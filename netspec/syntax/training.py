@@ -10,9 +10,10 @@ from netspec.declarations.recipe import Recipe
 from netspec.declarations.schedules import Constant
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
-from netspec.syntax.schema import LATER_TRAIN_KEYS
+from netspec.syntax.keys import is_guess
+from netspec.syntax.schema import LATER_TRAIN_KEYS, spec_schema
 from netspec.syntax.suggestions import closest
-from netspec.syntax.values import Values
+from netspec.syntax.values import UNKNOWN, Values
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "metrics": "metric"}
@@ -35,56 +36,60 @@ class RecipeExpansion:
         for entry in entries:
             key = entry.name
             spans[key] = entry.value.span
-            if key in LATER_TRAIN_KEYS:
+            if key in LATER_TRAIN_KEYS and not is_guess(entry):
                 self._diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": f"train.{key}"}))
             elif key in _KINDS:
-                found[key] = self._instance(_KINDS[key], entry.value)
+                found[key] = self._instance(_KINDS[key], key, entry.value)
             elif key in _LISTS:
                 items = entry.value.items if isinstance(entry.value, tree.Sequence) else ()
-                found[key] = self._list(key, items)
-            elif key in _NUMBERS and not self._values.violations.has(entry.value):
-                number = self._values.read(entry.value, self._variables)
-                found[key] = number if isinstance(number, int | float) else None
+                found[key] = self._list(_LISTS[key], key, items)
+            elif key in _NUMBERS:
+                found[key] = self._number(key, entry.value)
         kept = {key: value for key, value in found.items() if value is not None}
         if "lr" not in kept and "optimizer" in kept:
             kept["lr"] = Constant(rate=kept["optimizer"].default_rate)
         return Recipe(**kept), spans
 
-    def _list(self, key: str, items: tuple[tree.Node, ...]) -> tuple[Any, ...] | None:
-        made = [self._instance(_LISTS[key], item) for item in items]
+    def _number(self, key: str, node: tree.Node) -> float | None:
+        schema = spec_schema()["properties"]["train"]["properties"][key]
+        number = self._values.checked(node, self._variables, schema, key)
+        if number is UNKNOWN or self._values.is_guess(node):
+            return None
+        return int(number) if "integer" in schema["type"] else float(number)
+
+    def _list(self, kind: str, key: str, items: tuple[tree.Node, ...]) -> tuple[Any, ...] | None:
+        made = [self._instance(kind, f"{key}[{index}]", item) for index, item in enumerate(items)]
         if any(instance is None for instance in made):
             return None
         return tuple((type(m).declaration.name, m) for m in made) if key == "metrics" else tuple(made)
 
-    def _instance(self, kind: str, node: tree.Node) -> Any:
+    def _instance(self, kind: str, key: str, node: tree.Node) -> Any:
         """An instance written like a layer: a bare name, or a mapping of one name to attributes."""
         if self._values.violations.has(node):
             return None
-        if isinstance(node, tree.Scalar) and not isinstance(node.value, str):
-            return Constant(rate=float(node.value)) if isinstance(node.value, int | float) else None
-        key: tree.Scalar
-        value: tree.Node | None
         if isinstance(node, tree.Mapping):
-            key, value = node.entries[0].key, node.entries[0].value
-        elif isinstance(node, tree.Scalar):
-            key, value = node, None
-        else:
-            return None
-        return self._named(kind, key, value)
+            entry = node.entries[0]
+            return self._made(kind, key, entry.name, entry.key.span, entry.value)
+        if isinstance(node, tree.Scalar):
+            rates = ["number"] if kind == "schedule" else []
+            written = self._values.checked(node, self._variables, {**_NAME_OR_RATE, "type": [*rates, "string"]}, key)
+            if isinstance(written, str):
+                return self._made(kind, key, written, node.span, None)
+            if written is not UNKNOWN:
+                return Constant(rate=float(written))
+        return None
 
-    def _named(self, kind: str, key: tree.Scalar, value: tree.Node | None) -> Any:
-        name = str(key.value)
-        if name.startswith("$"):
-            read = self._values.read(key, self._variables)
-            if isinstance(read, int | float) and kind == "schedule":
-                return Constant(rate=float(read))
-            name = read if isinstance(read, str) else name
+    def _made(self, kind: str, key: str, name: str, place: Span, value: tree.Node | None) -> Any:
+        """An instance of the declaration of that name; None where something of it is wrong."""
         declaration = REGISTRIES[kind].get(name)
         if declaration is None:
-            if value is None:  # a key was refused by the schema
+            if value is None:  # an unknown key has been reported with the other keys
                 known = [d.name for d in REGISTRIES[kind].public()]
-                fields = {"what": kind, "choices": known, "found": repr(name), "suggestion": closest(name, known)}
-                self._diagnostics.append(Diagnostic("NS109", key.span, fields))
+                fields = {"what": key, "choices": known, "found": f"'{name}'", "suggestion": closest(name, known)}
+                self._diagnostics.append(Diagnostic("NS109", place, fields))
             return None
-        written = self._values.make(declaration, value, self._variables, key.span)
-        return None if written is None else written.instance
+        written = self._values.make(declaration, value, self._variables, place)
+        return written.instance if written.other is None else None
+
+
+_NAME_OR_RATE = {"title": "a name, or a learning rate of more than 0", "exclusiveMinimum": 0}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
+from netspec.syntax.keys import mend_keys
 from netspec.syntax.scalars import describe
-from netspec.syntax.schema import ALIASES, MODIFIERS, spec_schema
+from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
 
 Path = list[str | int]
+
+_KEYS = "additionalProperties"
+"""The schema's keyword about unknown keys; these have been reported when the keys were mended."""
 
 _BOUNDS = {
     "minimum": "minimum",
@@ -24,23 +27,38 @@ _BOUNDS = {
 """Schema keywords that bound a number, and the field that the wording calls the bound by."""
 
 
-@dataclass(slots=True)
 class Violations:
     """Nodes whose value the schema refuses, by identity, so that the expansion goes on with a guess instead."""
 
-    nodes: set[int] = field(default_factory=set)
+    __slots__ = ("_nodes",)
+
+    def __init__(self) -> None:
+        self._nodes: set[int] = set()
+
+    def add(self, node: tree.Node) -> None:
+        """Note a refused value."""
+        self._nodes.add(id(node))
 
     def has(self, node: tree.Node) -> bool:
         """Whether this value itself is refused."""
-        return id(node) in self.nodes
+        return id(node) in self._nodes
 
     def within(self, node: tree.Node) -> bool:
         """Whether this value or anything in it is refused."""
+        if not self._nodes:
+            return False
         if self.has(node):
             return True
         if isinstance(node, tree.Sequence):
             return any(self.within(item) for item in node.items)
         return isinstance(node, tree.Mapping) and any(self.within(entry.value) for entry in node.entries)
+
+
+class Checked(NamedTuple):
+    """A tree that was validated: with unknown keys mended where they could be guessed, and what was refused."""
+
+    root: tree.Node
+    violations: Violations
 
 
 @lru_cache(maxsize=1)
@@ -50,53 +68,60 @@ def _validator() -> Any:
     return Draft202012Validator(spec_schema())
 
 
-def validate(root: tree.Node, diagnostics: Diagnostics) -> Violations:
+def errors(value: object, schema: Mapping[str, Any]) -> Iterator[Any]:
+    """What jsonschema has against a plain value under a part of the schema."""
+    found: Iterator[Any] = _validator().evolve(schema=schema).iter_errors(value)
+    return found
+
+
+def validate(root: tree.Node, diagnostics: Diagnostics) -> Checked:
     """Report everything the schema refuses in the tree."""
+    root = mend_keys(root, spec_schema(), lambda value, schema: not any(errors(value, schema)), diagnostics)
     violations = Violations()
     reported: set[tuple[int, str]] = set()
-    for error in _validator().iter_errors(tree.to_plain(root)):
+    refused = [error for error in _validator().iter_errors(tree.to_plain(root)) if error.validator != _KEYS]
+    paths = {tuple(error.absolute_path) for error in refused}
+    for error in refused:
+        path = tuple(error.absolute_path)
+        if path and isinstance(path[-1], int) and path[:-1] in paths:
+            continue  # an item of a list that is refused as a whole
         found = tree.find(root, error.absolute_path)
         assert found is not None  # the path comes from this very tree
-        node, kind = found.node, "value" if error.validator not in _REPORTS else error.validator
+        node, kind = found.node, "missing" if error.validator == "required" else "value"
         if (id(node), kind) in reported:
             continue
         reported.add((id(node), kind))
-        diagnostics.extend(_REPORTS.get(error.validator, wrong_value)(error, node))
-        if kind == "value":
-            violations.nodes.add(id(node))
-    return violations
+        if kind == "missing":
+            diagnostics.extend(_missing_keys(error, node))
+        else:
+            diagnostics.extend(wrong_value(error, node))
+            violations.add(node)
+    return Checked(root, violations)
 
 
 def wrong_value(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
     """A value of the wrong type, not among the choices, or out of bounds."""
     schema = error.schema
     fields: dict[str, object] = {"what": _subject(list(error.absolute_path)), "found": describe(error.instance)}
+    guess = closest_choice(error.instance, schema)
     if error.validator in _BOUNDS and isinstance(error.instance, int | float):
         fields |= {name: schema[keyword] for keyword, name in _BOUNDS.items() if keyword in schema}
         fields["found"] = error.instance
         yield Diagnostic("NS109", node.span, fields)
-    elif "choices" in schema and isinstance(error.instance, str):
-        fields |= {"choices": schema["choices"], "suggestion": closest(error.instance, schema["choices"])}
-        yield Diagnostic("NS109", node.span, fields)
+    elif guess is not None or (
+        isinstance(error.instance, str) and "choices" in schema and schema["type"] == ["string"]
+    ):
+        yield Diagnostic("NS109", node.span, fields | {"choices": schema["choices"], "suggestion": guess})
     else:
+        if error.validator in ("minProperties", "maxProperties"):
+            names = " and ".join(error.instance)
+            fields["found"] = f"several: {names}" if names else "an empty mapping"
         yield Diagnostic("NS102", node.span, fields | {"expected": schema.get("title", "something else")})
 
 
-def _unknown_keys(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
-    known = error.schema["properties"]
-    is_layer = "conv" in known
-    assert isinstance(node, tree.Mapping)
-    candidates = known if not is_layer or len(node.entries) > 1 else [k for k in known if k not in MODIFIERS]
-    for entry in node.entries:
-        if entry.name in known:
-            continue
-        suggestion = closest(entry.name, candidates, ALIASES)
-        if is_layer and suggestion not in MODIFIERS:
-            yield Diagnostic("NS104", entry.key.span, {"name": entry.name, "suggestion": suggestion})
-        else:
-            path = list(error.absolute_path)
-            fields = {"key": entry.name, "suggestion": suggestion, "known": sorted(known), "where": _where(path)}
-            yield Diagnostic("NS101", entry.key.span, fields)
+def closest_choice(value: object, schema: Mapping[str, Any]) -> str | None:
+    """The word of the schema that a misspelt one most likely stands for."""
+    return closest(value, schema["choices"]) if isinstance(value, str) and "choices" in schema else None
 
 
 def _missing_keys(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
@@ -113,12 +138,6 @@ def _missing_keys(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
 def missing_key(key: str, schema: Mapping[str, Any], where: str, span: Span) -> Diagnostic:
     """What to say of a key that must be there and is not."""
     return Diagnostic("NS103", span, {"key": key, "where": where, "example": schema.get("example")})
-
-
-_REPORTS: Mapping[str, Callable[[Any, tree.Node], Iterator[Diagnostic]]] = {
-    "additionalProperties": _unknown_keys,
-    "required": _missing_keys,
-}
 
 
 def _where(path: Path) -> str | None:

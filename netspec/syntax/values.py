@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.core.attributes import Attribute
 from netspec.core.declare import Declaration
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
-from netspec.syntax.evaluation import FAILED, UNKNOWN, evaluate
+from netspec.syntax.evaluation import FAILED, UNKNOWN, evaluate, mend_names
 from netspec.syntax.expressions import is_expression, parse_expression, plain_text
 from netspec.syntax.expressions import names as expression_names
-from netspec.syntax.validate import Violations, missing_key, wrong_value
+from netspec.syntax.keys import is_guess
+from netspec.syntax.validate import Violations, closest_choice, missing_key, wrong_value
+from netspec.syntax.validate import errors as schema_errors
 
 __all__ = ["UNKNOWN", "Values", "Written"]
 
+_WHOLE = "use //, floor, ceil or round"
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """An instance of a declaration with the span of each attribute that was written."""
+
+class Written(NamedTuple):
+    """An instance of a declaration with the span of each attribute that was written.
+
+    ``other`` is None where all is as written. Where an attribute had to be guessed, it is the same with other guesses.
+    """
 
     instance: Any
     spans: Mapping[str, Span]
+    other: Any = None
 
 
-@dataclass(slots=True)
 class Values:
     """Reads values in a scope of names; what is wrong goes to ``diagnostics``."""
 
-    violations: Violations
-    diagnostics: Diagnostics
-    used: set[str]
-    """Names of variables that some expression read."""
+    def __init__(self, violations: Violations, diagnostics: Diagnostics) -> None:
+        self.violations = violations
+        self.diagnostics = diagnostics
+        self.used: set[str] = set()
+        """Names of variables that some expression read."""
+        self.guessed: set[str] = set()
+        """Names of variables whose value rests on a guess."""
+        self._guesses: set[int] = set()  # nodes, by identity, whose value rests on one
+
+    def is_guess(self, node: tree.Node) -> bool:
+        """Whether the value that was read at the node rests on a guess."""
+        if isinstance(node, tree.Sequence):
+            return any(map(self.is_guess, node.items))
+        return id(node) in self._guesses
 
     def read(self, node: tree.Node, names: Mapping[str, Any]) -> Any:
         """The plain value of a node with its expressions worked out; ``UNKNOWN`` if any part is."""
@@ -45,79 +60,109 @@ class Values:
             return UNKNOWN if any(value is UNKNOWN for value in found.values()) else found
         if not is_expression(node):
             return plain_text(node.value) if isinstance(node.value, str) else node.value
+        return self._expression(node, names)
+
+    def _expression(self, node: tree.Scalar, names: Mapping[str, Any]) -> Any:
         parsed = parse_expression(node, self.diagnostics)
         if parsed is None:
             return UNKNOWN
-        self.used.update(expression_names(parsed))
+        wanted = expression_names(parsed)
+        self.used.update(wanted)
+        if not self.guessed.isdisjoint(wanted):
+            self._guesses.add(id(node))
+        if not names.keys() >= set(wanted):
+            guesses = mend_names(parsed, names, self.diagnostics)
+            self.used.update(guesses.values())
+            self._guesses.add(id(node))
+            names = {**names, **{wrong: names[right] for wrong, right in guesses.items()}}
+            if not names.keys() >= set(wanted):
+                return UNKNOWN
         value = evaluate(parsed, names, self.diagnostics)
         return UNKNOWN if value is FAILED else value
 
-    def attribute(self, attribute: Attribute, node: tree.Node, names: Mapping[str, Any]) -> Any:
-        """The Python value of an attribute; ``UNKNOWN`` where it was refused or cannot be known."""
+    def checked(self, node: tree.Node, names: Mapping[str, Any], schema: Mapping[str, Any], what: str) -> Any:
+        """The plain value of a node under ``schema``; ``UNKNOWN`` where it was refused or cannot be known."""
         if self.violations.within(node):
             return UNKNOWN
         value = self.read(node, names)
-        if value is UNKNOWN or (_holds_expression(node) and not self._allowed(attribute, node, value)):
+        # What was written plainly has been checked by the schema; what an expression comes to has not.
+        if value is UNKNOWN or (_holds_expression(node) and not self._allowed(schema, what, node, value)):
             return UNKNOWN
-        return attribute.python(value)
+        return value
 
-    def _allowed(self, attribute: Attribute, node: tree.Node, value: Any) -> bool:
-        """Check what an expression came to; what was written plainly has been checked by the schema."""
-        from jsonschema import Draft202012Validator
-
-        schema = attribute.schema()
-        error = next(Draft202012Validator(schema).iter_errors(value), None)
+    def _allowed(self, schema: Mapping[str, Any], what: str, node: tree.Node, value: Any) -> bool:
+        error = next(schema_errors(value, schema), None)
         if error is None:
             return True
-        if isinstance(value, float) and not value.is_integer() and "integer" in schema["type"]:
-            fields = {"what": attribute.name, "expected": schema["title"], "result": value, "advice": _WHOLE}
+        found = error.instance
+        if isinstance(found, float) and not found.is_integer() and "integer" in error.schema["type"]:
+            fields = {"what": what, "expected": error.schema["title"], "result": found, "advice": _WHOLE}
             self.diagnostics.append(Diagnostic("NS108", node.span, fields))
         else:
-            error.path.appendleft(attribute.name)
-            self.diagnostics.extend(wrong_value(error, node))
+            place = tree.find(node, error.absolute_path)
+            error.path.appendleft(what)
+            self.diagnostics.extend(wrong_value(error, node if place is None else place.node))
         return False
 
-    def make(
-        self, declaration: Declaration, node: tree.Node | None, names: Mapping[str, Any], place: Span
-    ) -> Written | None:
-        """An instance of the declaration from what stands behind its key; ``None`` if a required value is unknown.
+    def make(self, declaration: Declaration, node: tree.Node | None, names: Mapping[str, Any], place: Span) -> Written:
+        """An instance of the declaration from what stands behind its key.
 
-        ``place`` is where to say that one is missing. A refused optional value falls back to its default, so that
-        the walk can go on.
+        ``place`` is where to say that a required attribute is missing. Where a value is refused or unknown, the closest
+        choice, the default or a stand-in takes its place, and another one in ``other``.
         """
-        values: dict[str, Any] = {}
-        spans: dict[str, Span] = {}
+        first: dict[str, Any] = {}
+        second: dict[str, Any] = {}
         given = _given(declaration, node)
         for attribute in declaration.attributes:
-            if attribute.name not in given:
-                if attribute.required and not isinstance(node, tree.Mapping):  # of a mapping the schema said it
+            entry = given.get(attribute.name)
+            if entry is not None:
+                value = self._attribute(attribute, entry.value, names)
+                if value is not UNKNOWN and not self.is_guess(entry.value) and not is_guess(entry):
+                    first[attribute.name] = value
+                    continue
+            elif attribute.required:
+                value = UNKNOWN
+                if not isinstance(node, tree.Mapping):  # of a mapping the schema said it
                     where = f"'{declaration.name}'"
                     self.diagnostics.append(missing_key(attribute.name, attribute.schema(), where, place))
+            else:
                 continue
-            written = given[attribute.name]
-            spans[attribute.name] = written.span
-            value = self.attribute(attribute, written, names)
-            if value is not UNKNOWN:
-                values[attribute.name] = value
-        if any(a.required and a.name not in values for a in declaration.attributes):
-            return None
-        return Written(declaration.make(**values), spans)
+            first[attribute.name], second[attribute.name] = _guesses(attribute, value, entry)
+        spans = {name: entry.value.span for name, entry in given.items()}
+        return Written(declaration.make(**first), spans, declaration.make(**{**first, **second}) if second else None)
+
+    def _attribute(self, attribute: Attribute, node: tree.Node, names: Mapping[str, Any]) -> Any:
+        """The Python value of an attribute; ``UNKNOWN`` where it was refused or cannot be known."""
+        if not self.violations.within(node) and not _holds_expression(node):
+            return attribute.python(self.read(node, names))
+        value = self.checked(node, names, attribute.schema(), attribute.name)
+        return value if value is UNKNOWN else attribute.python(value)
 
 
-_WHOLE = "use //, floor, ceil or round"
+def _guesses(attribute: Attribute, value: Any, entry: tree.Entry | None) -> tuple[Any, Any]:
+    """Two guesses at an attribute: the value if there is one, the closest choice or a stand-in; and another."""
+    from netspec.syntax.guesses import another, stand_in
+
+    if value is UNKNOWN:
+        written = entry.value.value if entry is not None and isinstance(entry.value, tree.Scalar) else None
+        value = closest_choice(written, attribute.schema()) or stand_in(attribute)
+    return value, another(attribute, value)
 
 
-def _given(declaration: Declaration, node: tree.Node | None) -> dict[str, tree.Node]:
-    """Attribute values as written: by name, or the main one alone."""
+def _given(declaration: Declaration, node: tree.Node | None) -> Mapping[str, tree.Entry]:
+    """Attributes as written: by name, or the main one alone."""
     if node is None or (isinstance(node, tree.Scalar) and node.value is None):
         return {}
     if isinstance(node, tree.Mapping):
-        return {e.name: e.value for e in node.entries if declaration.attribute(e.name) is not None}
-    return {declaration.main: node} if declaration.main is not None else {}
+        return {e.name: e for e in node.entries if declaration.attribute(e.name) is not None}
+    if declaration.main is None:
+        return {}
+    key = tree.Scalar(declaration.main, node.span, declaration.main, "plain")
+    return {declaration.main: tree.Entry(declaration.main, key, node)}
 
 
 def _holds_expression(node: tree.Node) -> bool:
     """Whether any scalar of the value is an expression."""
     if isinstance(node, tree.Sequence):
-        return any(_holds_expression(item) for item in node.items)
+        return any(map(_holds_expression, node.items))
     return is_expression(node)

@@ -89,6 +89,7 @@ NETWORK: dict[str, Entry] = {
             "expected {what} to be at most {maximum}, but it is {found}",
             "expected {what} to be {expected}, but it is {found}",
         ),
+        "did you mean '{suggestion}'?",
     ),
     "NS210": Entry(
         "error",
@@ -99,8 +100,11 @@ NETWORK: dict[str, Entry] = {
     "NS211": Entry(
         "error",
         "branches or from",
-        "'{layer}' merges its branches or the layers that 'from' names, but has {given}",
-        "write either branches, or 'from: [a, b]' beside the bare op",
+        (
+            "'{layer}' takes one input, but 'from' names {count}",
+            "'{layer}' merges its branches or the layers that 'from' names, but has {given}",
+        ),
+        "only merges such as add and concat take several: write branches, or 'from: [a, b]' beside the bare op",
     ),
     "NS212": Entry(
         "error",
@@ -153,7 +157,7 @@ NETWORK: dict[str, Entry] = {
     "NS306": Entry(
         "warning",
         "columns lost to the floor",
-        "'{layer}' never reads the last {lost} of {total} along the {axis}: only the whole part is kept",
+        "'{layer}' never reads {lost}: only the whole part is kept",
         ("{advice}", "pad the input, or change the stride so that it divides"),
     ),
     "NS307": Entry(

@@ -131,9 +131,11 @@ READING: dict[str, Entry] = {
         (
             "'{what}' must be one of {choices}, but is {found}",
             "'{what}' must lie between {minimum} and {maximum}, but is {found}",
+            "'{what}' must be at least {minimum} and less than {below}, but is {found}",
+            "'{what}' must be greater than {above} and at most {maximum}, but is {found}",
+            "'{what}' must be greater than {above} and less than {below}, but is {found}",
             "'{what}' must be at least {minimum}, but is {found}",
             "'{what}' must be at most {maximum}, but is {found}",
-            "'{what}' must be greater than {above} and less than {below}, but is {found}",
             "'{what}' must be greater than {above}, but is {found}",
             "'{what}' must be less than {below}, but is {found}",
         ),
@@ -158,7 +160,7 @@ READING: dict[str, Entry] = {
         "error",
         "unknown target of --set",
         "--set: there is no var or key '{target}'",
-        ("did you mean '{suggestion}'?", "vars of this spec: {known}", "name a var, or a key with dots: train.epochs"),
+        ("did you mean '{suggestion}'?", "vars and keys that can be set: {known}"),
     ),
     "NS113": Entry(
         "error",
@@ -188,5 +190,11 @@ READING: dict[str, Entry] = {
         "unused var",
         "the var '{name}' is never used",
         "remove it, or write ${name} where it is meant",
+    ),
+    "NS118": Entry(
+        "error",
+        "key at the wrong depth",
+        "indented {depth} '{op}': {keys}",
+        "attributes of an op stand inside its mapping; name, from and the like stand beside the op",
     ),
 }

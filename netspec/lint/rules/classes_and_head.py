@@ -34,12 +34,14 @@ from netspec.lint.engine import Facts, rule
 
 @rule("NS501")
 def check(facts: Facts) -> Iterator[Diagnostic]:
-    """A finding at the last layer with parameters."""
+    """A finding at the last layer with parameters on the way to the head."""
     data, head = facts.spec.recipe.data, facts.graph.heads.get("main")
     classes = getattr(data, "classes", None)
-    if head is None or classes is None or head.type.channels == classes:
+    if head is None or head in facts.spec.guessed or classes is None or head.type.channels == classes:
         return
-    node = next((n for n in reversed(facts.graph.nodes) if n.parameters and n.where is not None), None)
+    node = facts.producers.get(head)
+    while node is not None and not node.parameters:
+        node = facts.producers.get(node.data[0])
     if node is None:
         return
     fields = {

@@ -23,29 +23,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netspec.core import formulas
+from netspec.core.graph import Node
 from netspec.declarations.ops.merge import AXES
 from netspec.diagnostics import Diagnostic
-from netspec.lint.engine import Facts, rule
+from netspec.lint.engine import Facts, layers, rule
 
 
 @rule("NS306")
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the stride, or at the layer where it has none."""
-    for node in facts.graph.nodes:
-        if not node.op.has("geometry") or node.where is None or getattr(node.attrs, "round", "floor") == "ceil":
+    for node in layers(facts):
+        if not node.op.has("geometry") or getattr(node.attrs, "round", "floor") == "ceil" or not facts.sized(node):
             continue
-        x = node.data[0].type
-        window = node.attrs.geometry(x)
-        after = node.attrs.padding_after(x)
+        sides = node.data[0].type.spatial
         lost = [
-            formulas.columns_left_over(n, k, s, before + behind, d) - behind
-            for n, k, s, before, behind, d in zip(
-                x.spatial, window.size, window.stride, window.before, after, window.dilation, strict=True
-            )
+            f"the last {cells} of {side} along the {axis}"
+            for cells, side, axis in zip(_cells_lost(node), sides, AXES[len(sides)], strict=True)
+            if cells > 0
         ]
-        for axis, cells in enumerate(lost):
-            if cells > 0:
-                name = (*AXES[len(x.spatial)],)[axis]
-                fields = {"layer": node.path, "lost": cells, "total": x.spatial[axis], "axis": name}
-                yield Diagnostic("NS306", facts.place(node, "stride"), fields)
-                break
+        if lost:
+            fields = {"layer": node.path, "lost": " and ".join(lost)}
+            yield Diagnostic("NS306", facts.place(node, "stride"), fields)
+
+
+def _cells_lost(node: Node) -> list[int]:
+    """Cells of the input behind the last window, per axis; what lies in the padding does not count."""
+    x = node.data[0].type
+    window, after = node.attrs.geometry(x), node.attrs.padding_after(x)
+    axes = zip(x.spatial, window.size, window.stride, window.before, after, window.dilation, strict=True)
+    return [formulas.columns_left_over(n, k, s, before + behind, d) - behind for n, k, s, before, behind, d in axes]

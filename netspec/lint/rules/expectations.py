@@ -34,19 +34,19 @@ from netspec.syntax.spec import Expectation
 
 @rule("NS209")
 def check(facts: Facts) -> Iterator[Diagnostic]:
-    """A finding at each expectation that does not hold; silent while parts of the network are unknown."""
-    if not facts.complete:
-        return
+    """A finding at each expectation that does not hold; silent on what is unknown or guessed after a mistake."""
     for expected in facts.spec.expectations:
         fields = _total(facts, expected) if expected.kind == "total" else _shape(facts, expected)
         if fields is not None:
             yield Diagnostic("NS209", expected.span, {"what": expected.subject, **fields})
 
 
-def _total(facts: Facts, expected: Expectation) -> dict[str, str] | None:
+def _total(facts: Facts, expected: Expectation) -> dict[str, object] | None:
+    if not facts.spec.complete:
+        return None
     actual = getattr(facts.cost, expected.subject)
     low, high = expected.minimum, expected.maximum
-    found = {"found": f"{actual:,}"}
+    found: dict[str, object] = {"found": f"{actual:,}"}
     if low is not None and low == high:
         return None if actual == low else found | {"expected": f"{low:,}"}
     if low is not None and actual < low:
@@ -54,12 +54,17 @@ def _total(facts: Facts, expected: Expectation) -> dict[str, str] | None:
     return found | {"maximum": f"{high:,}"} if high is not None and actual > high else None
 
 
-def _shape(facts: Facts, expected: Expectation) -> dict[str, str] | None:
+def _shape(facts: Facts, expected: Expectation) -> dict[str, object] | None:
     assert expected.shape is not None
-    if expected.kind == "output":
-        value = facts.graph.heads.get(expected.subject)
-    else:
-        value = next((line.output for line in facts.spec.layers if line.path == expected.subject), None)
-    actual = times(value.type.shape) if value is not None else "not a layer of this network"
     wanted = times(expected.shape)
-    return None if actual == wanted else {"expected": wanted, "found": actual}
+    if expected.kind == "shape" and expected.subject not in facts.lines:
+        from netspec.syntax.suggestions import closest
+
+        guess = closest(expected.subject, facts.lines)
+        if guess is None and not facts.spec.complete:
+            return None  # it may be a layer that could not be read
+        return {"expected": wanted, "found": "not a layer of this network", "suggestion": guess}
+    value = facts.graph.heads.get(expected.subject) if expected.kind == "output" else facts.lines[expected.subject]
+    if value is None or value in facts.spec.guessed or value.type.shape == expected.shape:
+        return None
+    return {"expected": wanted, "found": times(value.type.shape)}

@@ -24,14 +24,14 @@ from collections.abc import Iterator
 
 from netspec.core import formulas
 from netspec.diagnostics import Diagnostic
-from netspec.lint.engine import Facts, rule
+from netspec.lint.engine import Facts, layers, rule
 
 
 @rule("NS307")
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the stride."""
-    for node in facts.graph.nodes:
-        if not node.op.has("geometry") or node.where is None:
+    for node in layers(facts):
+        if not node.op.has("geometry"):
             continue
         window = node.attrs.geometry(node.data[0].type)
         spans = [formulas.window_span(k, d) for k, d in zip(window.size, window.dilation, strict=True)]

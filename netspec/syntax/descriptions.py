@@ -1,0 +1,58 @@
+"""What editors and the documentation say of the keys that belong to the language and not to a declaration."""
+
+from __future__ import annotations
+
+TOP_KEYS = {
+    "netspec": "Version of the language.",
+    "name": "What the network is called.",
+    "doc": "What it is, in a sentence.",
+    "vars": "Names for values; $name stands for one, and --set gives it another value.",
+    "dialect": "Which framework's defaults hold where frameworks differ.",
+    "include": "Files whose blocks can be used.",
+    "extends": "The spec that this one changes.",
+    "input": "Shape of what goes in, channels last: [height, width, channels]. The batch is no part of it.",
+    "inputs": "Shapes of several inputs, by name.",
+    "blocks": "Layer lists with arguments; a block is used like an op.",
+    "layers": "The layers in their order; each takes the output of the one before it.",
+    "heads": "Outputs by name, where there is more than one.",
+    "train": "How the network is trained.",
+    "expect": "What must be true of the network; lint checks it.",
+}
+
+LAYER_KEYS = {
+    "name": "What the layer is called, unique in its list.",
+    "from": "The earlier layer whose output is taken instead of that of the layer before; a merge takes several.",
+    "when": "Whether the layer is there.",
+    "repeat": "How many copies follow one another.",
+    "share": "The earlier layer whose parameters are used.",
+    "freeze": "Whether training leaves the parameters as they are.",
+    "init": "How the parameters start.",
+    "layers": "A list of layers that is used as one.",
+}
+
+TRAIN_KEYS = {
+    "data": "What is learnt from.",
+    "validation": "Share of the training part that is kept aside, to see what was learnt.",
+    "preprocess": "What is done to each sample before it goes in.",
+    "augment": "What is done at random to training samples.",
+    "loss": "What is made small.",
+    "metrics": "What is measured beside the loss.",
+    "optimizer": "How a step changes the parameters.",
+    "lr": "Learning rate: how far a step goes.",
+    "epochs": "How often each sample of the training part is seen.",
+    "batch": "Samples of a step.",
+    "seed": "What all that is random follows from.",
+    "init": "Weights to start from.",
+    "precision": "The numbers that are computed with.",
+    "math": "Whether sums may be taken in any order.",
+    "on_nan": "What happens at a loss that is not finite.",
+}
+
+EXPECT_KEYS = {
+    "output": "Shape of the output.",
+    "shapes": "Shapes of layers, by their path.",
+    "params": "All stored numbers, moving statistics too.",
+    "params_trained": "The numbers that training moves.",
+    "macs": "Multiply-accumulates of convolutions and dense layers, for one sample.",
+    "flops": "Twice the multiply-accumulates.",
+}
