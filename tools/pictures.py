@@ -5,6 +5,7 @@ python tools/pictures.py
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -30,7 +31,7 @@ def run(*arguments: str) -> str:
 
 def picture(name: str, command: str, output: str) -> None:
     """A terminal with the command and what it printed."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w", encoding="utf-8"))
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text(f"$ {command}", style="bold"))
     console.print(Text.from_ansi(output.rstrip()))
     drawn = console.export_svg(title="netspec", unique_id=name)
