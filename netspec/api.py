@@ -96,9 +96,9 @@ class Spec:
     ) -> Model:
         """A model with freshly drawn weights.
 
-        ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are the
-        spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the model
-        cannot be trained and takes less memory. A RunError if the backend cannot be used.
+        ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are
+        the spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the
+        model cannot be trained and takes less memory. A RunError if the backend cannot be used.
         """
         if mode not in ("train", "infer"):
             raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")
