@@ -29,7 +29,7 @@ from netspec.training.runtime import Runtime
 from netspec.training.threads import available_threads
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
-__all__ = ["InputError", "Model", "Spec", "Weights", "compile_spec", "load"]
+__all__ = ["InputError", "Model", "Spec", "Weights", "load"]
 
 ZOO = "zoo:"
 
@@ -94,30 +94,18 @@ class Spec:
         threads: int | None = None,
         seed: int | None = None,
     ) -> Model:
-        """See :func:`compile_spec`."""
-        return compile_spec(self.read, batch, backend, mode, threads, seed)
+        """A model with freshly drawn weights.
 
-
-def compile_spec(
-    spec: ReadSpec,
-    batch: int | None = None,
-    backend: str | Backend = "numba",
-    mode: Literal["train", "infer"] = "train",
-    threads: int | None = None,
-    seed: int | None = None,
-) -> Model:
-    """A model with freshly drawn weights.
-
-    ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are the
-    spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the model
-    cannot be trained and takes less memory. A RunError if the backend cannot be used.
-    """
-    if mode not in ("train", "infer"):
-        raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")
-    size = spec.recipe.batch if batch is None else batch
-    count = available_threads() if threads is None else threads
-    if size < 1 or count < 1:
-        raise InputError(f"batch and threads must be at least 1, but are {size} and {count}")
-    recipe = spec.recipe if seed is None else replace(spec.recipe, seed=seed)
-    machine = find_backend(backend) if isinstance(backend, str) else backend
-    return Model(Runtime(spec.graph, recipe, machine, size, count, mode == "train"))
+        ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are
+        the spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the
+        model cannot be trained and takes less memory. A RunError if the backend cannot be used.
+        """
+        if mode not in ("train", "infer"):
+            raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")
+        size = self.recipe.batch if batch is None else batch
+        count = available_threads() if threads is None else threads
+        if size < 1 or count < 1:
+            raise InputError(f"batch and threads must be at least 1, but are {size} and {count}")
+        recipe = self.recipe if seed is None else replace(self.recipe, seed=seed)
+        machine = find_backend(backend) if isinstance(backend, str) else backend
+        return Model(Runtime(self.graph, recipe, machine, size, count, mode == "train"))

@@ -20,6 +20,21 @@ _STRIDE_DOC = "step of the window; without it the size, so that windows tile"
 _ROUND_DOC = "whether a last window that is only partly filled is dropped (floor) or kept (ceil)"
 
 
+def _resolved(pool: MaxPool | AvgPool, x: TensorType) -> tuple[WindowGeometry, tuple[int, ...]]:
+    sliding = Sliding(pool.size, pool.stride or pool.size, 1, pool.padding, "size", pool.round == "ceil")
+    return resolve(sliding, x)
+
+
+def _geometry(self: MaxPool | AvgPool, x: TensorType) -> WindowGeometry:
+    """The window over the axes of ``x``."""
+    return _resolved(self, x)[0]
+
+
+def _padding_after(self: MaxPool | AvgPool, x: TensorType) -> tuple[int, ...]:
+    """Cells of padding behind each axis of ``x``."""
+    return _resolved(self, x)[1]
+
+
 def _explain(attrs: MaxPool | AvgPool, x: TensorType) -> Iterator[Formula]:
     window, after = attrs.geometry(x), attrs.padding_after(x)
     brackets = "⌊⌋" if attrs.round == "floor" else "⌈⌉"
@@ -41,16 +56,8 @@ class MaxPool:
     padding: Padding = attr(default="valid", doc="cells added around the input; they never win")
     round: str = attr(default="floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
 
-    def _sliding(self) -> Sliding:
-        return Sliding(self.size, self.stride or self.size, 1, self.padding, "size", self.round == "ceil")
-
-    def geometry(self, x: TensorType) -> WindowGeometry:
-        """The window over the axes of ``x``."""
-        return resolve(self._sliding(), x)[0]
-
-    def padding_after(self, x: TensorType) -> tuple[int, ...]:
-        """Cells of padding behind each axis of ``x``."""
-        return resolve(self._sliding(), x)[1]
+    geometry = _geometry
+    padding_after = _padding_after
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         geometry = self.geometry(x)
@@ -85,16 +92,8 @@ class AvgPool:
     round: str = attr(default="floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
     count_padding: bool = attr(default=False, doc="whether padding counts in the divisor")
 
-    def _sliding(self) -> Sliding:
-        return Sliding(self.size, self.stride or self.size, 1, self.padding, "size", self.round == "ceil")
-
-    def geometry(self, x: TensorType) -> WindowGeometry:
-        """The window over the axes of ``x``."""
-        return resolve(self._sliding(), x)[0]
-
-    def padding_after(self, x: TensorType) -> tuple[int, ...]:
-        """Cells of padding behind each axis of ``x``."""
-        return resolve(self._sliding(), x)[1]
+    geometry = _geometry
+    padding_after = _padding_after
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, shape=(*self.geometry(x).output, x.channels), dtype="float32", block=None)
