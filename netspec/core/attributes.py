@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Window = int | tuple[int, ...]
 """One number, or one number per spatial axis."""
@@ -53,8 +53,7 @@ class Attribute:
         return KINDS[self.kind].python(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of attribute: its schema under given limits, and its conversion.
 
     A schema lists its types and puts the limits of each beside one another, never in ``anyOf``: JSON Schema applies a
@@ -65,8 +64,7 @@ class Kind:
     python: Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Unbound:
+class _Unbound(NamedTuple):
     """What ``attr`` leaves in the class body until ``declare`` learns name and kind."""
 
     default: Any

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 Number = float | int
 
@@ -284,8 +284,7 @@ def evaluate(expression: Expression, values: Mapping[str, Any], numpy_module: An
     return known[expression]
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """How a language writes operations, each a format string over its operands, and constants.
 
     Operands are always names, so that templates need no parentheses around them.
@@ -295,8 +294,7 @@ class Dialect:
     constant: Callable[[float], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """Source text: assignments ``(name, text)`` in the order to be run, and the name of each result."""
 
     assignments: tuple[tuple[str, str], ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from netspec.core.declare import Declaration, declaration_of
 from netspec.core.types import TensorType
@@ -82,8 +82,7 @@ class Node:
         return f"{outs} = {self.attrs!r} {ins}"
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(NamedTuple):
     """A parameter an op asks for: its logical shape, how it starts, whether training moves it."""
 
     shape: tuple[int, ...]

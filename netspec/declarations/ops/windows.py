@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.core import formulas
 from netspec.core.attributes import Padding, Window
@@ -11,8 +11,7 @@ from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 
 
-@dataclass(frozen=True, slots=True)
-class Sliding:
+class Sliding(NamedTuple):
     """A window as written: sides, step, spread, padding; ``name`` is the attribute that holds the sides."""
 
     size: Window
