@@ -13,6 +13,7 @@ from typing import Any
 from netspec.core.declare import REGISTRIES
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
+from netspec.syntax.expressions import is_expression
 from netspec.syntax.schema import ALIASES, MODIFIERS
 from netspec.syntax.suggestions import closest
 
@@ -131,7 +132,9 @@ class _Mender:
         """A layer without a known op: the first stranger is taken for the op."""
         entry = node.by_name[strangers[0]]
         guess = closest(entry.name, self._ops, ALIASES) or closest(entry.name, self._blocks)
-        if not entry.name.startswith("$"):
+        if is_expression(entry.key):
+            self._report("NS113", entry.key.span, {"feature": "an op named by an expression"})
+        else:
             fields = {"name": entry.name, "suggestion": guess, "blocks": sorted(self._blocks) or None}
             self._report("NS104", entry.key.span, fields)
         renamed = _mapping(node, (e._replace(name=guess or e.name) if e is entry else e for e in node.entries))

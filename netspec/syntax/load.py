@@ -156,6 +156,10 @@ def _names_in_expressions(node: tree.Node) -> Iterator[str]:
     if isinstance(node, tree.Scalar):
         if is_expression(node):
             yield from _NAME.findall(str(node.value))
+    elif isinstance(node, tree.Sequence):
+        for item in node.items:
+            yield from _names_in_expressions(item)
     else:
-        for inner in node.items if isinstance(node, tree.Sequence) else [entry.value for entry in node.entries]:
-            yield from _names_in_expressions(inner)
+        for entry in node.entries:
+            yield from _names_in_expressions(entry.key)
+            yield from _names_in_expressions(entry.value)

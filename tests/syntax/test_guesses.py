@@ -28,6 +28,8 @@ TAIL = "- relu\n- conv: {filters: 16, kernel: 5}\n- relu\n- flatten\n- dense: 12
         ("- Conv2D: {filters: 6, kernel: 5}", "NS104", "Conv2D"),
         ("- rleu", "NS104", "rleu"),
         ("- transmogrify: {by: 3}", "NS104", "transmogrify"),
+        ("- $act", "NS113", "$act"),
+        ("- $pool: {size: 2}", "NS113", "$pool"),
         ("- conv: {filters: six, kernel: 5}", "NS102", "six"),
         ("- conv: {filters: 6.5, kernel: 5}", "NS102", "6.5"),
         ("- conv: {filters: -6, kernel: 5}", "NS109", "-6"),
