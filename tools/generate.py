@@ -19,7 +19,20 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 Producer = Callable[[], str]
 
-GENERATED: dict[str, Producer] = {}
+
+def spec_schema_text() -> str:
+    """The JSON Schema of a spec, without what plug-ins on this machine would add."""
+    from netspec.declarations import use_plugins
+    from netspec.syntax.schema import schema_text
+
+    use_plugins(False)
+    try:
+        return schema_text()
+    finally:
+        use_plugins(True)
+
+
+GENERATED: dict[str, Producer] = {"docs/netspec.schema.json": spec_schema_text}
 """Path below the repository -> the function that returns the file's text."""
 
 

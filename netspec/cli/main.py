@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compile": ("netspec.cli.compile", "Check, differentiate and plan; show the graph or the plan."),
     "train": ("netspec.cli.train", "Train a network as its spec says."),
     "eval": ("netspec.cli.evaluate", "Evaluate a finished run on the test part."),
+    "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
+    "schema": ("netspec.cli.schema", "The JSON Schema of a spec, for editors."),
 }
 """Every command: its module, which is imported only when the command is called, and its line in ``--help``."""
 

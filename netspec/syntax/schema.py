@@ -6,6 +6,7 @@ and ``if``/``then`` over all ops is slow. That a layer has exactly one op key is
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -262,3 +263,8 @@ def spec_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": {"layer": _layer()},
     }
+
+
+def schema_text() -> str:
+    """The schema as a JSON document."""
+    return json.dumps(spec_schema(), indent=2, ensure_ascii=False) + "\n"

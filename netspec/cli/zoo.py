@@ -1,0 +1,87 @@
+"""``netspec zoo``: the specs that ship."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from netspec.cli.common import find_source, format_option, zoo_file
+from netspec.diagnostics import Diagnostics
+from netspec.diagnostics.text import escape
+from netspec.syntax import tree
+from netspec.zoo import zoo_names
+
+
+@click.group("zoo")
+def command() -> None:
+    r"""The specs that ship with netspec: list them, show one, copy one to change it.
+
+    \b
+    Example:
+      netspec zoo list
+      netspec zoo copy lenet5
+    """
+
+
+@command.command("list")
+@format_option
+def list_specs(format_: str) -> None:
+    r"""Name every spec, and say what it is.
+
+    \b
+    Example:
+      netspec zoo list --format json
+    """
+    specs = [{"name": name, "doc": _doc(name)} for name in zoo_names()]
+    if format_ == "json":
+        click.echo(json.dumps({"version": 1, "specs": specs}, indent=2, ensure_ascii=False))
+        return
+    width = max((len(spec["name"]) for spec in specs), default=0)
+    for spec in specs:
+        click.echo(f"{spec['name']:<{width}}  {escape(spec['doc'])}".rstrip())
+
+
+@command.command("show")
+@click.argument("name")
+def show_spec(name: str) -> None:
+    r"""Print a spec as it ships.
+
+    \b
+    Example:
+      netspec zoo show lenet5
+    """
+    click.echo(find_source(f"zoo:{name}").text, nl=False)
+
+
+@command.command("copy")
+@click.argument("name")
+@click.argument("target", required=False, type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def copy_spec(name: str, target: Path | None, force: bool) -> None:
+    r"""Copy a spec to TARGET, a file or a folder; to NAME.yaml in this folder if left out.
+
+    \b
+    Example:
+      netspec zoo copy lenet5 my_network.yaml
+    """
+    source = zoo_file(name)
+    path = target or Path(source.name)
+    if path.is_dir():
+        path = path / source.name
+    try:
+        with path.open("wb" if force else "xb") as file:
+            file.write(source.read_bytes())
+    except FileExistsError:
+        raise click.UsageError(f"{str(path)!r} is there already; --force replaces it") from None
+    except OSError as error:
+        raise click.UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from None
+    click.echo(f"wrote {path}")
+
+
+def _doc(name: str) -> str:
+    """What the spec says of itself."""
+    parsed = tree.parse(find_source(f"zoo:{name}"), Diagnostics())
+    found = None if parsed is None else tree.find(parsed.root, ["doc"])
+    return str(found.node.value) if found is not None and isinstance(found.node, tree.Scalar) else ""

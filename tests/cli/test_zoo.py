@@ -1,0 +1,80 @@
+"""``netspec zoo`` and ``netspec schema``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from netspec.zoo import zoo_names, zoo_path
+
+Netspec = Callable[..., Any]
+
+
+@pytest.mark.parametrize("command", ["list", "show", "copy"])
+def test_help_has_an_example(netspec: Netspec, command: str) -> None:
+    status, out, _ = netspec("zoo", command, "--help")
+    assert status == 0
+    assert f"  netspec zoo {command}" in out.split("Example:")[1]
+
+
+def test_list(netspec: Netspec) -> None:
+    status, out, _ = netspec("zoo", "list")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(zoo_names())
+    assert "lenet5  LeNet-5 for small grey images" in out
+
+
+def test_list_as_json(netspec: Netspec) -> None:
+    document = json.loads(netspec("zoo", "list", "--format", "json").out)
+    assert document["version"] == 1
+    assert [spec["name"] for spec in document["specs"]] == list(zoo_names())
+    assert all(spec["doc"] for spec in document["specs"])
+
+
+def test_show(netspec: Netspec) -> None:
+    assert netspec("zoo", "show", "lenet5").out == zoo_path("lenet5").read_text(encoding="utf-8")
+
+
+def test_copy(netspec: Netspec, tmp_path: Path) -> None:
+    shipped = zoo_path("lenet5").read_bytes()
+    assert netspec("zoo", "copy", "lenet5") == (0, "wrote lenet5.yaml\n", "")
+    assert (tmp_path / "lenet5.yaml").read_bytes() == shipped
+    assert netspec("zoo", "copy", "lenet5", "mine.yml").status == 0
+    assert (tmp_path / "mine.yml").read_bytes() == shipped
+    (tmp_path / "specs").mkdir()
+    assert netspec("zoo", "copy", "lenet5", "specs").out == "wrote specs/lenet5.yaml\n"
+
+
+def test_copy_replaces_nothing_unless_told_to(netspec: Netspec, tmp_path: Path) -> None:
+    (tmp_path / "lenet5.yaml").write_text("mine")
+    status, _, err = netspec("zoo", "copy", "lenet5")
+    assert status == 2
+    assert "'lenet5.yaml' is there already; --force replaces it" in err
+    assert (tmp_path / "lenet5.yaml").read_text() == "mine"
+    assert netspec("zoo", "copy", "lenet5", "--force").status == 0
+    assert (tmp_path / "lenet5.yaml").read_text() != "mine"
+
+
+def test_copy_to_where_nothing_can_be_written(netspec: Netspec) -> None:
+    status, _, err = netspec("zoo", "copy", "lenet5", "missing/folder/x.yaml")
+    assert status == 2
+    assert "cannot be written" in err
+
+
+@pytest.mark.parametrize("command", ["show", "copy"])
+def test_a_spec_that_does_not_ship(netspec: Netspec, command: str) -> None:
+    status, _, err = netspec("zoo", command, "lenet")
+    assert status == 2
+    assert "the zoo has no 'lenet'; did you mean zoo:lenet5?" in err
+
+
+def test_schema(netspec: Netspec, repository: Path) -> None:
+    status, out, err = netspec("schema")
+    assert (status, err) == (0, "")
+    Draft202012Validator.check_schema(json.loads(out))
+    assert out == (repository / "docs" / "netspec.schema.json").read_text(encoding="utf-8")
