@@ -37,7 +37,7 @@ def command(
     emit: str | None,
     check: bool,
 ) -> None:
-    r"""Check, differentiate and plan; fill the kernel cache.
+    """Check, differentiate and plan; fill the kernel cache.
 
     \b
     Example:

@@ -41,7 +41,7 @@ def command(
     backend: str,
     format_: str,
 ) -> None:
-    r"""Evaluate a run on data that it did not learn from.
+    """Evaluate a run on data that it did not learn from.
 
     \b
     Example:

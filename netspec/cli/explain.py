@@ -24,7 +24,7 @@ _CODE = re.compile(r"[A-Z]{2,}\d{3}")
 @set_option
 @format_option
 def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_: str) -> None:
-    r"""How a layer's numbers came to be, or what a code means.
+    """How a layer's numbers came to be, or what a code means.
 
     SUBJECT is a spec, followed by the LAYER's path, or a code such as NS201.
 

@@ -24,7 +24,7 @@ _ENDINGS = (".yaml", ".yml")
     "--format", "format_", type=click.Choice(["text", "concise", "json"]), default="text", help="Output form."
 )
 def command(paths: tuple[str, ...], overrides: tuple[str, ...], ignore: tuple[str, ...], format_: str) -> int:
-    r"""Say everything that is wrong with specs, before anything runs.
+    """Say everything that is wrong with specs, before anything runs.
 
     PATH is a spec, a folder of specs, or zoo:NAME. Exit status 1 if there are errors or warnings.
 

@@ -65,7 +65,7 @@ class LazyCommands(click.Group):
 @click.version_option(__version__, prog_name="netspec")
 @click.option("--traceback", is_flag=True, help="Show the Python traceback of an error. May stand anywhere.")
 def cli(traceback: bool) -> None:
-    r"""A compiler for convolutional networks written as YAML.
+    """A compiler for convolutional networks written as YAML.
 
     \b
     Example:

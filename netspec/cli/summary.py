@@ -25,7 +25,7 @@ from netspec.syntax.spec import Spec
 @format_option
 @click.option("--batch", type=click.IntRange(min=1), help="Batch that memory is planned for; the spec's if left out.")
 def command(spec: str, overrides: tuple[str, ...], backend: str, format_: str, batch: int | None) -> None:
-    r"""Layers, shapes, parameters, MACs, memory, receptive field.
+    """Layers, shapes, parameters, MACs, memory, receptive field.
 
     params counts every stored number; trained only what training moves. A MAC is one multiply and one add.
 

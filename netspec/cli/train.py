@@ -47,7 +47,7 @@ def command(
     quiet: bool,
     dry_run: bool,
 ) -> None:
-    r"""Train a network as its spec says, into a run directory.
+    """Train a network as its spec says, into a run directory.
 
     \b
     Example:

@@ -26,7 +26,7 @@ def test_every_command_has_help_with_an_example(netspec: Netspec, command: str) 
     status, out, err = netspec(command, "--help")
     assert (status, err) == (0, "")
     assert out.startswith(f"Usage: netspec {command}")
-    assert f"  netspec {command} " in out.split("Example:")[1]
+    assert f"\n    netspec {command} " in out.split("Example:")[1]  # on a line of its own
 
 
 def test_the_list_of_commands(netspec: Netspec) -> None:
