@@ -10,7 +10,7 @@ from netspec.syntax.schema import schema_text
 
 @click.command("schema")
 def command() -> None:
-    r"""Print the JSON Schema of a spec, with which editors complete and check.
+    """Print the JSON Schema of a spec, with which editors complete and check.
 
     Installed plug-ins are part of it. Editors with a YAML language server find it by a line in the spec:
     # yaml-language-server: $schema=netspec.schema.json

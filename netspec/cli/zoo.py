@@ -16,7 +16,7 @@ from netspec.zoo import zoo_names
 
 @click.group("zoo")
 def command() -> None:
-    r"""The specs that ship with netspec: list them, show one, copy one to change it.
+    """The specs that ship with netspec: list them, show one, copy one to change it.
 
     \b
     Example:
@@ -28,7 +28,7 @@ def command() -> None:
 @command.command("list")
 @format_option
 def list_specs(format_: str) -> None:
-    r"""Name every spec, and say what it is.
+    """Name every spec, and say what it is.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def list_specs(format_: str) -> None:
 @command.command("show")
 @click.argument("name")
 def show_spec(name: str) -> None:
-    r"""Print a spec as it ships.
+    """Print a spec as it ships.
 
     \b
     Example:
@@ -60,7 +60,7 @@ def show_spec(name: str) -> None:
 @click.argument("target", required=False, type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def copy_spec(name: str, target: Path | None, force: bool) -> None:
-    r"""Copy a spec to TARGET, a file or a folder; to NAME.yaml in this folder if left out.
+    """Copy a spec to TARGET, a file or a folder; to NAME.yaml in this folder if left out.
 
     \b
     Example:

@@ -19,7 +19,7 @@ Netspec = Callable[..., Any]
 def test_help_has_an_example(netspec: Netspec, command: str) -> None:
     status, out, _ = netspec("zoo", command, "--help")
     assert status == 0
-    assert f"  netspec zoo {command}" in out.split("Example:")[1]
+    assert f"\n    netspec zoo {command}" in out.split("Example:")[1]  # on a line of its own
 
 
 def test_list(netspec: Netspec) -> None:
