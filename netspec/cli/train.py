@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from netspec.cli.common import backend_option, find_source, format_option, set_o
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
     from netspec.syntax.spec import Spec
+    from netspec.training.resume import Resumed
     from netspec.training.runtime import Runtime
     from netspec.training.train import Outcome
 
@@ -25,6 +29,24 @@ if TYPE_CHECKING:
 @set_option
 @click.option("--data-dir", metavar="DIR", help="Folder of the data sets; NETSPEC_DATA if left out.")
 @click.option("--run-dir", metavar="DIR", type=click.Path(path_type=Path), help="Where the run goes; new or empty.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in --run-dir, from the start if it has no checkpoint yet. It ends in the weights and "
+    "metrics of a run that nothing interrupted. Epochs, batch and seed are the run's own if left out; more --epochs "
+    "are fine where the learning rates so far do not depend on them, as those of a cosine do.",
+)
+@click.option(
+    "--allow-changes",
+    is_flag=True,
+    help="Resume though spec, data, seed, batch or backend changed. The epoch under way then starts over.",
+)
+@click.option(
+    "--checkpoint-every",
+    metavar="STEPS",
+    type=click.IntRange(min=1),
+    help="Write a checkpoint after every so many steps too, not only after each epoch.",
+)
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs; the spec's if left out.")
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of one step; the spec's if left out.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random; the spec's if left out.")
@@ -38,6 +60,9 @@ def command(
     overrides: tuple[str, ...],
     data_dir: str | None,
     run_dir: Path | None,
+    resume: bool,
+    allow_changes: bool,
+    checkpoint_every: int | None,
     epochs: int | None,
     batch: int | None,
     seed: int | None,
@@ -53,34 +78,94 @@ def command(
     Example:
       netspec train zoo:lenet5
       netspec train zoo:lenet5 --set train.data=mnist --data-dir ~/data --epochs 10
+      netspec train zoo:lenet5 --run-dir runs/first --resume
+
+    Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from.
     """
     from netspec.backend import find_backend
     from netspec.data.read import data_folder, read_dataset
     from netspec.syntax.load import load_spec
     from netspec.training.facts import run_facts
-    from netspec.training.progress import make_progress
-    from netspec.training.runs import Run, new_folder
+    from netspec.training.resume import given_settings
     from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
-    from netspec.training.train import train_into
 
+    if resume and run_dir is None:
+        raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
     loaded = load_spec(find_source(spec), overrides)
-    given: dict[str, Any] = {"epochs": epochs, "batch": batch, "seed": seed}
-    recipe = replace(loaded.recipe, **{key: value for key, value in given.items() if value is not None})
-    loaded = replace(loaded, recipe=recipe)
+    options = {"epochs": epochs, "batch": batch, "seed": seed}
+    given = given_settings(run_dir) if resume and run_dir is not None else {}
+    given |= {key: value for key, value in options.items() if value is not None}
+    changed: dict[str, Any] = dict(given)
+    loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder)
-    machine = find_backend(backend)
+    recipe, machine = loaded.recipe, find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
     if dry_run:
         click.echo(_plan_text(loaded, dataset, runtime, format_))
         return
-    now = datetime.now().astimezone()
-    facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], now)
-    run = Run.create(run_dir or new_folder(Path("runs"), loaded.name, now), loaded.text, facts)
-    progress = make_progress(quiet, sys.stderr)
-    outcome = train_into(run, runtime, dataset, progress, lambda: datetime.now().astimezone())
+    facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given)
+    resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
+    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome))
+
+
+def _open(
+    run_dir: Path | None,
+    spec: Spec,
+    facts: dict[str, Any],
+    runtime: Runtime,
+    dataset: Dataset,
+    resume: bool,
+    allow_changes: bool,
+) -> Resumed:
+    """The run in ``run_dir`` to go on with, or a new one."""
+    from netspec.training.loop import START
+    from netspec.training.resume import Resumed, resume_run
+    from netspec.training.runs import Run, new_folder
+
+    if resume and run_dir is not None:
+        steps = -(-len(dataset.train) // runtime.batch)
+        return resume_run(run_dir, spec.text, facts, runtime, steps, allow_changes)
+    return Resumed(Run.create(run_dir or new_folder(Path("runs"), spec.name, _now()), spec.text, facts), START, ())
+
+
+def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, checkpoint_every: int | None) -> Outcome:
+    """Train; where that is interrupted, say how it goes on."""
+    from netspec.training.progress import make_progress
+    from netspec.training.stopping import StopRequest
+    from netspec.training.train import train_into
+
+    if not quiet:
+        for note in resumed.notes:
+            click.echo(note, err=True)
+    progress = make_progress(quiet, sys.stderr)
+    try:
+        with StopRequest(_say_at_once).listening() as stop:
+            return train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
+        raise
+
+
+def _say_at_once(text: str) -> None:
+    """Write to stderr past Python's buffers, which a signal's handler may find in the midst of their work."""
+    with suppress(OSError):
+        os.write(2, f"{text}\n".encode())
+
+
+def _resuming(arguments: list[str], folder: Path) -> str:
+    """The command that goes on with the run that this one began."""
+    named = any(argument == "--run-dir" or argument.startswith("--run-dir=") for argument in arguments)
+    more = [] if named else ["--run-dir", str(folder)]
+    again = [] if "--resume" in arguments else ["--resume"]
+    kept = [argument for argument in arguments if argument != "--allow-changes"]
+    return shlex.join(["netspec", *kept, *more, *again])
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
 
 
 def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> str:

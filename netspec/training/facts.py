@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,12 +17,23 @@ from netspec.syntax.spec import Spec
 from netspec.training.runtime import Runtime, image_type
 
 MANIFEST_VERSION = 1
+RECIPE = ("validation", "preprocess", "loss", "metrics", "optimizer", "lr")
+"""What of ``train:`` decides the weights and is not a number of its own in the manifest."""
 
 
 def run_facts(
-    spec: Spec, spec_folder: Path, dataset: Dataset, runtime: Runtime, command: Sequence[str], now: datetime
+    spec: Spec,
+    spec_folder: Path,
+    dataset: Dataset,
+    runtime: Runtime,
+    command: Sequence[str],
+    now: datetime,
+    given: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a run that begins ``now`` with this command line; relative paths begin in ``spec_folder``."""
+    """The manifest of a run that begins ``now`` with this command line; relative paths begin in ``spec_folder``.
+
+    ``given`` are the epochs, batch and seed that the command line sets over the spec's.
+    """
     recipe = runtime.recipe
     plan = runtime.plan("train", image_type(dataset.train.images))
     return {
@@ -33,6 +44,8 @@ def run_facts(
         "seed": recipe.seed,
         "epochs": recipe.epochs,
         "batch": runtime.batch,
+        "given": dict(given or {}),
+        "recipe": {name: repr(getattr(recipe, name)) for name in RECIPE},
         "threads": runtime.threads,
         "backend": runtime.backend.name,
         "spec": {
@@ -53,6 +66,7 @@ def run_facts(
             **{name: _installed(name) for name in ("numpy", "numba", "llvmlite")},
         },
         "machine": {"platform": platform.platform(), "processor": processor()},
+        "resumed": [],
     }
 
 

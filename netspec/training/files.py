@@ -31,6 +31,12 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     write_atomic(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what `write_atomic` was writing into ``folder`` when a process was killed."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def _open_to_others(file: str) -> None:
     """Give the file the mode of any new file; mkstemp keeps it to its owner."""
     mask = os.umask(0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Array, Part
@@ -17,11 +18,21 @@ from netspec.training.scores import Meter
 
 
 @dataclass(frozen=True, slots=True)
+class Underway:
+    """An epoch that is not done: its batches that are, the seconds they took, and the sums of their scores."""
+
+    batches: int
+    seconds: float
+    sums: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
-    """How far a network has come: epochs and steps that are done."""
+    """How far a network has come: epochs and steps that are done, and how far the epoch under way is."""
 
     epoch: int = 0
     step: int = 0
+    underway: Underway | None = None
 
 
 START = Position()
@@ -35,36 +46,78 @@ def run_epochs(
     epochs: int,
     origin: Position = START,
     clock: Callable[[], float] = time.perf_counter,
+    begin: Position | None = None,
+    after_step: Callable[[Position], None] | None = None,
 ) -> Iterator[EpochResult]:
     """Trains for ``epochs`` epochs and yields after each, when the state is that of the epoch's end.
 
     The order of the samples follows from ``recipe.seed`` and the epoch's number alone. Epochs and steps count on from
-    ``origin``, where the learning rate's schedule begins. A RunError if a loss is not finite; the state then is that
-    of the step before.
+    ``origin``, where the learning rate's schedule begins. ``begin`` is where an interrupted course goes on: the state
+    has to be that of this position. ``after_step`` is told the position after each step. A RunError if a loss is not
+    finite; the state then is that of the step before.
     """
-    recipe = runtime.recipe
-    dtype = image_type(train.images)
-    loaded = runtime.load("train", dtype)
+    course = _Course(runtime, train, progress, epochs, origin, clock, after_step)
     if len(validation):
-        runtime.load("evaluate", dtype)
-    batches = Batches(train, runtime.batch)
-    step = origin.step
-    for epoch in range(origin.epoch, origin.epoch + epochs):
-        progress.begin(epoch - origin.epoch + 1, epochs, len(batches))
-        begun = clock()
-        meter = Meter(recipe.metrics, list(runtime.network.heads))
-        rate = 0.0
-        for images, labels in batches.in_order(epoch_order(len(train), recipe.seed, epoch)):
-            rate = recipe.lr.at(step - origin.step, len(batches), epochs)
-            step += 1
-            loss = train_step(runtime, loaded, images, labels, rate, Position(epoch, step))
-            meter.add(loss, _outputs(runtime, loaded), labels)
-            progress.step(loss)
-        seconds = clock() - begun
+        runtime.load("evaluate", image_type(train.images))
+    place = begin or origin
+    for epoch in range(place.epoch, origin.epoch + epochs):
+        step, rate, meter, seconds = course.train_epoch(place)
         validated = evaluate(runtime, validation).scores if len(validation) else None
         result = EpochResult(epoch + 1, step, rate, meter.scores(), validated, len(train), seconds)
+        place = Position(epoch + 1, step)
         progress.end(result)
         yield result
+
+
+class _Course:
+    """What all epochs of a course share."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        train: Part,
+        progress: Progress,
+        epochs: int,
+        origin: Position,
+        clock: Callable[[], float],
+        after_step: Callable[[Position], None] | None,
+    ) -> None:
+        self._runtime, self._epochs, self._origin = runtime, epochs, origin
+        self._progress, self._clock, self._after_step = progress, clock, after_step
+        self._loaded = runtime.load("train", image_type(train.images))
+        self._samples = len(train)
+        self._batches = Batches(train, runtime.batch)
+
+    def train_epoch(self, place: Position) -> tuple[int, float, Meter, float]:
+        """Train the rest of the epoch at ``place``: the last step's number and rate, the scores, and the seconds."""
+        recipe = self._runtime.recipe
+        underway = place.underway or Underway(0, 0.0, {})
+        meter = Meter(recipe.metrics, list(self._runtime.network.heads), underway.sums or None)
+        self._progress.begin(
+            place.epoch - self._origin.epoch + 1, self._epochs, len(self._batches), done=underway.batches
+        )
+        begun = self._clock() - underway.seconds
+        step = place.step
+        order = epoch_order(self._samples, recipe.seed, place.epoch)[underway.batches * self._runtime.batch :]
+        for done, (images, labels) in enumerate(self._batches.in_order(order), start=underway.batches):
+            step += 1
+            loss = train_step(
+                self._runtime, self._loaded, images, labels, self._rate(place.epoch, done), Position(place.epoch, step)
+            )
+            meter.add(loss, _outputs(self._runtime, self._loaded), labels)
+            self._progress.step(loss)
+            if self._after_step is not None:
+                now = Underway(done + 1, self._clock() - begun, meter.sums())
+                self._after_step(Position(place.epoch, step, now))
+        return step, self._rate(place.epoch, len(self._batches) - 1), meter, self._clock() - begun
+
+    def _rate(self, epoch: int, batch: int) -> float:
+        """Learning rate of a batch (from 0). It follows from epoch and batch, not from the number of steps, so that it
+        stays in its place where a run goes on with batches of another size.
+        """
+        steps = len(self._batches)
+        rate: float = self._runtime.recipe.lr.at((epoch - self._origin.epoch) * steps + batch, steps, self._epochs)
+        return rate
 
 
 def train_step(

@@ -39,8 +39,8 @@ class Progress(Protocol):
     def preparing(self, what: str) -> None:
         """Something begins that may take seconds."""
 
-    def begin(self, epoch: int, epochs: int, steps: int) -> None:
-        """Epoch ``epoch`` of ``epochs`` begins; it has so many steps."""
+    def begin(self, epoch: int, epochs: int, steps: int, done: int = 0) -> None:
+        """Epoch ``epoch`` of ``epochs`` begins; it has so many steps, of which some may be done already."""
 
     def step(self, loss: float) -> None:
         """A step is done."""
@@ -65,7 +65,7 @@ class Silence:
     def preparing(self, what: str) -> None:
         """Show nothing."""
 
-    def begin(self, epoch: int, epochs: int, steps: int) -> None:
+    def begin(self, epoch: int, epochs: int, steps: int, done: int = 0) -> None:
         """Show nothing."""
 
     def step(self, loss: float) -> None:
@@ -89,7 +89,7 @@ class Lines:
         """Say it in a line."""
         self._write(f"{what} ...")
 
-    def begin(self, epoch: int, epochs: int, steps: int) -> None:
+    def begin(self, epoch: int, epochs: int, steps: int, done: int = 0) -> None:
         """Remember how many epochs there are."""
         self._epochs = epochs
 
@@ -125,12 +125,12 @@ class Bar:
         """Say it in a line."""
         self._console.print(f"{what} …", style="dim", markup=False)
 
-    def begin(self, epoch: int, epochs: int, steps: int) -> None:
-        """Draw an empty bar."""
+    def begin(self, epoch: int, epochs: int, steps: int, done: int = 0) -> None:
+        """Draw a bar for the steps that are left to do."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.close()
-        self._epochs, self._steps, self._drawn = epochs, 0, self._clock()
+        self._epochs, self._steps, self._drawn = epochs, done, self._clock()
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -140,7 +140,7 @@ class Bar:
         )
         self._bar = Progress(*columns, console=self._console, transient=True, auto_refresh=False)
         self._bar.start()
-        self._bar.add_task("", total=steps, epoch=f"{epoch}/{epochs}", loss=float("nan"))
+        self._bar.add_task("", total=steps, completed=done, epoch=f"{epoch}/{epochs}", loss=float("nan"))
 
     def step(self, loss: float) -> None:
         """Let the bar grow, but redraw it only now and then."""

@@ -2,6 +2,10 @@
 
 ``manifest.json`` names the circumstances and the checkpoints ``best`` and ``last``; ``spec.resolved.yaml`` is the spec;
 ``metrics.csv`` has a row per epoch and is the same for two equal runs, since wall times stand in ``timings.csv``.
+
+Of the checkpoints the last and the best are kept, and those that were the last and the best one checkpoint ago: should
+the last be damaged, the run goes on from the one before it. Nothing is removed before what takes its place is on the
+disk.
 """
 
 from __future__ import annotations
@@ -9,7 +13,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +24,17 @@ from typing import Any, Literal
 from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
 from netspec.syntax.spec import Spec
-from netspec.training.checkpoints import Checkpoint, read_checkpoint, remove_checkpoint, write_checkpoint
-from netspec.training.files import write_atomic, write_json
+from netspec.training.checkpoints import (
+    Checkpoint,
+    Course,
+    checkpoint_names,
+    read_checkpoint,
+    remove_all_but,
+    write_checkpoint,
+)
+from netspec.training.files import remove_leftovers, write_atomic, write_json
+from netspec.training.lock import LOCK, Lock, lock
+from netspec.training.loop import Position
 from netspec.training.progress import EpochResult
 from netspec.training.scores import Scores
 
@@ -30,31 +45,52 @@ Kept = Literal["best", "last"]
 
 
 class Run:
-    """A run directory that is being written. Every file in it is replaced as a whole, never half written."""
+    """A run directory that is being written, by this process alone. Every file in it is replaced as a whole, never half
+    written. What cannot be written is a RunError, and the checkpoint before it is whole.
+    """
 
-    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, facts: Mapping[str, Any], held: Lock, begin: Checkpoint | None = None) -> None:
         self.folder = folder
-        self._manifest: dict[str, Any] = {**facts, "status": "running", "ended": None, "best": None, "last": None}
-        self._rows: list[dict[str, float]] = []
-        self._timings: list[dict[str, float]] = []
-        self._lowest = float("inf")
+        self.course = Course() if begin is None else begin.course
+        self._lock = held
+        self._kept = set() if begin is None else {begin.name, begin.course.best or begin.name}
+        last = None if begin is None else begin.name
+        self._manifest: dict[str, Any] = {
+            **facts,
+            "status": "running",
+            "ended": None,
+            "best": self.course.best,
+            "last": last,
+        }
 
     @classmethod
-    def create(cls, folder: Path, spec_text: str, facts: Mapping[str, Any]) -> Run:
-        """A new run in ``folder``; a RunError where that already holds something or cannot be made."""
-        try:
+    def create(cls, folder: Path, spec_text: str, facts: Mapping[str, Any], resume: bool = False) -> Run:
+        """A new run in ``folder``; a RunError where that already holds something or cannot be made.
+
+        With ``resume`` it may hold what a process left that was killed while it made the folder.
+        """
+        with _explained(f"the run directory '{folder}' cannot be made"):
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise RunError(
-                    f"the run directory '{folder}' is not empty: give another --run-dir, or remove what is in it"
-                )
-            run = cls(folder, facts)
-            run._checkpoints.mkdir()
-            write_atomic(folder / SPEC, spec_text.encode())
-            run._write_manifest()
-        except OSError as error:
-            raise RunError(f"the run directory '{folder}' cannot be made: {error.strerror or error}") from error
+            _refuse_used(folder, resume)
+            held = lock(folder)
+            try:
+                _refuse_used(folder, resume)  # another process may have been faster
+                run = cls(folder, facts, held)
+                run.begin(spec_text)
+            except BaseException:
+                held.release()
+                raise
         return run
+
+    def begin(self, spec_text: str) -> None:
+        """Write what a run has before its first step, and cut back what goes beyond the checkpoint it begins at."""
+        with _explained(f"the run directory '{self.folder}' cannot be written"):
+            self._checkpoints.mkdir(exist_ok=True)
+            remove_leftovers(self.folder)
+            remove_leftovers(self._checkpoints)
+            write_atomic(self.folder / SPEC, spec_text.encode())
+            self._write_tables()
+            self._write_manifest()
 
     @property
     def _checkpoints(self) -> Path:
@@ -66,30 +102,91 @@ class Run:
         The best has the lowest validation loss; without validation it is the last.
         """
         name = f"epoch-{result.epoch:04d}"
-        position = {"epoch": result.epoch, "step": result.step, "seed": int(self._manifest["seed"])}
-        write_checkpoint(self._checkpoints, name, weights, moments, position)
-        superseded = {self._manifest["last"], self._manifest["best"]} - {None}
-        self._manifest["last"] = name
-        if result.validation is None or result.validation.loss < self._lowest:
-            self._lowest = float("inf") if result.validation is None else result.validation.loss
-            self._manifest["best"] = name
-        self._rows.append(_row(result))
-        self._timings.append(
-            {"epoch": result.epoch, "seconds": result.seconds, "samples_per_second": result.samples / result.seconds}
-        )
-        write_atomic(self.folder / "metrics.csv", _table(self._rows))
-        write_atomic(self.folder / "timings.csv", _table(self._timings))
-        self._write_manifest()
-        for old in superseded - {self._manifest["last"], self._manifest["best"]}:
-            remove_checkpoint(self._checkpoints, old)
+        best, lowest = self.course.best, self.course.lowest
+        validated = None if result.validation is None else result.validation.loss
+        if validated is None or best is None or lowest is None or validated < lowest:
+            best, lowest = name, None if validated is None or math.isnan(validated) else validated
+        timing = {
+            "epoch": result.epoch,
+            "seconds": result.seconds,
+            "samples_per_second": result.samples / result.seconds,
+        }
+        self.course = Course(best, lowest, (*self.course.metrics, _row(result)), (*self.course.timings, timing))
+        self._keep(name, Position(result.epoch, result.step), weights, moments)
+
+    def keep(self, position: Position, weights: Mapping[str, Array], moments: Mapping[str, Array]) -> None:
+        """Keep a checkpoint within an epoch as the last one."""
+        self._keep(f"step-{position.step:08d}", position, weights, moments)
 
     def close(self, status: Status, ended: datetime, outcome: Mapping[str, Any]) -> None:
-        """Note how the run ended, and its outcome: final metrics, or what went wrong."""
+        """Note how the run ended and its outcome, final metrics or what went wrong, and give the folder free."""
         self._manifest |= {"status": status, "ended": ended.isoformat(timespec="seconds"), **outcome}
-        self._write_manifest()
+        try:
+            with _explained(f"the end of the run '{self.folder}' cannot be noted"):
+                self._write_manifest()
+        finally:
+            self._lock.release()
+
+    def last_scores(self) -> tuple[Scores, Scores | None]:
+        """Scores of the last epoch on the training part and, where there is one, on the validation part."""
+        train, validation = (_scores(self.course.metrics[-1], part) for part in ("train", "validation"))
+        return train or Scores(math.nan, {}), validation
+
+    def _keep(self, name: str, position: Position, weights: Mapping[str, Array], moments: Mapping[str, Array]) -> None:
+        before = self._manifest["last"]
+        whole = f"the checkpoint '{before}' before it is whole" if before else "there is no checkpoint yet"
+        advice = "make room or mend what is wrong, then go on with --resume"
+        with _explained(f"the checkpoint '{name}' of the run '{self.folder}' cannot be written", f"{whole}; {advice}"):
+            try:
+                seed = int(self._manifest["seed"])
+                write_checkpoint(self._checkpoints, name, weights, moments, position, seed, self.course)
+                self._write_tables()
+                self._manifest |= {"last": name, "best": self.course.best}
+                self._write_manifest()
+            except OSError:
+                self._make_room()
+                raise
+            kept = {name, self.course.best or name}
+            remove_all_but(self._checkpoints, kept | self._kept)
+            self._kept = kept
+
+    def _make_room(self) -> None:
+        """Remove what was written of a checkpoint that did not come about."""
+        with suppress(OSError):  # what failed before is what is reported
+            remove_all_but(self._checkpoints, set(checkpoint_names(self._checkpoints)))
+
+    def _write_tables(self) -> None:
+        for name, rows in (("metrics.csv", self.course.metrics), ("timings.csv", self.course.timings)):
+            if rows:
+                write_atomic(self.folder / name, _table(rows))
+            else:
+                (self.folder / name).unlink(missing_ok=True)
 
     def _write_manifest(self) -> None:
         write_json(self.folder / MANIFEST, self._manifest)
+
+
+@contextmanager
+def _explained(what: str, more: str = "") -> Iterator[None]:
+    """Turns what the system says of a file into a RunError."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{what}: {error.strerror or error}" + (f"\n  help: {more}" if more else "")) from error
+
+
+def _refuse_used(folder: Path, resume: bool) -> None:
+    """A RunError where the folder holds anything but its lock or, to ``resume``, the beginnings of a run."""
+    ours = {LOCK, SPEC, "checkpoints"} if resume else {LOCK}
+    if (folder / MANIFEST).exists():
+        raise RunError(
+            f"the run directory '{folder}' is not empty, it holds a run: --resume goes on with it, "
+            "else give another --run-dir, or remove what is in it"
+        )
+    if any(path.name not in ours and not (resume and path.suffix == ".tmp") for path in folder.iterdir()):
+        raise RunError(f"the run directory '{folder}' is not empty: give another --run-dir, or remove what is in it")
+    if resume and checkpoint_names(folder / "checkpoints"):
+        raise RunError(f"the run directory '{folder}' has checkpoints, but its {MANIFEST} is missing")
 
 
 def new_folder(parent: Path, name: str, now: datetime) -> Path:
@@ -130,6 +227,12 @@ def _row(result: EpochResult) -> dict[str, float]:
     for part, scores in parts:
         row |= {f"{part}_{name}": value for name, value in (scores.document() if scores else {}).items()}
     return row
+
+
+def _scores(row: Mapping[str, float], part: str) -> Scores | None:
+    """What `_row` wrote for a part; ``None`` where it wrote nothing."""
+    found = {name.removeprefix(f"{part}_"): value for name, value in row.items() if name.startswith(f"{part}_")}
+    return Scores(found.pop("loss"), found) if found else None
 
 
 def _table(rows: Sequence[Mapping[str, float]]) -> bytes:

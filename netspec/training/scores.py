@@ -25,9 +25,12 @@ class Meter:
     """Adds up the scores of batches.
 
     A batch's loss counts as often as it has samples, so that the smaller last batch weighs no more than it should.
+    With ``sums`` it goes on where another meter of the same metrics was.
     """
 
-    def __init__(self, metrics: Sequence[tuple[str, Any]], heads: Sequence[str]) -> None:
+    def __init__(
+        self, metrics: Sequence[tuple[str, Any]], heads: Sequence[str], sums: Mapping[str, Any] | None = None
+    ) -> None:
         self._metrics = [
             (name if len(heads) == 1 else f"{head}/{name}", head, metric) for head in heads for name, metric in metrics
         ]
@@ -35,6 +38,10 @@ class Meter:
         self._counts = dict.fromkeys(self._sums, 0)
         self._loss = 0.0
         self._samples = 0
+        if sums is not None:
+            self._loss, self._samples = float(sums["loss"]), int(sums["samples"])
+            self._sums |= {name: float(total) for name, (total, _) in sums["metrics"].items()}
+            self._counts |= {name: int(count) for name, (_, count) in sums["metrics"].items()}
 
     def add(self, loss: float, outputs: Mapping[str, Array], labels: Array) -> None:
         """Count a batch: its mean loss, its heads (n, ..., classes), its labels (n, ...)."""
@@ -42,8 +49,13 @@ class Meter:
         self._samples += len(labels)
         for name, head, metric in self._metrics:
             hits, positions = metric.count(outputs[head], labels)
-            self._sums[name] += hits
-            self._counts[name] += positions
+            self._sums[name] += float(hits)
+            self._counts[name] += int(positions)
+
+    def sums(self) -> dict[str, Any]:
+        """What was added so far, as plain data that JSON keeps to the last bit."""
+        metrics = {name: [total, self._counts[name]] for name, total in self._sums.items()}
+        return {"loss": self._loss, "samples": self._samples, "metrics": metrics}
 
     def scores(self) -> Scores:
         """Means over everything that was added; at least one batch must have been."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from netspec.data.dataset import Dataset
+from netspec.data.dataset import Array, Dataset
 from netspec.diagnostics.errors import RunError
 from netspec.training.evaluate import evaluate
-from netspec.training.loop import run_epochs
-from netspec.training.progress import EpochResult, Progress
-from netspec.training.runs import Run
+from netspec.training.loop import START, Position, run_epochs
+from netspec.training.progress import Progress
+from netspec.training.runs import Run, Status
 from netspec.training.runtime import Runtime, image_type
 from netspec.training.scores import Scores
 from netspec.training.state import first_not_finite, read_state, weights_sha256
+from netspec.training.stopping import StopRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +54,88 @@ class Outcome:
 
 
 def train_into(
-    run: Run, runtime: Runtime, dataset: Dataset, progress: Progress, now: Callable[[], datetime]
+    run: Run,
+    runtime: Runtime,
+    dataset: Dataset,
+    progress: Progress,
+    now: Callable[[], datetime],
+    begin: Position = START,
+    checkpoint_every: int | None = None,
+    stop: StopRequest | None = None,
 ) -> Outcome:
     """Train as the runtime's recipe says, with a checkpoint after each epoch; the test part is scored once, at the end.
 
-    Whatever happens, the manifest says how the run ended. A RunError where a loss or a weight is not finite.
+    The run goes on at ``begin``, which is where the state is. Further checkpoints come after every
+    ``checkpoint_every`` steps, and when ``stop`` asks to end, which is a KeyboardInterrupt.
+    Whatever happens, the manifest says how the run ended. A RunError where a loss or a weight is not finite, or a
+    file cannot be written.
     """
+    wish = stop or StopRequest(lambda text: None)
     try:
-        outcome = _train(run, runtime, dataset, progress)
+        outcome = _train(run, runtime, dataset, progress, begin, checkpoint_every, wish)
     except KeyboardInterrupt:
-        run.close("interrupted", now(), {})
+        _close_failed(run, "interrupted", now(), {})
         raise
     except Exception as error:
-        run.close("failed", now(), {"error": str(error)})
+        _close_failed(run, "failed", now(), {"error": str(error)})
         raise
     finally:
+        wish.armed = False
         progress.close()
     run.close("finished", now(), {"metrics": outcome.metrics(), "weights_sha256": outcome.weights_sha256})
     return outcome
 
 
-def _train(run: Run, runtime: Runtime, dataset: Dataset, progress: Progress) -> Outcome:
+def _close_failed(run: Run, status: Status, ended: datetime, outcome: dict[str, Any]) -> None:
+    """Note a failure if that can be: a full disk is to be reported by what it stopped, not by this."""
+    with suppress(RunError):
+        run.close(status, ended, outcome)
+
+
+def _train(
+    run: Run,
+    runtime: Runtime,
+    dataset: Dataset,
+    progress: Progress,
+    begin: Position,
+    checkpoint_every: int | None,
+    stop: StopRequest,
+) -> Outcome:
     begun = time.perf_counter()
-    progress.preparing("compiling kernels")
-    runtime.load("train", image_type(dataset.train.images))
-    last: EpochResult | None = None
-    for last in run_epochs(runtime, dataset.train, dataset.validation, progress, runtime.recipe.epochs):
-        weights = read_state(runtime.state, runtime.weights)
-        _check_finite(weights, last)
-        run.record(last, weights, read_state(runtime.state, runtime.moments))
-    if last is None:
+    epochs, place = runtime.recipe.epochs, begin
+    if epochs > begin.epoch:
+        progress.preparing("compiling kernels")
+        runtime.load("train", image_type(dataset.train.images))
+
+    def after_step(position: Position) -> None:
+        if stop.requested or (checkpoint_every and position.step % checkpoint_every == 0):
+            run.keep(position, *_checked_state(runtime, f"{position.step} (epoch {position.epoch + 1})"))
+        if stop.requested:
+            raise KeyboardInterrupt
+
+    stop.armed = True
+    for result in run_epochs(
+        runtime, dataset.train, dataset.validation, progress, epochs, begin=begin, after_step=after_step
+    ):
+        place = Position(result.epoch, result.step)
+        where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
+        run.record(result, *_checked_state(runtime, where))
+        if stop.requested:
+            raise KeyboardInterrupt
+    stop.armed = False
+    if not place.epoch:
         raise RunError("nothing to train: epochs is 0")
+    train, validation = run.last_scores()
     test = evaluate(runtime, dataset.test).scores if len(dataset.test) else None
     digest = weights_sha256(read_state(runtime.state, runtime.weights))
     seconds = time.perf_counter() - begun
-    return Outcome(run.folder, last.epoch, last.step, seconds, last.train, last.validation, test, digest)
+    return Outcome(run.folder, place.epoch, place.step, seconds, train, validation, test, digest)
 
 
-def _check_finite(weights: dict[str, Any], result: EpochResult) -> None:
-    """The last update of an epoch has no loss behind it that would show what it did."""
+def _checked_state(runtime: Runtime, where: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Weights and moments for a checkpoint. The last update has no loss behind it that would show what it did."""
+    weights = read_state(runtime.state, runtime.weights)
     name = first_not_finite(weights)
     if name is not None:
-        where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
         raise RunError.of("NS903", quantity=f"a number of '{name}'", value="infinite or NaN", step=where)
+    return weights, read_state(runtime.state, runtime.moments)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from netspec.cli import evaluate, train
+from netspec.cli.main import main
 from netspec.diagnostics.errors import RunError, SpecError
 from netspec.training.state import weights_sha256
 
@@ -94,6 +97,46 @@ def test_a_dry_run_trains_nothing_and_writes_nothing(spec_file: Path, backend: A
     assert backend.calls == []
     assert sorted(path.name for path in Path().iterdir()) == ["small.yaml"]
     assert "nothing was trained" in call(train.command, str(spec_file), "--dry-run").stdout
+
+
+def test_resume_goes_on_with_the_settings_that_the_run_was_given(spec_file: Path, backend: Any) -> None:
+    first = run_json(train.command, str(spec_file), "--run-dir", "run", "--seed", "5", "--batch", "400")
+    again = run_json(train.command, str(spec_file), "--run-dir", "run", "--resume")
+    assert again["weights_sha256"] == first["weights_sha256"]
+    longer = run_json(train.command, str(spec_file), "--run-dir", "run", "--resume", "--epochs", "3")
+    assert (longer["epochs"], longer["steps"]) == (3, 12)
+    assert json.loads(Path("run/manifest.json").read_text())["given"] == {"seed": 5, "batch": 400, "epochs": 3}
+    refused = call(train.command, str(spec_file), "--run-dir", "run", "--resume", "--batch", "300")
+    assert isinstance(refused.exception, RunError)
+    assert "batch: 400 → 300" in str(refused.exception)
+    allowed = ("--resume", "--batch", "300", "--epochs", "4", "--allow-changes")
+    assert run_json(train.command, str(spec_file), "--run-dir", "run", *allowed)["steps"] == 17
+
+
+def test_resume_begins_a_run_that_is_not_there(spec_file: Path, backend: Any) -> None:
+    result = call(train.command, str(spec_file), "--run-dir", "new", "--resume", "--epochs", "1")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("'new' holds no run yet: this one starts from the start\n")
+    usage = call(train.command, str(spec_file), "--resume")
+    assert usage.exit_code == 2
+    assert "--run-dir DIR" in usage.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_130_and_says_how_to_go_on(
+    number: int, spec_file: Path, backend: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["netspec", "train", str(spec_file), "--run-dir", "a run"])
+    backend.loss = lambda: os.kill(os.getpid(), number) or 1.0
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    said = capfd.readouterr().err
+    assert "stopping after this step" in said
+    assert f"to go on: netspec train {spec_file} --run-dir 'a run' --resume\n" in said
+    del backend.loss
+    resumed = call(train.command, str(spec_file), "--run-dir", "a run", "--resume")
+    assert "epoch 1 goes on after batch 1" in resumed.stderr
 
 
 def test_data_that_does_not_fit_is_a_diagnostic_at_its_place(spec_file: Path) -> None:
