@@ -16,6 +16,8 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     the form the op takes when training is over, instead of ``node``
 ``keeps_layout = True``
     the output is stored as the input is, whatever its layout (elementwise ops do so anyway)
+``activation = True``
+    it bends a layer's output, number by number; the linter expects one of them behind a layer, not two
 ``merges = True``
     takes several inputs: branches, or ``from: [a, b]``
 ``explain(self, data, outputs) -> Iterator[Formula]``

@@ -1,4 +1,4 @@
-"""Softmax; the other activations are their own definition, as expressions."""
+"""Softmax; the other activations are their own definition, as expressions, and only bring cases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ import numpy as np
 
 from netspec.core.reference import Bound, Case, Context
 from netspec.core.types import TensorType
-from netspec.declarations.ops.activations import Sigmoid, Softmax, SoftmaxDx, Tanh
+from netspec.declarations.ops.activations import (
+    Abs,
+    Elu,
+    Gelu,
+    HardSigmoid,
+    HardSwish,
+    LeakyRelu,
+    Relu6,
+    Sigmoid,
+    Silu,
+    Softmax,
+    SoftmaxDx,
+    Softplus,
+    Tanh,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,6 +60,20 @@ BOUNDS = {
 
 _FAR = (TensorType((4, 17)), TensorType((5,)))
 
+_REACHING: tuple[tuple[Any, float], ...] = (
+    (Relu6(), 7),
+    (LeakyRelu(slope=0.2), 1),
+    (Elu(alpha=1.5), 60),
+    (Gelu(), 10),
+    (Silu(), 60),
+    (Softplus(), 60),
+    (Sigmoid(), 60),
+    (HardSigmoid(), 3),
+    (HardSwish(), 3),
+    (Abs(), 100),
+)
+"""Activations, and a magnitude of inputs that reaches all of their branches, or beyond what a power can hold."""
+
 CASES = {
     "softmax": (
         *(Case(Softmax(), (x,), magnitude=200) for x in _FAR),
@@ -53,6 +81,9 @@ CASES = {
         Case(Softmax(), (TensorType((10,)),), ties=True),
         Case(Softmax(), (TensorType((1,)),)),
     ),
-    "tanh": tuple(Case(Tanh(), (x,), magnitude=40) for x in _FAR),
-    "sigmoid": tuple(Case(Sigmoid(), (x,), magnitude=60) for x in _FAR),
+    **{attrs.declaration.name: tuple(Case(attrs, (x,), magnitude=size) for x in _FAR) for attrs, size in _REACHING},
+    "tanh": (
+        *(Case(Tanh(), (x,), magnitude=40) for x in _FAR),
+        *(Case(Tanh(scale=1.7159, slope=2 / 3), (TensorType(shape),)) for shape in ((5, 4, 3), (3, 17))),
+    ),
 }

@@ -28,17 +28,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netspec.diagnostics import Diagnostic, Note
-from netspec.lint.engine import Facts, layers, rule
-
-_ACTIVATIONS = ("relu", "tanh", "sigmoid")
+from netspec.lint.engine import Facts, rule
 
 
 @rule("NS302")
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the second activation."""
-    for node in layers(facts, *_ACTIVATIONS):
+    for node in facts.graph:
         following = facts.following(node)
-        if following is not None and following.op.name in _ACTIVATIONS:
+        if following is None or node.where is None:
+            continue
+        if node.op.has("activation") and following.op.has("activation"):
             fields = {"first": node.path, "second": following.path}
             note = Note(facts.place(node), "the first activation")
             yield Diagnostic("NS302", facts.place(following), fields, notes=(note,))

@@ -35,7 +35,7 @@ from collections.abc import Iterator
 from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, layers, rule
 
-_TRANSPARENT = frozenset({"flatten", "dropout", "identity"})
+_TRANSPARENT = frozenset({"flatten", "dropout", "identity", "linear"})
 _LINEAR = frozenset({"conv", "dense"})
 
 
