@@ -5,9 +5,13 @@ An update is given by expressions, which are its definition.
 
 from __future__ import annotations
 
-from netspec.declarations.optimizers import Adam, Sgd
+from netspec.declarations.optimizers import Adadelta, Adagrad, Adam, AdamW, Rmsprop, Sgd
 
 CASES = {
     "sgd": (Sgd(momentum=0.9), Sgd(momentum=0.9, nesterov=True, weight_decay=5e-4)),
     "adam": (Adam(beta1=0.0, beta2=0.0, eps=1e-3, weight_decay=0.01),),
+    "adamw": (AdamW(weight_decay=0.0),),
+    "adagrad": (Adagrad(weight_decay=0.01),),
+    "rmsprop": (Rmsprop(momentum=0.9, weight_decay=0.01),),
+    "adadelta": (Adadelta(rho=0.0, weight_decay=0.01),),
 }

@@ -12,7 +12,7 @@ from netspec.core.builder import Builder
 from netspec.core.graph import Graph
 from netspec.core.types import TensorType
 from netspec.declarations.ops.dense import Dense
-from netspec.declarations.optimizers import Adam, Sgd
+from netspec.declarations.optimizers import Adadelta, Adagrad, Adam, AdamW, Rmsprop, Sgd
 from netspec.declarations.recipe import Recipe
 from netspec.passes.step import gradients, training_step
 from netspec.testing import interpret
@@ -96,19 +96,73 @@ def test_adam(beta1: float) -> None:
     assert_same(trained(Adam(beta1=beta1)), by_hand(update))
 
 
-@pytest.mark.parametrize("rule", [Sgd(weight_decay=0.01), Adam(weight_decay=0.01)], ids=repr)
+def test_adamw_decays_the_weights_apart_from_the_gradient() -> None:
+    def update(w: Array, g: list[Array]) -> Array:
+        t = len(g)
+        mean = 0.1 * velocity(0.9, g) / (1 - 0.9**t)
+        square = 0.001 * velocity(0.999, [each**2 for each in g]) / (1 - 0.999**t)
+        return w * (1 - RATE * 0.05) - RATE * mean / (np.sqrt(square) + 1e-8)
+
+    assert_same(trained(AdamW(weight_decay=0.05)), by_hand(update))
+
+
+def test_adamw_without_decay_is_adam() -> None:
+    assert_same(trained(AdamW(weight_decay=0.0)), trained(Adam()))
+
+
+def test_adagrad() -> None:
+    expected = by_hand(lambda w, g: w - RATE * g[-1] / (np.sqrt(np.sum(np.square(g), axis=0)) + 1e-8))
+    assert_same(trained(Adagrad()), expected)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_rmsprop(momentum: float) -> None:
+    def update(w: Array, g: list[Array]) -> Array:
+        squares = [0.1 * velocity(0.9, [each**2 for each in g[: t + 1]]) for t in range(len(g))]
+        scaled = [each / (np.sqrt(square) + 1e-8) for each, square in zip(g, squares, strict=True)]
+        return w - RATE * velocity(momentum, scaled)
+
+    assert_same(trained(Rmsprop(momentum=momentum)), by_hand(update))
+
+
+def test_adadelta() -> None:
+    def update(w: Array, g: list[Array]) -> Array:
+        steps: list[Array] = []
+        for t in range(len(g)):
+            square = 0.05 * velocity(0.95, [each**2 for each in g[: t + 1]])
+            earlier = 0.05 * velocity(0.95, [each**2 for each in steps]) if steps else np.zeros_like(w)
+            steps.append(np.sqrt((earlier + 1e-6) / (square + 1e-6)) * g[t])
+        return w - RATE * steps[-1]
+
+    assert_same(trained(Adadelta()), by_hand(update))
+
+
+@pytest.mark.parametrize(
+    "rule", [kind(weight_decay=0.01) for kind in (Sgd, Adam, Adagrad, Rmsprop, Adadelta)], ids=repr
+)
 def test_weight_decay_shrinks_the_weights(rule: Any) -> None:
     plain = trained(type(rule)())["dense.weight"]
     assert np.linalg.norm(trained(rule)["dense.weight"]) < np.linalg.norm(plain)
 
 
-def test_weight_decay_is_a_share_of_the_weight() -> None:
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        (Sgd(weight_decay=0.01), lambda g: g),
+        (Adagrad(weight_decay=0.01), lambda g: g / (np.abs(g) + 1e-8)),
+        (Rmsprop(weight_decay=0.01), lambda g: g / (np.sqrt(0.1) * np.abs(g) + 1e-8)),
+        (Adadelta(weight_decay=0.01), lambda g: g * np.sqrt(1e-6 / (0.05 * g**2 + 1e-6))),
+    ],
+    ids=repr,
+)
+def test_weight_decay_is_a_share_of_the_weight(rule: Any, change: Callable[[Array], Array]) -> None:
     weights = start()
     found = interpret(gradients(network(), Recipe()), batch(), 6, weights).outputs
-    graph = training_step(network(), Recipe(optimizer=Sgd(weight_decay=0.01)))
-    after = interpret(graph, batch(), 6, weights, {"learning_rate": RATE, "step": 1}).state
-    expected = {name: w - RATE * (found[name] + 0.01 * w) for name, w in weights.items()}
-    assert_same(dict(after), expected)
+    graph = training_step(network(), Recipe(optimizer=rule))
+    state = {slot.name: np.zeros(slot.param.shape) for slot in graph.slots} | weights
+    after = interpret(graph, batch(), 6, state, {"learning_rate": RATE, "step": 1}).state
+    expected = {name: w - RATE * change(found[name] + 0.01 * w) for name, w in weights.items()}
+    assert_same(expected, dict(after))
 
 
 def test_moments_are_state_that_starts_at_zero() -> None:
