@@ -1,31 +1,69 @@
-"""Learning-rate schedules: the rate at a step, as a function of the step and of how long the run is."""
+"""Learning-rate schedules: the rate at a step, as a function of the step and of how long the run is.
+
+All but ``one_cycle``, which begins low anyway, can begin with a warm-up (Goyal et al. 2017): the rate rises in a line
+from step to step until it is the schedule's own.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from netspec.core.attributes import attr
 from netspec.core.declare import declare
 
 
+def _warmup() -> Any:
+    return attr(default=0.0, doc="epochs over which the rate rises in a line to its full height", minimum=0)
+
+
 @declare("schedule", "constant", main="rate", doc="The same rate throughout.")
 class Constant:
     rate: float = attr(doc="learning rate", exclusiveMinimum=0)
+    warmup_epochs: float = _warmup()
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Rate of step ``step`` (from 0)."""
-        return self.rate
+        return _risen(step, self.warmup_epochs * steps_per_epoch) * self.rate
 
 
 @declare("schedule", "step", main="start", doc="The rate times a factor after every so many epochs.")
 class Step:
     start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
-    every: int = attr(doc="epochs between two drops", minimum=1)
+    every: int = attr(doc="epochs between two drops, those of the warm-up included", minimum=1)
     factor: float = attr(default=0.1, doc="what the rate is multiplied by", exclusiveMinimum=0)
+    warmup_epochs: float = _warmup()
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Rate of step ``step`` (from 0)."""
-        return self.start * self.factor ** (step // steps_per_epoch // self.every)
+        dropped = self.start * self.factor ** (step // steps_per_epoch // self.every)
+        return _risen(step, self.warmup_epochs * steps_per_epoch) * dropped
+
+
+@declare("schedule", "exponential", main="start", doc="The rate times a factor per epoch, a little at every step.")
+class Exponential:
+    start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
+    factor: float = attr(default=0.95, doc="what an epoch multiplies the rate by", exclusiveMinimum=0)
+    warmup_epochs: float = _warmup()
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Rate of step ``step`` (from 0)."""
+        warmup = self.warmup_epochs * steps_per_epoch
+        return _risen(step, warmup) * self.start * math.pow(self.factor, max(step - warmup, 0) / steps_per_epoch)
+
+
+@declare("schedule", "polynomial", main="start", doc="Down to the floor as a power of the share of the run to come.")
+class Polynomial:
+    start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
+    floor: float = attr(default=0.0, doc="rate at the end", minimum=0)
+    power: float = attr(default=1.0, doc="1 falls in a line; more falls faster at first", exclusiveMinimum=0)
+    warmup_epochs: float = _warmup()
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Rate of step ``step`` (from 0)."""
+        warmup = self.warmup_epochs * steps_per_epoch
+        left = 1 - _progress(step, warmup, epochs * steps_per_epoch)
+        return _risen(step, warmup) * (self.floor + (self.start - self.floor) * math.pow(left, self.power))
 
 
 @declare(
@@ -34,12 +72,48 @@ class Step:
 class Cosine:
     peak: float = attr(doc="highest learning rate", exclusiveMinimum=0)
     floor: float = attr(default=0.0, doc="rate at the end", minimum=0)
-    warmup_epochs: float = attr(default=0.0, doc="epochs over which the rate rises in a line to the peak", minimum=0)
+    warmup_epochs: float = _warmup()
 
     def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
         """Rate of step ``step`` (from 0)."""
         warmup = self.warmup_epochs * steps_per_epoch
-        if step < warmup:
-            return self.peak * (step + 1) / math.ceil(warmup)
-        progress = (step - warmup) / max(epochs * steps_per_epoch - warmup, 1)
-        return self.floor + (self.peak - self.floor) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+        return _risen(step, warmup) * _half_cosine(
+            self.peak, self.floor, _progress(step, warmup, epochs * steps_per_epoch)
+        )
+
+
+@declare(
+    "schedule",
+    "one_cycle",
+    main="peak",
+    doc="Up to the peak and down to nearly nothing, along half a cosine each (Smith and Topin 2018, as in PyTorch).",
+)
+class OneCycle:
+    peak: float = attr(doc="highest learning rate", exclusiveMinimum=0)
+    rise: float = attr(default=0.3, doc="share of the run in which the rate rises", minimum=0, maximum=1)
+    start_divisor: float = attr(default=25.0, doc="the peak over this is the rate at the start", minimum=1)
+    end_divisor: float = attr(default=1e4, doc="the rate at the start over this is the one at the end", minimum=1)
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Rate of step ``step`` (from 0)."""
+        total = epochs * steps_per_epoch
+        start = self.peak / self.start_divisor
+        top = self.rise * total
+        if step < top:
+            return _half_cosine(start, self.peak, step / top)
+        return _half_cosine(self.peak, start / self.end_divisor, _progress(step, top, total))
+
+
+def _risen(step: int, warmup: float) -> float:
+    """The share of the full rate that step ``step`` of a warm-up of ``warmup`` steps gets; 1 after it."""
+    return (step + 1) / math.ceil(warmup) if step < warmup else 1.0
+
+
+def _progress(step: int, before: float, total: int) -> float:
+    """Which share of the steps after the first ``before`` is over, from 0 to 1."""
+    return min(max(step - before, 0) / max(total - before, 1), 1.0)
+
+
+def _half_cosine(first: float, last: float, progress: float) -> float:
+    """From ``first`` to ``last``, level at both ends."""
+    return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2

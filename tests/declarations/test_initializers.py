@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Param
 from netspec.core.types import TensorType
-from netspec.declarations.initializers import Gaussian, Glorot, He, Ones, Zeros
+from netspec.declarations.initializers import Constant, Gaussian, Glorot, He, LeCun, Ones, Orthogonal, Uniform, Zeros
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense
 
@@ -24,12 +25,20 @@ SPREAD = 5 * math.sqrt(2 / 60_000)
         (Ones(), 1, 0),
         (Gaussian(), 0, 1e-4),
         (Gaussian(std=2.0, mean=3.0), 3, 4),
+        (Constant(value=0.25), 0.25, 0),
+        (Uniform(), 0, 0.05**2 / 3),
+        (Uniform(bound=2.0, mean=3.0), 3, 4 / 3),
+        (LeCun(), 0, 1 / 200),
+        (LeCun(distribution="uniform"), 0, 1 / 200),
         (He(), 0, 2 / 200),
+        (He(distribution="uniform"), 0, 2 / 200),
         (Glorot(), 0, 2 / 500),
+        (Glorot(distribution="normal"), 0, 2 / 500),
+        (Orthogonal(), 0, 1 / 300),
     ],
     ids=repr,
 )
-def test_mean_and_variance(initializer: He, mean: float, variance: float) -> None:
+def test_mean_and_variance(initializer: Any, mean: float, variance: float) -> None:
     drawn = initializer.draw(np.random.default_rng(0), PARAM)
     assert drawn.shape == PARAM.shape
     assert drawn.dtype == np.float64
@@ -37,11 +46,43 @@ def test_mean_and_variance(initializer: He, mean: float, variance: float) -> Non
     assert drawn.var() == pytest.approx(variance, rel=SPREAD)
 
 
-def test_glorot_is_uniform_within_its_bound() -> None:
-    drawn = Glorot().draw(np.random.default_rng(0), PARAM)
-    bound = math.sqrt(6 / 500)
-    assert np.abs(drawn).max() <= bound
-    assert np.abs(drawn).max() > 0.999 * bound
+@pytest.mark.parametrize(
+    ("initializer", "bound"),
+    [
+        (Uniform(bound=0.3), 0.3),
+        (LeCun(distribution="uniform"), math.sqrt(3 / 200)),
+        (He(distribution="uniform"), math.sqrt(6 / 200)),
+        (Glorot(), math.sqrt(6 / 500)),
+    ],
+    ids=repr,
+)
+def test_uniform_numbers_fill_their_bound(initializer: Any, bound: float) -> None:
+    drawn = np.abs(initializer.draw(np.random.default_rng(0), PARAM))
+    assert 0.999 * bound < drawn.max() <= bound
+    assert (drawn < bound / 2).mean() == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(drawn.size))  # five standard errors
+
+
+@pytest.mark.parametrize("initializer", [LeCun(), He(), Glorot(distribution="normal"), Gaussian()], ids=repr)
+def test_normal_numbers_have_tails(initializer: Any) -> None:
+    drawn = initializer.draw(np.random.default_rng(0), PARAM)
+    beyond = (np.abs(drawn) > 2 * drawn.std()).mean()
+    assert beyond == pytest.approx(math.erfc(math.sqrt(2)), rel=0.1)  # five standard errors of 2730 hits in 60,000
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (3, 3, 2, 8), (1, 2, 3, 8), (5,), (5, 1)], ids=str)
+def test_orthogonal_rows_or_columns_are_orthonormal(shape: tuple[int, ...]) -> None:
+    drawn = Orthogonal(gain=3.0).draw(np.random.default_rng(0), Param(shape, "orthogonal"))
+    assert drawn.shape == shape
+    matrix = drawn.reshape(-1, shape[-1]) / 3
+    products = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
+    np.testing.assert_allclose(products, np.eye(len(products)), atol=1e-14)  # some units of float64
+
+
+def test_orthogonal_matrices_are_turned_either_way() -> None:
+    """Without the choice of signs, QR makes the same side of the first axis always the likelier one."""
+    generator = np.random.default_rng(0)
+    corners = [Orthogonal().draw(generator, Param((3, 3), "orthogonal"))[0, 0] for _ in range(400)]
+    assert np.mean(np.array(corners) > 0) == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(400))  # five standard errors
 
 
 def test_the_same_generator_draws_the_same() -> None:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from netspec.declarations.schedules import Constant, Cosine, Step
+from netspec.declarations.schedules import Constant, Cosine, Exponential, OneCycle, Polynomial, Step
 
 PER_EPOCH, EPOCHS = 10, 6
 
@@ -46,3 +47,66 @@ def test_a_broken_warmup_never_exceeds_the_peak() -> None:
 def test_a_run_that_is_all_warmup_ends_at_the_peak() -> None:
     schedule = Cosine(peak=1.0, warmup_epochs=6.0)
     assert schedule.at(59, PER_EPOCH, EPOCHS) == pytest.approx(1.0)
+
+
+def rates(schedule: Any) -> list[float]:
+    return [schedule.at(step, PER_EPOCH, EPOCHS) for step in range(PER_EPOCH * EPOCHS)]
+
+
+def test_exponential_multiplies_once_per_epoch_and_smoothly_between() -> None:
+    found = rates(Exponential(start=0.4, factor=0.5))
+    assert found == pytest.approx([0.4 * 0.5 ** (step / 10) for step in range(60)])
+    assert found[::10] == pytest.approx([0.4, 0.2, 0.1, 0.05, 0.025, 0.0125])
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_polynomial_falls_to_the_floor(power: float) -> None:
+    schedule = Polynomial(start=0.4, floor=0.1, power=power)
+    assert rates(schedule) == pytest.approx([0.1 + 0.3 * (1 - step / 60) ** power for step in range(60)])
+    assert schedule.at(60, PER_EPOCH, EPOCHS) == pytest.approx(0.1)
+    assert schedule.at(600, PER_EPOCH, EPOCHS) == pytest.approx(0.1)  # past the end it stays at the floor
+
+
+def test_one_cycle_rises_and_falls_along_half_cosines() -> None:
+    schedule = OneCycle(peak=0.5, rise=0.25, start_divisor=10, end_divisor=100)
+    found = rates(schedule)
+    assert found[:15] == pytest.approx([0.05 + 0.45 * (1 - math.cos(math.pi * step / 15)) / 2 for step in range(15)])
+    falling = [5e-4 + (0.5 - 5e-4) * (1 + math.cos(math.pi * step / 45)) / 2 for step in range(45)]
+    assert found[15:] == pytest.approx(falling)
+    assert schedule.at(60, PER_EPOCH, EPOCHS) == pytest.approx(5e-4)
+
+
+def test_one_cycle_may_only_fall_or_only_rise() -> None:
+    falling, rising = OneCycle(peak=0.5, rise=0.0), OneCycle(peak=0.5, rise=1.0)
+    assert rates(falling) == sorted(rates(falling), reverse=True)
+    assert rates(rising) == sorted(rates(rising))
+    assert falling.at(0, PER_EPOCH, EPOCHS) == rising.at(60, PER_EPOCH, EPOCHS) == pytest.approx(0.5)
+    assert falling.at(60, PER_EPOCH, EPOCHS) == pytest.approx(0.5 / 25 / 1e4)
+    assert rising.at(0, PER_EPOCH, EPOCHS) == pytest.approx(0.5 / 25)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Constant(rate=0.4, warmup_epochs=2),
+        Step(start=0.4, every=3, warmup_epochs=2),
+        Exponential(start=0.4, warmup_epochs=2),
+        Polynomial(start=0.4, warmup_epochs=2),
+        Cosine(peak=0.4, warmup_epochs=2),
+    ],
+    ids=repr,
+)
+def test_a_warmup_rises_in_a_line_to_the_full_rate(schedule: Any) -> None:
+    found = rates(schedule)
+    assert found[:20] == pytest.approx([0.4 * (step + 1) / 20 for step in range(20)])
+    assert found[20] == max(found) == pytest.approx(0.4)
+
+
+def test_what_falls_over_the_run_begins_to_fall_after_the_warmup() -> None:
+    assert rates(Exponential(start=0.4, factor=0.5, warmup_epochs=2))[20::10] == pytest.approx([0.4, 0.2, 0.1, 0.05])
+    assert rates(Polynomial(start=0.4, warmup_epochs=2))[20::10] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+
+
+def test_epochs_of_a_step_are_counted_from_the_start_of_the_run() -> None:
+    found = rates(Step(start=0.4, every=3, factor=0.5, warmup_epochs=1))
+    assert found[29:31] == pytest.approx([0.4, 0.2])
