@@ -43,6 +43,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "globalaveragepooling": ("global_avg_pool",),
     "globalaveragepool": ("global_avg_pool",),
     "concatenate": ("concat",),
+    "swish": ("silu",),
     "kernel": ("size",),
     "size": ("kernel",),
     "kernelsize": ("kernel", "size"),
