@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from netspec.core.graph import Node, Slot
 from netspec.core.types import TensorType
+from netspec.diagnostics.errors import RunError
 from netspec.plan import Plan
 
 if TYPE_CHECKING:
@@ -27,9 +28,14 @@ class NumbaTarget:
     """A plain input of at most so many channels goes straight into a convolution."""
 
     def __init__(self, threads: int) -> None:
+        import numba
+
         from netspec_numba.host import LANES, configure
 
         configure()
+        most = numba.config.NUMBA_NUM_THREADS
+        if threads > most:
+            raise RunError(f"{threads} threads were asked for, but NUMBA_NUM_THREADS allows {most} here")
         self._lanes = LANES
         self._threads = threads
 
@@ -106,7 +112,7 @@ class NumbaBackend:
         return None
 
     def target(self, threads: int) -> NumbaTarget:
-        """What planning must know."""
+        """What planning must know; a RunError for more threads than Numba was started with."""
         return NumbaTarget(threads)
 
     def state(self, plan: Plan) -> NumbaState:
