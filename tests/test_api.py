@@ -272,6 +272,8 @@ def test_a_batch_that_does_not_fit_in_memory_is_refused() -> None:
     huge = model(batch=10**9)
     with pytest.raises(RunError, match=r"NS902.*this plan needs .* GiB"):
         huge.predict(IMAGES)
+    with pytest.raises(RunError, match="NS902"):
+        model("netspec: 1\ninput: [1000000]\nlayers:\n  - dense: 1000000\n", mode="infer")
 
 
 def test_a_rate_or_a_number_of_epochs_that_makes_no_sense_changes_nothing() -> None:

@@ -104,11 +104,15 @@ class NumbaBackend:
     name = "numba"
 
     def probe(self) -> str | None:
-        """``None`` where Numba can be imported, else why not."""
+        """``None`` where Numba can be imported and the settings in the environment make sense, else why not."""
         try:
             import numba  # noqa: F401  # the import is the probe
         except Exception as error:  # a broken installation raises whatever it likes
             return f"numba cannot be imported: {error}"
+        try:
+            import netspec_numba.host  # noqa: F401  # reads NETSPEC_LANES
+        except ValueError as error:
+            return str(error)
         return None
 
     def target(self, threads: int) -> NumbaTarget:
@@ -116,7 +120,10 @@ class NumbaBackend:
         return NumbaTarget(threads)
 
     def state(self, plan: Plan) -> NumbaState:
-        """Memory for the plan's state, zeroed."""
+        """Memory for the plan's state, zeroed; a RunError where there is not so much."""
+        from netspec_numba.host import check_memory
+
+        check_memory(plan.state_bytes)
         state = NumbaState()
         for slot in plan.graph.slots:
             state.hold(slot)

@@ -9,10 +9,9 @@ import numba
 import numpy as np
 
 from netspec.core.graph import Region, Value
-from netspec.diagnostics.errors import RunError
 from netspec.plan import Plan, Step
 from netspec_numba.contract import Array, Launch, Operand, Request
-from netspec_numba.host import available_memory
+from netspec_numba.host import check_memory
 from netspec_numba.kernels import find
 
 if TYPE_CHECKING:
@@ -30,22 +29,14 @@ def aligned(bytes: int) -> Array:
     return raw[start : start + bytes]
 
 
-def _arena(plan: Plan) -> Array:
-    """The plan's memory; a RunError where there is not so much. The system may promise more than it can give."""
-    available = available_memory()
-    if available is not None and plan.arena_bytes > available:
-        needed, free = (f"{count / 2**30:.1f} GiB" for count in (plan.arena_bytes, available))
-        raise RunError.of("NS902", needed=needed, available=free)
-    return aligned(plan.arena_bytes)
-
-
 class NumbaExecutable:
     """Runs a plan's steps, region by region, for the live samples of a batch."""
 
     def __init__(self, plan: Plan, state: NumbaState, threads: int) -> None:
         self._plan = plan
         self._threads = threads
-        self._arena = _arena(plan)
+        check_memory(plan.arena_bytes)
+        self._arena = aligned(plan.arena_bytes)
         self._arrays = self._views(state)
         self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}
         for step in plan.steps:

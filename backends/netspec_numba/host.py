@@ -25,6 +25,8 @@ import numpy as np
 import platformdirs
 from llvmlite import binding
 
+from netspec.diagnostics.errors import RunError
+
 SUPPORTED_LANES = (4, 8, 16)
 
 
@@ -92,6 +94,14 @@ def available_memory(facts: Path = Path("/proc/meminfo")) -> int | None:
         return None
     found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
     return next((int(kibibytes) * 1024 for kibibytes in found), None)
+
+
+def check_memory(needed: int) -> None:
+    """Raise NS902 where ``needed`` bytes are more than can be had: the system may promise them all the same."""
+    available = available_memory()
+    if available is not None and needed > available:
+        texts = [f"{count / 2**30:.1f} GiB" for count in (needed, available)]
+        raise RunError.of("NS902", needed=texts[0], available=texts[1])
 
 
 def _fingerprint(sources: Iterable[Path]) -> str:

@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from netspec_numba.backend import NumbaBackend
 from netspec_numba.host import available_memory, configure
 
 UNUSABLE = """\
 from pathlib import Path
+from netspec_numba.backend import NumbaBackend
 from netspec_numba.host import configure
 first, second = configure(), configure()
 assert not first.persistent and first.cache == second.cache and first.cache.is_dir()
@@ -33,6 +37,12 @@ def test_a_cache_for_want_of_a_better_one_goes_with_the_process(tmp_path: Path) 
     )
     assert not Path(ended.stdout.strip()).exists()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_width_that_no_kernel_has_is_the_reason_why_the_backend_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETSPEC_LANES", "5")
+    monkeypatch.delitem(sys.modules, "netspec_numba.host")
+    assert NumbaBackend().probe() == "NETSPEC_LANES is '5'; supported are 4, 8 and 16"
 
 
 def test_free_memory_is_read_in_bytes(tmp_path: Path) -> None:
