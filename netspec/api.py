@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from operator import index
+from typing import Any, Literal, SupportsIndex
 
 import yaml
 
@@ -45,7 +46,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence
 
 def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     if isinstance(given, Mapping):
-        return Source("<mapping>", yaml.safe_dump(dict(given), sort_keys=False, allow_unicode=True))
+        return Source("<mapping>", _written(given))
     name = os.fspath(given)
     if "\n" in name:
         return Source("<text>", name)
@@ -58,6 +59,16 @@ def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     if not isinstance(source, Source):
         raise SpecError([source])
     return source
+
+
+def _written(mapping: Mapping[str, Any]) -> str:
+    try:
+        return yaml.safe_dump(dict(mapping), sort_keys=False, allow_unicode=True)
+    except yaml.representer.RepresenterError as error:
+        kind = type(error.args[-1]).__name__
+        raise InputError(
+            f"a mapping holds texts, numbers, lists and mappings, but there is a {kind} in it: {error.args[-1]!r}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +113,14 @@ class Spec:
         """
         if mode not in ("train", "infer"):
             raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")
-        size = self.recipe.batch if batch is None else batch
-        count = available_threads() if threads is None else threads
-        if size < 1 or count < 1:
-            raise InputError(f"batch and threads must be at least 1, but are {size} and {count}")
+        size = self.recipe.batch if batch is None else _positive("batch", batch)
+        count = available_threads() if threads is None else _positive("threads", threads)
         recipe = self.recipe if seed is None else replace(self.recipe, seed=seed)
         machine = find_backend(backend) if isinstance(backend, str) else backend
         return Model(Runtime(self.graph, recipe, machine, size, count, mode == "train"))
+
+
+def _positive(name: str, given: SupportsIndex) -> int:
+    if not isinstance(given, SupportsIndex) or index(given) < 1:
+        raise InputError(f"{name} is {given!r}, but must be a whole number of at least 1")
+    return index(given)

@@ -10,6 +10,7 @@ import pytest
 
 import netspec
 from netspec.api import InputError, Model
+from netspec.diagnostics import RunError
 
 SPEC = """\
 netspec: 1
@@ -245,9 +246,47 @@ def test_a_step_takes_one_batch_at_most() -> None:
             learn(IMAGES, LABELS)
 
 
-@pytest.mark.parametrize("options", [{"batch": 0}, {"threads": 0}, {"mode": "learn"}])
+@pytest.mark.parametrize("options", [{"batch": 0}, {"batch": 2.5}, {"batch": "8"}, {"threads": 0}, {"mode": "learn"}])
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="but must be"):
         model(**options)
     with pytest.raises(netspec.RunError, match="NS901"):
         model(backend="abacus")
+
+
+def test_a_batch_may_be_a_number_of_numpy() -> None:
+    assert len(model(batch=np.int64(8)).predict(IMAGES)) == len(IMAGES)
+
+
+def test_a_mapping_that_no_file_could_hold_is_refused() -> None:
+    with pytest.raises(InputError, match="there is a ndarray in it"):
+        netspec.load({"netspec": 1, "input": np.array([5]), "layers": []})
+
+
+def test_more_threads_than_numba_has_are_refused() -> None:
+    with pytest.raises(RunError, match="100000 threads were asked for, but NUMBA_NUM_THREADS allows"):
+        model(threads=100_000)
+
+
+def test_a_batch_that_does_not_fit_in_memory_is_refused() -> None:
+    huge = model(batch=10**9)
+    with pytest.raises(RunError, match=r"NS902.*this plan needs .* GiB"):
+        huge.predict(IMAGES)
+    with pytest.raises(RunError, match="NS902"):
+        model("netspec: 1\ninput: [1000000]\nlayers:\n  - dense: 1000000\n", mode="infer")
+
+
+def test_a_rate_or_a_number_of_epochs_that_makes_no_sense_changes_nothing() -> None:
+    trained = model()
+    before = bits(trained)
+    for rate in (float("nan"), float("inf"), -0.1):
+        with pytest.raises(InputError, match="rate is"):
+            trained.step(IMAGES[:4], LABELS[:4], rate=rate)
+    with pytest.raises(InputError, match="epochs is -1"):
+        trained.fit(IMAGES, LABELS, epochs=-1)
+    assert bits(trained) == before
+
+
+def test_lists_that_make_no_array_are_refused() -> None:
+    with pytest.raises(InputError, match="images do not make one array"):
+        model().predict([[1.0], [1.0, 2.0]])

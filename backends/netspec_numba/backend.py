@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from netspec.core.graph import Node, Slot
 from netspec.core.types import TensorType
+from netspec.diagnostics.errors import RunError
 from netspec.plan import Plan
 
 if TYPE_CHECKING:
@@ -27,9 +28,14 @@ class NumbaTarget:
     """A plain input of at most so many channels goes straight into a convolution."""
 
     def __init__(self, threads: int) -> None:
+        import numba
+
         from netspec_numba.host import LANES, configure
 
         configure()
+        most = numba.config.NUMBA_NUM_THREADS
+        if threads > most:
+            raise RunError(f"{threads} threads were asked for, but NUMBA_NUM_THREADS allows {most} here")
         self._lanes = LANES
         self._threads = threads
 
@@ -98,19 +104,26 @@ class NumbaBackend:
     name = "numba"
 
     def probe(self) -> str | None:
-        """``None`` where Numba can be imported, else why not."""
+        """``None`` where Numba can be imported and the settings in the environment make sense, else why not."""
         try:
             import numba  # noqa: F401  # the import is the probe
         except Exception as error:  # a broken installation raises whatever it likes
             return f"numba cannot be imported: {error}"
+        try:
+            import netspec_numba.host  # noqa: F401  # reads NETSPEC_LANES
+        except ValueError as error:
+            return str(error)
         return None
 
     def target(self, threads: int) -> NumbaTarget:
-        """What planning must know."""
+        """What planning must know; a RunError for more threads than Numba was started with."""
         return NumbaTarget(threads)
 
     def state(self, plan: Plan) -> NumbaState:
-        """Memory for the plan's state, zeroed."""
+        """Memory for the plan's state, zeroed; a RunError where there is not so much."""
+        from netspec_numba.host import check_memory
+
+        check_memory(plan.state_bytes)
         state = NumbaState()
         for slot in plan.graph.slots:
             state.hold(slot)

@@ -11,6 +11,7 @@ import numpy as np
 from netspec.core.graph import Region, Value
 from netspec.plan import Plan, Step
 from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.host import check_memory
 from netspec_numba.kernels import find
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class NumbaExecutable:
     def __init__(self, plan: Plan, state: NumbaState, threads: int) -> None:
         self._plan = plan
         self._threads = threads
+        check_memory(plan.arena_bytes)
         self._arena = aligned(plan.arena_bytes)
         self._arrays = self._views(state)
         self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}

@@ -7,12 +7,15 @@ must happen before the first kernel module is imported.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +24,8 @@ import numba
 import numpy as np
 import platformdirs
 from llvmlite import binding
+
+from netspec.diagnostics.errors import RunError
 
 SUPPORTED_LANES = (4, 8, 16)
 
@@ -60,22 +65,43 @@ class HostConfiguration:
     threading_layer: str
 
 
+@cache
 def configure() -> HostConfiguration:
     """Point Numba at a private kernel cache and at the fastest threading layer that loads.
 
-    Call it before importing any kernel module. Compiled kernels are kept under NETSPEC_CACHE_DIR, or else the
-    user's cache directory.
+    Call it before importing any kernel module; only the first call decides. Compiled kernels are kept under
+    NETSPEC_CACHE_DIR, or else the user's cache directory; where that cannot be used, in a folder that goes when the
+    process ends.
     """
     root = Path(os.environ.get("NETSPEC_CACHE_DIR") or platformdirs.user_cache_dir("netspec"))
-    cache = root / f"kernels-{_fingerprint(Path(__file__).parent.rglob('*.py'))}"
-    persistent = _make_private(cache)
+    folder = root / f"kernels-{_fingerprint(Path(__file__).parent.rglob('*.py'))}"
+    persistent = _make_private(folder)
     if not persistent:
-        cache = Path(tempfile.mkdtemp(prefix="netspec-kernels-"))
+        folder = Path(tempfile.mkdtemp(prefix="netspec-kernels-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     layer = _threading_layer(("omp", "tbb", "workqueue"))
     # Numba reads its configuration again from the environment whenever that has changed: both must agree.
-    os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = str(cache)
+    os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = str(folder)
     os.environ["NUMBA_THREADING_LAYER"] = numba.config.THREADING_LAYER = layer
-    return HostConfiguration(LANES, cache, persistent, layer)
+    return HostConfiguration(LANES, folder, persistent, layer)
+
+
+def available_memory(facts: Path = Path("/proc/meminfo")) -> int | None:
+    """Bytes that can be had without swapping, ``None`` where the system does not tell (only Linux does so here)."""
+    try:
+        lines = facts.read_text().splitlines()
+    except OSError:
+        return None
+    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    return next((int(kibibytes) * 1024 for kibibytes in found), None)
+
+
+def check_memory(needed: int) -> None:
+    """Raise NS902 where ``needed`` bytes are more than can be had: the system may promise them all the same."""
+    available = available_memory()
+    if available is not None and needed > available:
+        texts = [f"{count / 2**30:.1f} GiB" for count in (needed, available)]
+        raise RunError.of("NS902", needed=texts[0], available=texts[1])
 
 
 def _fingerprint(sources: Iterable[Path]) -> str:

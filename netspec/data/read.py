@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.core.formulas import times
 from netspec.data.dataset import Dataset, ReadContext, Reader
 from netspec.diagnostics.errors import RunError, SpecError
 from netspec.diagnostics.model import Diagnostic, Span
@@ -49,15 +50,15 @@ def mismatches(spec: Spec, dataset: Dataset) -> list[Diagnostic]:
     expected = spec.graph.inputs[0].type.shape
     if dataset.image_shape != expected:
         fields: dict[str, object] = {
-            "found": "x".join(map(str, dataset.image_shape)),
-            "expected": "x".join(map(str, expected)),
+            "found": times(dataset.image_shape),
+            "expected": times(expected),
             "suggestion": str(list(dataset.image_shape)),
         }
         found.append(Diagnostic("NS502", span, {"data": dataset.name, **fields}))
     producers = spec.graph.producer()
     for name, head in spec.graph.heads.items():
-        if head.type.channels != len(dataset.class_names):
+        if head.type.shape != (len(dataset.class_names),):
             layer = producers[head].path if head in producers else name
-            fields = {"classes": len(dataset.class_names), "layer": layer, "outputs": head.type.channels}
+            fields = {"classes": len(dataset.class_names), "layer": layer, "outputs": times(head.type.shape)}
             found.append(Diagnostic("NS501", span, {"data": dataset.name, **fields}))
     return found

@@ -33,7 +33,7 @@ def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise RunError.of("NS904", path=str(path), problem=f"it cannot be read: {error.strerror or error}") from error
+        raise RunError(f"the weights in '{path}' cannot be read: {error.strerror or error}") from error
     arrays = decode(data, str(path))
     found = mismatches(shapes, arrays)
     if found:

@@ -18,7 +18,7 @@ class InputError(NetspecError, ValueError):
 
 def checked_images(x: Any, network: Graph) -> Array:
     """Images (N, H, W, C), contiguous: uint8 where they are bytes, else float32. An InputError if they do not fit."""
-    array = np.asarray(x)
+    array = _array(x, "images")
     expected = network.inputs[0].type.shape
     if array.shape[1:] != expected or array.ndim != len(expected) + 1:
         raise InputError(
@@ -30,6 +30,14 @@ def checked_images(x: Any, network: Graph) -> Array:
     if array.dtype.kind not in "fiub":
         raise InputError(f"images are numbers, but {array.dtype} was given")
     return np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
+
+
+def _array(given: Any, what: str) -> Array:
+    """One array of what may be nested lists."""
+    try:
+        return np.asarray(given)
+    except ValueError as error:  # lists of different lengths
+        raise InputError(f"{what} do not make one array: {error}") from error
 
 
 def _hint(array: Array, expected: tuple[int, ...]) -> str:
@@ -45,7 +53,7 @@ def _hint(array: Array, expected: tuple[int, ...]) -> str:
 
 def checked_part(x: Any, y: Any, network: Graph, recipe: Recipe) -> Part:
     """Images with their labels, one class number per position of a head; an InputError where they do not fit."""
-    images, labels = checked_images(x, network), np.asarray(y)
+    images, labels = checked_images(x, network), _array(y, "labels")
     if labels.dtype.kind not in "iu":
         raise InputError(f"labels are class numbers of an integer type, but {labels.dtype} was given")
     for name, head in network.heads.items():

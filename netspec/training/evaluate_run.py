@@ -12,7 +12,7 @@ from netspec.interop.safetensors import read_weights
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.training.evaluate import Evaluation, evaluate
-from netspec.training.runs import SPEC, Kept, find_checkpoint, read_manifest, with_settings
+from netspec.training.runs import MANIFEST, SPEC, Kept, find_checkpoint, read_manifest, with_settings
 from netspec.training.runtime import Runtime
 
 
@@ -28,9 +28,13 @@ def evaluate_run(
     source = read_source(folder / SPEC)
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")
-    written = manifest["spec"]
-    spec = with_settings(load_spec(source, tuple(written["overrides"])), manifest)
-    dataset = read_dataset(spec, data_dir, Path(written["folder"]))
+    try:
+        overrides, spec_folder = tuple(manifest["spec"]["overrides"]), Path(manifest["spec"]["folder"])
+        settings = {key: manifest[key] for key in ("epochs", "batch", "seed")}
+    except (KeyError, TypeError) as error:
+        raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
+    spec = with_settings(load_spec(source, overrides), settings)
+    dataset = read_dataset(spec, data_dir, spec_folder)
     if not len(dataset.part(part)):
         raise RunError(f"the data '{dataset.name}' has no {part} part in this run")
     runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)

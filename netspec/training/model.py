@@ -5,6 +5,7 @@ Images are channels-last, (N, H, W, C); uint8 ones travel as bytes, all others a
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -89,6 +90,8 @@ class Model:
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
         count = self._runtime.recipe.epochs if epochs is None else epochs
+        if count < 0:
+            raise InputError(f"epochs is {count}, but must be at least 0")
         progress = make_progress(not verbose, sys.stderr)
         history = []
         try:
@@ -121,6 +124,8 @@ class Model:
         schedule, epochs = self._runtime.recipe.lr, self._runtime.recipe.epochs
         position = replace(self._position, step=self._position.step + 1)
         used = schedule.at(0, 1, epochs) if rate is None else rate
+        if not math.isfinite(used) or used < 0:
+            raise InputError(f"rate is {used}, but must be a finite number of at least 0")
         loss = train_step(self._runtime, loaded, part.images, part.labels, used, position)
         self._position = position
         return {"loss": loss}

@@ -59,5 +59,5 @@ def test_a_damaged_file_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"none' is damaged: it cannot be read: No such file"):
+    with pytest.raises(RunError, match=r"none' cannot be read: No such file"):
         read_weights(tmp_path / "none", SHAPES)

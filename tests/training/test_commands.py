@@ -166,3 +166,21 @@ def test_eval_of_a_part_that_is_empty_is_refused(spec_file: Path, backend: Any) 
     error = call(evaluate.command, "run", "--part", "validation").exception
     assert isinstance(error, RunError)
     assert "has no validation part" in str(error)
+
+
+def test_eval_of_a_run_whose_manifest_lacks_something_is_refused(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run")
+    manifest = Path("run/manifest.json")
+    document = json.loads(manifest.read_text())
+    del document["spec"]["overrides"]
+    manifest.write_text(json.dumps(document))
+    error = call(evaluate.command, "run").exception
+    assert isinstance(error, RunError)
+    assert "manifest.json' is damaged" in str(error)
+
+
+def test_a_head_with_a_number_per_place_does_not_go_with_a_label_per_image(spec_file: Path) -> None:
+    spec_file.write_text(SPEC.replace("flatten, {dense: 10}", "{conv: {filters: 10, kernel: 3}}"))
+    error = call(train.command, str(spec_file)).exception
+    assert isinstance(error, SpecError)
+    assert "has 10 classes, but 'softmax' gives 6x6x10 numbers" in str(error)
