@@ -212,6 +212,19 @@ def test_weights_travel_through_files(tmp_path: Path) -> None:
     assert bits(stranger) == before
 
 
+def test_a_gradient_that_overflows_behind_a_finite_loss_changes_nothing() -> None:
+    layers = "netspec: 1\ninput: [2]\nlayers:\n  - dense: 2\n  - dense: 2\n"
+    steep = netspec.load(layers).compile(batch=2, threads=1, seed=1)
+    steep.weights["dense.weight"] = np.full((2, 2), 1e-30, np.float32)
+    steep.weights["dense2.weight"] = np.array([[3e38, -3e38], [0, 0]], np.float32)
+    images, labels = np.full((1, 2), 1e10, np.float32), np.array([1])
+    assert np.isfinite(steep.evaluate(images, labels)["loss"])
+    before = {name: array.copy() for name, array in steep.weights.items()}
+    with pytest.raises(netspec.RunError, match=r"NS903.*a gradient became infinite or NaN at step 1"):
+        steep.step(images, labels)
+    assert all(np.array_equal(steep.weights[name], array) for name, array in before.items())
+
+
 def test_a_model_for_inference_does_not_train() -> None:
     frozen = model(mode="infer")
     assert frozen.predict(IMAGES).shape == (20, 3)

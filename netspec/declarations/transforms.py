@@ -6,6 +6,7 @@ from netspec.core.attributes import Numbers, attr
 from netspec.core.builder import Builder
 from netspec.core.declare import declare
 from netspec.core.graph import Value
+from netspec.core.op import ShapeError
 from netspec.declarations.ops.preparation import Affine
 
 
@@ -25,7 +26,10 @@ class Normalize:
 
     def apply(self, g: Builder, x: Value) -> Value:
         """Adds the transform to the graph."""
-        channels = max(len(self.mean), len(self.std))
-        mean, std = (v * channels if len(v) == 1 else v for v in (self.mean, self.std))
+        for numbers in (self.mean, self.std):
+            if len(numbers) not in (1, x.type.channels):
+                raise ShapeError("NS503", count=len(numbers), channels=x.type.channels)
+        count = max(len(self.mean), len(self.std))
+        mean, std = (v * count if len(v) == 1 else v for v in (self.mean, self.std))
         scale = tuple(1 / s for s in std)
         return g.add(Affine(scale=scale, shift=tuple(-m * s for m, s in zip(mean, scale, strict=True))), x)

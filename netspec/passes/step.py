@@ -9,6 +9,7 @@ from netspec.core.graph import Graph, Param, Value
 from netspec.core.types import DType
 from netspec.declarations.ops.activations import Softmax
 from netspec.declarations.ops.merge import Add
+from netspec.declarations.ops.reductions import AllFinite
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import Divide
 from netspec.passes.autodiff import differentiate
@@ -81,12 +82,14 @@ def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dic
 def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """One step of training: forward, backward and update as regions of one graph.
 
-    Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``, and each
-    head before the activation that its loss absorbs.
+    Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``; each head
+    before the activation that its loss absorbs; ``gradients_finite``, 1 if all of them are, where anything is trained.
     """
     g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     trained = [s for s in graph.slots if s.param.trained]
     gradients = differentiate(g, loss, [s.value for s in trained])
+    g.region, g.derived_from, g.path, g.where = "backward", "check", "", None
+    finite = {"gradients_finite": g.add(AllFinite(), *gradients.values())} if gradients else {}
     g.region, g.derived_from = "update", "update"
     rate, step = g.scalar("learning_rate"), g.scalar("step", "int32")
     rule = recipe.optimizer.update()
@@ -99,7 +102,7 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
         new = g.node(rule, slot.value, gradients[slot.value], rate, step, *moments).outputs
         for old, value in zip((slot.value, *moments), new, strict=True):
             g.write(old, value)
-    return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
+    return remove_dead_code(g.graph({"loss": loss, **finite, **heads}, heads))
 
 
 def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input: bool = False) -> Graph:

@@ -8,8 +8,11 @@ from typing import Any
 
 import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
 from netspec.core.builder import Builder
+from netspec.core.declare import declaration_of
+from netspec.core.op import ShapeError
 from netspec.core.types import TensorType
-from netspec.diagnostics import Diagnostic, Diagnostics, SpecError
+from netspec.declarations.recipe import Recipe
+from netspec.diagnostics import Diagnostic, Diagnostics, Span, SpecError
 from netspec.syntax import tree
 from netspec.syntax.expectations import expectations
 from netspec.syntax.expressions import is_expression
@@ -54,6 +57,8 @@ def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics
     output = None if layers is None else expansion.network(layers, network_input, other)
     heads = {} if output is None else {"main": output}
     recipe, spans = RecipeExpansion(values, diagnostics, variables).recipe(_value(root, "train"))
+    if network_input is not None and other is None and "preprocess" in spans:
+        _check_preprocessing(recipe, network_input.type, spans["preprocess"], diagnostics)
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)
     _unused_variables(root, values, diagnostics)
     return Spec(
@@ -101,6 +106,19 @@ def _check_top(root: tree.Mapping, diagnostics: Diagnostics) -> None:
             if isinstance(version, int) and version != LANGUAGE_VERSION:
                 fields = {"found": version, "expected": LANGUAGE_VERSION}
                 diagnostics.append(Diagnostic("NS114", entry.value.span, fields))
+
+
+def _check_preprocessing(recipe: Recipe, input: TensorType, place: Span, diagnostics: Diagnostics) -> None:
+    """Try the transforms on an input of this type: they meet it in the graph only when a step is built."""
+    builder = Builder("preprocessing")
+    flow = builder.input("input", input)
+    for transform in recipe.preprocess:
+        try:
+            flow = transform.apply(builder, flow)
+        except ShapeError as error:
+            fields = {"transform": declaration_of(transform).name, **error.fields}
+            diagnostics.append(Diagnostic(error.code, place, fields))
+            return
 
 
 def _text(root: tree.Mapping, key: str) -> str | None:

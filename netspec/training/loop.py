@@ -125,16 +125,18 @@ def train_step(
 ) -> float:
     """Loss of one batch, before its update. ``position.step`` (from 1) is the step's number.
 
-    A loss that is not finite is a RunError, and the update does not run.
+    A loss or a gradient that is not finite is a RunError, and the update does not run.
     """
     executable, samples = loaded.executable, len(labels)
     executable.run(
         loaded.inputs(images, labels), runtime.scalars(rate, position.step), samples, ("forward", "backward")
     )
     loss = float(executable.output("loss"))
+    where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
     if not math.isfinite(loss):
-        where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
         raise RunError.of("NS903", quantity="the loss", value=loss, step=where)
+    if loaded.checks_gradients and not executable.output("gradients_finite"):
+        raise RunError.of("NS903", quantity="a gradient", value="infinite or NaN", step=where)
     # Inputs and scalars lie in the arena already; writing them again could hit what has taken their place since.
     executable.run({}, {}, samples, ("update",))
     return loss

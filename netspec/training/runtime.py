@@ -38,6 +38,8 @@ class Loaded:
     executable: Executable
     image: str
     targets: tuple[str, ...]
+    checks_gradients: bool
+    """Whether the plan says, as the output ``gradients_finite``, if they are."""
 
     def inputs(self, images: Array, labels: Array | None = None) -> dict[str, Array]:
         """What ``run`` wants: every head has the same labels."""
@@ -95,7 +97,7 @@ class Runtime:
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
             image, *targets = (value.name for value in plan.graph.inputs)
-            self._loaded[key] = Loaded(executable, image, tuple(targets))
+            self._loaded[key] = Loaded(executable, image, tuple(targets), "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
 
     def scalars(self, rate: float, step: int) -> Mapping[str, float]:

@@ -150,3 +150,13 @@ def test_every_kind_of_declaration_can_be_named(recipe: Read) -> None:
     found = read_recipe(recipe("  data: mnist\n  loss: cross_entropy\n  optimizer: adam\n  lr: {cosine: 1}"))
     kinds = [declaration_of(getattr(found, key)).kind for key in ("data", "loss", "optimizer", "lr")]
     assert kinds == ["source", "loss", "optimizer", "schedule"]
+
+
+@pytest.mark.parametrize(
+    "numbers", ["mean: [0.4, 0.5], std: 0.2", "mean: 0.4, std: [0.2, 0.3]", "mean: [1, 2], std: [1, 2, 3]"]
+)
+def test_a_transform_has_one_number_or_one_per_channel(read: Read, numbers: str) -> None:
+    preprocess = f"preprocess: [{{normalize: {{{numbers}}}}}]"
+    reading = read(f"layers:\n  - flatten\n  - dense: 10\ntrain: {{{preprocess}}}\n")
+    assert reading.codes == ["NS503"]
+    assert "'normalize' has 2 numbers, but the input has 1 channels" in reading.messages[0]

@@ -108,6 +108,8 @@ class FakeExecutable:
         """Heads say class 0, whatever comes in."""
         if name == "loss":
             return np.array(self._loss, np.float32)
+        if name == "gradients_finite":
+            return np.array(self._backend.gradients_finite, np.float32)
         return np.eye(self._backend.classes, dtype=np.float32)[np.zeros(len(self._labels), int)]
 
 
@@ -123,6 +125,7 @@ class FakeBackend:
     calls: list[Call] = field(default_factory=list)
     states: list[FakeState] = field(default_factory=list)
     classes: int = 3
+    gradients_finite: bool = True
 
     def probe(self) -> str | None:
         return None

@@ -118,6 +118,7 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 def main(parent: Path, moments: int, seed: int) -> None:
+    forked(parent / "first", None, 1)  # compiles the kernels, and what that writes is no event of a run
     forked(parent / "whole", None, 1)
     events: list[str] = json.loads((parent / "whole.events").read_text())
     generator = random.Random(seed)

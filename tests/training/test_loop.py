@@ -76,6 +76,19 @@ def test_a_loss_that_is_not_finite_leaves_the_state_untouched(
         assert np.array_equal(runtime.state.read(name), array + 1 + 1 + 1)  # the three updates before
 
 
+def test_a_gradient_that_is_not_finite_leaves_the_state_untouched(
+    backend: Any, make_runtime: MakeRuntime, make_part: MakePart
+) -> None:
+    backend.gradients_finite = False
+    runtime = make_runtime()
+    before = {name: runtime.state.read(name) for name in runtime.state.names()}
+    with pytest.raises(RunError, match=r"NS903.*a gradient became infinite or NaN at step 1 \(epoch 1"):
+        train(runtime, make_part(12), make_part(0))
+    assert backend.calls[-1].regions == ("forward", "backward")
+    for name, array in before.items():
+        assert np.array_equal(runtime.state.read(name), array)
+
+
 def test_losses_are_means_over_samples_not_batches(
     backend: Any, make_runtime: MakeRuntime, make_part: MakePart
 ) -> None:

@@ -9,7 +9,18 @@ from netspec.core.declare import REGISTRIES, declaration_of
 from netspec.diagnostics.errors import RunError
 from netspec_numba.contract import KERNELS, Kernel
 
-FAMILIES = ("channels", "constants", "convolution", "dense", "dropout", "layout", "normalization", "pooling", "softmax")
+FAMILIES = (
+    "channels",
+    "constants",
+    "convolution",
+    "dense",
+    "dropout",
+    "finite",
+    "layout",
+    "normalization",
+    "pooling",
+    "softmax",
+)
 
 
 def is_elementwise(op: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netspec.core.attributes import attr
-from netspec.core.op import op
+from netspec.core.op import ShapeError, op
 from netspec.core.types import TensorType
 
 
@@ -21,6 +21,9 @@ class Affine:
     keeps_layout = True
 
     def infer(self, x: TensorType) -> TensorType:
+        for numbers in (self.scale, self.shift):
+            if len(numbers) not in (1, x.channels):
+                raise ShapeError("NS503", count=len(numbers), channels=x.channels)
         return replace(x, dtype="float32")
 
 

@@ -17,6 +17,12 @@ RUNNING: dict[str, Entry] = {
         "data '{data}' gives {found}, but the input is {expected}",
         ("write input: {suggestion}", "change 'input:', or add a step to 'preprocess:' that makes them equal"),
     ),
+    "NS503": Entry(
+        "error",
+        "preprocessing and input differ",
+        "'{transform}' has {count} numbers, but the input has {channels} channels",
+        "write one number for all channels, or one for each",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",
