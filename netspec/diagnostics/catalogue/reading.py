@@ -59,7 +59,7 @@ READING: dict[str, Entry] = {
         "error",
         "empty file",
         "the file holds no spec",
-        "begin with 'netspec: 1', 'input:' and 'layers:', or let 'netspec new NAME' write a first one",
+        "begin with 'netspec: 1', 'input:' and 'layers:', or copy a spec that ships: netspec zoo copy lenet5",
     ),
     "NS012": Entry(
         "error",

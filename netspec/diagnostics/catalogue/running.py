@@ -27,7 +27,7 @@ RUNNING: dict[str, Entry] = {
         "error",
         "back end cannot be used",
         "back end '{backend}' cannot be used: {reason}",
-        ("usable here: {usable}", "'netspec doctor' says what is missing"),
+        ("usable here: {usable}", "--backend numba runs on any CPU"),
     ),
     "NS902": Entry(
         "error",
