@@ -16,6 +16,12 @@ Window = int | tuple[int, ...]
 Padding = str | int | tuple[int | tuple[int, int], ...]
 """``valid``, ``same``, ``full``, ``causal``, a number, or per axis a number or a ``(before, after)`` pair."""
 
+LayerShape = tuple[int, ...]
+"""Written as the name of an earlier layer; the instance holds the shape of that layer's output."""
+
+DIALECTS = ("textbook", "caffe", "torch", "keras")
+"""Whose defaults hold where frameworks differ; the first is the default."""
+
 PADDING_WORDS = ("valid", "same", "full", "causal")
 
 
@@ -38,6 +44,12 @@ class Attribute:
     default: Any
     doc: str
     limits: Mapping[str, Any]
+    dialects: Mapping[str, Any]
+    """Other defaults, by dialect."""
+
+    def default_in(self, dialect: str) -> Any:
+        """What holds where a spec of this dialect says nothing."""
+        return self.dialects.get(dialect, self.default)
 
     @property
     def required(self) -> bool:
@@ -70,14 +82,16 @@ class _Unbound(NamedTuple):
     default: Any
     doc: str
     limits: Mapping[str, Any]
+    dialects: Mapping[str, Any]
 
 
-def attr(*, default: Any = REQUIRED, doc: str, **limits: Any) -> Any:
+def attr(*, default: Any = REQUIRED, doc: str, dialects: Mapping[str, Any] | None = None, **limits: Any) -> Any:
     """Declare an attribute: its default (none: required), what it means, and its limits as schema keywords.
 
+    ``dialects`` gives the defaults that differ under another dialect than ``textbook``.
     Common limits: ``minimum``, ``maximum``, ``exclusiveMinimum``, ``exclusiveMaximum``, ``enum``.
     """
-    return _Unbound(default, doc, limits)
+    return _Unbound(default, doc, limits, dialects or {})
 
 
 def bind(name: str, kind: str, unbound: object, public: bool) -> Attribute:
@@ -89,7 +103,9 @@ def bind(name: str, kind: str, unbound: object, public: bool) -> Attribute:
         raise TypeError(f"attribute {name!r} wants attr(...)")
     if public and kind not in KINDS:
         raise TypeError(f"attribute {name!r} has unknown kind {kind!r}; known: {', '.join(KINDS)}")
-    return Attribute(name, kind, unbound.default, unbound.doc, unbound.limits)
+    if not set(DIALECTS).issuperset(unbound.dialects):
+        raise TypeError(f"attribute {name!r} has a default for an unknown dialect; known: {', '.join(DIALECTS)}")
+    return Attribute(name, kind, unbound.default, unbound.doc, unbound.limits, unbound.dialects)
 
 
 def _bounds(limits: Mapping[str, Any]) -> str:
@@ -156,6 +172,10 @@ def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **limits}
 
 
+def _layer_name(limits: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": ["string"], "title": "the name of an earlier layer", **limits}
+
+
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) else value
 
@@ -181,6 +201,7 @@ KINDS: dict[str, Kind] = {
     "str": Kind(_text, _same),
     "Window": Kind(_window, _whole_tree),
     "Padding": Kind(_padding, _whole_tree),
+    "LayerShape": Kind(_layer_name, _same),
     "Numbers": Kind(_numbers, _float_tuple),
 }
 

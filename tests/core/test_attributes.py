@@ -25,6 +25,7 @@ ACCEPTED: list[tuple[Attribute, Any, Any]] = [
     (attribute("Padding"), "same", "same"),
     (attribute("Padding"), 0, 0),
     (attribute("Padding"), [1, [0, 2.0]], (1, (0, 2))),
+    (attribute("LayerShape"), "encoder/conv2", "encoder/conv2"),
     (attribute("Numbers"), 255, (255.0,)),
     (attribute("Numbers"), [0.5, 1], (0.5, 1.0)),
 ]
@@ -90,3 +91,13 @@ def test_an_attribute_without_default_is_required() -> None:
     assert attribute("int").required
     assert not bind("it", "int", attr(default=None, doc="it"), public=True).required
     assert repr(attribute("int").default) == "required"
+
+
+def test_an_attribute_may_have_another_default_in_another_dialect() -> None:
+    eps = bind("eps", "float", attr(default=1e-5, doc="it", dialects={"keras": 1e-3}), public=True)
+    assert [eps.default_in(dialect) for dialect in ("textbook", "keras", "torch")] == [1e-5, 1e-3, 1e-5]
+
+
+def test_a_default_for_an_unknown_dialect_is_a_mistake_of_the_declaring_code() -> None:
+    with pytest.raises(TypeError, match="unknown dialect"):
+        bind("eps", "float", attr(default=1e-5, doc="it", dialects={"mxnet": 1e-3}), public=True)

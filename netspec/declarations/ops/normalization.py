@@ -16,9 +16,15 @@ from netspec.core.types import TensorType
 @op("batch_norm", doc="Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it.")
 class BatchNorm:
     momentum: float = attr(
-        default=0.9, doc="share of the old moving statistics kept at each step", minimum=0, maximum=1
+        default=0.9,
+        doc="share of the old moving statistics kept at each step",
+        dialects={"caffe": 0.999, "keras": 0.99},
+        minimum=0,
+        maximum=1,
     )
-    eps: float = attr(default=1e-5, doc="added to the variance before the root", exclusiveMinimum=0)
+    eps: float = attr(
+        default=1e-5, doc="added to the variance before the root", dialects={"keras": 1e-3}, exclusiveMinimum=0
+    )
     scale: bool = attr(default=True, doc="learn a factor per channel")
     center: bool = attr(default=True, doc="learn a summand per channel")
 
