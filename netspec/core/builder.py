@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from netspec.core import op as ops
@@ -70,8 +71,12 @@ class Builder:
         slot = self.slots[old.name]
         self.slots[old.name] = Slot(slot.value, slot.kind, slot.param, new)
 
-    def layer(self, attrs: Any, *data: Value, share: Node | None = None) -> Node:
-        """Add a public op with its parameters (new ones, or those of ``share``); raises ``ShapeError``."""
+    def layer(self, attrs: Any, *data: Value, share: Node | None = None, frozen: bool = False) -> Node:
+        """Add a public op with its parameters (new ones, or those of ``share``); raises ``ShapeError``.
+
+        A ``frozen`` layer's parameters are not trained, nor by the layer that it shares them with; what shares the
+        parameters of a frozen layer is frozen too.
+        """
         types = tuple(v.type for v in data)
         wanted = ops.params(attrs, types)
         if share is None:
@@ -80,8 +85,12 @@ class Builder:
                 for name, p in wanted.items()
             )
         else:
-            weights = tuple(share.parameter(name) for name in wanted)
-        return self._append(attrs, (*data, *weights), ops.infer(attrs, types), tuple(wanted))
+            weights, frozen = tuple(share.parameter(name) for name in wanted), frozen or share.frozen
+        if frozen:
+            for weight in weights:
+                slot = self.slots[weight.name]
+                self.slots[weight.name] = replace(slot, param=slot.param._replace(trained=False))
+        return self._append(attrs, (*data, *weights), ops.infer(attrs, types), tuple(wanted), frozen)
 
     def node(self, attrs: Any, *inputs: Value) -> Node:
         """Add an internal op; it is typed on all its inputs."""
@@ -92,13 +101,18 @@ class Builder:
         return self.node(attrs, *inputs).output
 
     def _append(
-        self, attrs: Any, inputs: tuple[Value, ...], types: tuple[TensorType, ...], parameters: tuple[str, ...]
+        self,
+        attrs: Any,
+        inputs: tuple[Value, ...],
+        types: tuple[TensorType, ...],
+        parameters: tuple[str, ...],
+        frozen: bool = False,
     ) -> Node:
         name = self.path or declaration_of(attrs).name
         if self.region != "forward" or self.derived_from:
             name = f"{name}:{declaration_of(attrs).name}"
         outputs = tuple(self.value(name if i == 0 else f"{name}#{i}", t) for i, t in enumerate(types))
-        node = Node(attrs, inputs, outputs, self.path, parameters, self.region, self.where, self.derived_from)
+        node = Node(attrs, inputs, outputs, self.path, parameters, self.region, self.where, self.derived_from, frozen)
         self.nodes.append(node)
         return node
 

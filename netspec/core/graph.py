@@ -45,6 +45,7 @@ class Node:
 
     ``inputs`` are the data inputs followed by the parameters named in ``parameters``. ``path`` is the layer's
     path of names; ``derived_from`` says what a pass made the node from ("gradient", "training form", ...).
+    A ``frozen`` layer keeps its parameters and its moving statistics as they are.
     """
 
     attrs: Any
@@ -55,6 +56,7 @@ class Node:
     region: Region = "forward"
     where: Where | None = None
     derived_from: str = ""
+    frozen: bool = False
 
     @property
     def op(self) -> Declaration:
@@ -96,6 +98,7 @@ class Param(NamedTuple):
 class Slot:
     """A piece of state: weights, moving statistics, or an optimiser's moments.
 
+    A parameter whose ``param`` is not trained is frozen: stored and counted, read by every step, written by none.
     ``written`` is the value that replaces it at the end of a step, or ``None`` for state that a graph only
     reads. The two share one buffer (donation), so the write comes after the last read.
     """

@@ -10,10 +10,10 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     multiply-accumulates of one sample (convolutions and dense layers only)
 ``grad(self, g, node, *dy) -> tuple[Value | None, ...]``
     adds the gradient nodes and returns one gradient per input, ``None`` where there is none
-``training(self, g, node) -> Value``
-    the form the op takes while training (batch statistics, a dropout mask) instead of ``node``
-``inference(self, g, node) -> Value``
-    the form the op takes when training is over, instead of ``node``
+``training(self, g, node) -> Value | None``
+    the form the op takes while training (batch statistics, a dropout mask) instead of ``node``; ``None`` keeps it
+``inference(self, g, node) -> Value | None``
+    the form the op takes when training is over, instead of ``node``; ``None`` keeps it
 ``keeps_layout = True``
     the output is stored as the input is, whatever its layout (elementwise ops do so anyway)
 ``activation = True``

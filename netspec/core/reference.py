@@ -48,7 +48,7 @@ class Case:
 
     Floating-point inputs hold distinct numbers, none of them zero, between -2 and 2 times ``magnitude``, around
     ``offset``; with ``ties`` they hold only -1, 0 and 1, so that equal numbers meet (such a case has no derivative).
-    Integer inputs hold numbers from 0 to below ``integers``.
+    Integer inputs hold numbers from 0 to below ``integers``. A ``frozen`` op keeps its parameters while training.
     """
 
     attrs: Any
@@ -57,11 +57,13 @@ class Case:
     offset: float = 0.0
     ties: bool = False
     integers: int = 256
+    frozen: bool = False
 
     def __str__(self) -> str:
         words = [repr(self.attrs), *map(str, self.types)]
         words += [f"times {self.magnitude:g}"] if self.magnitude != 1 else []
         words += [f"around {self.offset:g}"] if self.offset else []
+        words += ["frozen"] if self.frozen else []
         return " ".join([*words, "with ties"] if self.ties else words)
 
 

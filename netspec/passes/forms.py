@@ -22,4 +22,5 @@ def inference_form(graph: Graph) -> Graph:
 def _form(g: Builder, node: Node, method: str) -> Mapping[Value, Value] | None:
     if not node.op.has(method):
         return None
-    return {node.output: getattr(node.attrs, method)(g, node)}
+    value: Value | None = getattr(node.attrs, method)(g, node)
+    return None if value is None else {node.output: value}

@@ -94,7 +94,7 @@ def _place(case: Case) -> tuple[Builder, Node]:
     internal = not declaration_of(case.attrs).public
     values = [_operand(g, f"x{position}", type) for position, type in enumerate(case.types)]
     g.path = declaration_of(case.attrs).name
-    return g, g.node(case.attrs, *values) if internal else g.layer(case.attrs, *values)
+    return g, g.node(case.attrs, *values) if internal else g.layer(case.attrs, *values, frozen=case.frozen)
 
 
 def _operand(g: Builder, name: str, type: TensorType) -> Value:

@@ -20,11 +20,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SCALARS = {"learning_rate": 0.0, "step": 1}
 
 
-def network(momentum: float = 0.9) -> Graph:
+def network(momentum: float = 0.9, moving_variance: str = "unbiased") -> Graph:
     g = Builder("net")
     x = g.input("x", TensorType((5, 2)))
     g.path = "norm"
-    x = g.layer(BatchNorm(momentum=momentum), x).output
+    x = g.layer(BatchNorm(momentum=momentum, moving_variance=moving_variance), x).output
     g.path = "pool"
     x = g.layer(GlobalAvgPool(), x).output
     g.path = "dense"
@@ -46,13 +46,14 @@ def step(graph: Graph, state: dict[str, Array], x: Array) -> dict[str, Array]:
     return dict(interpret(graph, inputs, len(x), state, SCALARS).state)
 
 
-def test_moving_statistics_follow_the_batches() -> None:
-    graph = training_step(network(), Recipe())
+@pytest.mark.parametrize(("moving_variance", "ddof"), [("unbiased", 1), ("biased", 0)])
+def test_moving_statistics_follow_the_batches(moving_variance: str, ddof: int) -> None:
+    graph = training_step(network(moving_variance=moving_variance), Recipe())
     state, mean, variance = start(graph), np.zeros(2), np.ones(2)
     for _ in range(3):
         state = step(graph, state, images())
         mean = 0.9 * mean + 0.1 * images().mean(axis=(0, 1))
-        variance = 0.9 * variance + 0.1 * images().var(axis=(0, 1), ddof=1)
+        variance = 0.9 * variance + 0.1 * images().var(axis=(0, 1), ddof=ddof)
     np.testing.assert_allclose(state["norm.moving_mean"], mean, rtol=1e-12)
     np.testing.assert_allclose(state["norm.moving_variance"], variance, rtol=1e-12)
 
@@ -104,3 +105,13 @@ def test_parameters(scale: bool, center: bool) -> None:
     expected = ["scale"] * scale + ["shift"] * center + ["moving_mean", "moving_variance"]
     assert list(wanted) == expected
     assert [p.trained for p in wanted.values()] == [True] * (scale + center) + [False, False]
+
+
+def test_dialects() -> None:
+    found = {
+        dialect: {a.name: a.default_in(dialect) for a in BatchNorm().declaration.attributes}
+        for dialect in ("textbook", "caffe", "torch", "keras")
+    }
+    assert [found[d]["momentum"] for d in found] == [0.9, 0.999, 0.9, 0.99]
+    assert [found[d]["eps"] for d in found] == [1e-5, 1e-5, 1e-5, 1e-3]
+    assert [found[d]["moving_variance"] for d in found] == ["unbiased", "unbiased", "unbiased", "biased"]

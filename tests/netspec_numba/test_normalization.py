@@ -151,6 +151,20 @@ def test_inference_uses_the_moving_statistics(shape: tuple[int, ...], scale: boo
     close(logical(y, n), (x.astype(np.float64) - mean) / np.sqrt(variance + EPS) * gamma + beta)
 
 
+@pytest.mark.parametrize("scale", [True, False])
+@pytest.mark.parametrize("shape", [(3,), (LANES + 1,), (5, 4, 3), (6, 2 * LANES)])
+def test_gradient_of_a_frozen_layer(shape: tuple[int, ...], scale: bool) -> None:
+    n, batch, kind, channels = 2, 3, tensor(shape), shape[-1]
+    rng = np.random.default_rng(13)
+    dy = rng.normal(size=(n, *shape)).astype(np.float32)
+    variance = rng.uniform(0.5, 2, channels).astype(np.float32)
+    gamma, _, given = parameters(channels, scale, False)
+    dx = empty(kind, batch)
+    inputs = [operand(kind, dy, batch), *given, operand(vector(channels), variance, 1)]
+    run("batch_norm.frozen_dx", attributes(scale), inputs, [dx], batch, n)
+    close(logical(dx, n), dy.astype(np.float64) * gamma / np.sqrt(variance + EPS))
+
+
 @pytest.mark.parametrize("unbiased", [False, True])
 @pytest.mark.parametrize(("n", "positions"), [(3, 4), (1, 1)])
 def test_moving_statistics_in_place(unbiased: bool, n: int, positions: int) -> None:

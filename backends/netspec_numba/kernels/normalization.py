@@ -86,6 +86,24 @@ def batch_norm(request: Request) -> Launch:
     return launch
 
 
+@kernel("batch_norm.frozen_dx", scratch=_inference_scratch)
+def batch_norm_frozen_dx(request: Request) -> Launch:
+    """(dy[, scale], moving variance) -> dx = dy * scale / deviation; dx may be dy."""
+    dy, *given, variance = request.inputs
+    dx = request.outputs[0]
+    same_layout(dy.type, dx.type)
+    over, eps = walk(dy.type), float(request.attrs.eps)
+    zeros = np.zeros(dy.type.channels, np.float32)
+    scale = given[0].array if request.attrs.scale else np.ones(dy.type.channels, np.float32)
+    coefficients = request.scratch["coefficients"]
+
+    def launch(n: int) -> None:
+        inference_coefficients(over, eps, scale, zeros, zeros, variance.array, coefficients)
+        scale_shift(n, parts(over, n), over, dy.array, dx.array, coefficients)
+
+    return launch
+
+
 @kernel("batch_norm.dx", scratch=_scratch)
 def batch_norm_dx(request: Request) -> Launch:
     """(x, mean, variance, dy[, scale]) -> (dx[, dscale][, dshift]); dx may be x or dy."""

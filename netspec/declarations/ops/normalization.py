@@ -27,6 +27,12 @@ class BatchNorm:
     )
     scale: bool = attr(default=True, doc="learn a factor per channel")
     center: bool = attr(default=True, doc="learn a summand per channel")
+    moving_variance: str = attr(
+        default="unbiased",
+        doc="the batch's variance as it enters the moving one: divided by m - 1 (unbiased) or by m (biased)",
+        dialects={"keras": "biased"},
+        enum=("unbiased", "biased"),
+    )
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, dtype="float32", block=None)
@@ -39,19 +45,28 @@ class BatchNorm:
         found["moving_variance"] = Param((x.channels,), "ones", trained=False)
         return found
 
-    def training(self, g: Builder, node: Node) -> Value:
+    def training(self, g: Builder, node: Node) -> Value | None:
+        if node.frozen:
+            return None
         affine = [node.parameter(name) for name in node.parameters if not name.startswith("moving_")]
         x = node.data[0]
         trained = g.node(BatchNormTrain(eps=self.eps, scale=self.scale, center=self.center), x, *affine)
         y, mean, variance = trained.outputs
         moving = node.parameter("moving_mean"), node.parameter("moving_variance")
         g.region = "update"
-        update = BatchNormMoving(momentum=self.momentum, positions=x.type.positions, unbiased=True)
+        unbiased = self.moving_variance == "unbiased"
+        update = BatchNormMoving(momentum=self.momentum, positions=x.type.positions, unbiased=unbiased)
         new_mean, new_variance = g.node(update, *moving, mean, variance).outputs
         g.region = "forward"
         g.write(moving[0], new_mean)
         g.write(moving[1], new_variance)
         return y
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        # Differentiated as it stands is only a frozen layer, whose parameters are constants.
+        dx = BatchNormFrozenDx(eps=self.eps, scale=self.scale)
+        known = [node.parameter(name) for name in node.parameters if name in ("scale", "moving_variance")]
+        return (g.add(dx, dy, *known), *(None,) * len(node.parameters))
 
     def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
         per_channel, channels = 2 + self.scale + self.center, data[0].channels
@@ -62,6 +77,17 @@ class BatchNorm:
             per_channel * channels,
             f"{(self.scale + self.center) * channels} of them are trained; the moving statistics are not",
         )
+
+
+@op(
+    "batch_norm.frozen_dx", public=False, doc="Gradient by x with the moving statistics: dy times a factor per channel."
+)
+class BatchNormFrozenDx:
+    eps: float = attr(doc="added to the variance before the root")
+    scale: bool = attr(doc="whether a learned factor per channel is given")
+
+    def infer(self, dy: TensorType, *statistics: TensorType) -> TensorType:
+        return replace(dy, block=None)
 
 
 @op("batch_norm.train", public=False, doc="Normalises with the statistics of the batch, and yields them.")

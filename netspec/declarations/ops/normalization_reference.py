@@ -9,7 +9,13 @@ import numpy as np
 
 from netspec.core.reference import Bound, Case, Context
 from netspec.core.types import TensorType
-from netspec.declarations.ops.normalization import BatchNorm, BatchNormDx, BatchNormMoving, BatchNormTrain
+from netspec.declarations.ops.normalization import (
+    BatchNorm,
+    BatchNormDx,
+    BatchNormFrozenDx,
+    BatchNormMoving,
+    BatchNormTrain,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,6 +35,12 @@ def batch_norm(attrs: BatchNorm, inputs: Sequence[Array], context: Context) -> t
     scale, shift = _affine(attrs, inputs)
     mean, variance = inputs[-2:]
     return ((inputs[0] - mean) / np.sqrt(variance + attrs.eps) * scale + shift,)
+
+
+def batch_norm_frozen_dx(attrs: BatchNormFrozenDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``dy``, [scale], moving variance to ``dx = dy·scale/√(variance + eps)``."""
+    scale = inputs[1] if attrs.scale else 1.0
+    return (inputs[0] * scale / np.sqrt(inputs[-1] + attrs.eps),)
 
 
 def batch_norm_train(attrs: BatchNormTrain, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
@@ -106,6 +118,7 @@ def _per_channel(context: Context) -> int:
 
 BOUNDS = {
     "batch_norm": Bound(2, scale=_inference_magnitudes),
+    "batch_norm.frozen_dx": Bound(2),
     "batch_norm.train": Bound(2, _per_channel, _training_magnitudes),
     "batch_norm.dx": Bound(2, _per_channel, _dx_magnitudes),
     "batch_norm.moving": Bound(2),
@@ -120,5 +133,7 @@ CASES = {
         Case(BatchNorm(), (TensorType((17,)),)),
         Case(BatchNorm(), _IMAGE, magnitude=100),
         Case(BatchNorm(), _IMAGE, offset=1000),
+        Case(BatchNorm(), (TensorType((17,)),), frozen=True),
+        *(Case(BatchNorm(scale=scale), _IMAGE, frozen=True) for scale in (True, False)),
     )
 }
