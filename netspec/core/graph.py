@@ -85,10 +85,13 @@ class Node:
 
 
 class Param(NamedTuple):
-    """A parameter an op asks for: its logical shape, how it starts, whether training moves it."""
+    """A parameter an op asks for: its logical shape, how it starts, whether training moves it.
+
+    ``initializer`` is the name of one, for its defaults, or a declared one with its attributes.
+    """
 
     shape: tuple[int, ...]
-    initializer: str
+    initializer: Any
     trained: bool = True
     fan_in: int = 1
     fan_out: int = 1

@@ -19,7 +19,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def initialize(state: State, slots: Iterable[Slot], seed: int) -> None:
     """Draw every piece of state from its initialiser, by ``seed`` and its name alone, whatever the order."""
     for slot in slots:
-        initializer = REGISTRIES["initializer"][slot.param.initializer].make()
+        initializer = slot.param.initializer
+        if isinstance(initializer, str):
+            initializer = REGISTRIES["initializer"][initializer].make()
         drawn = initializer.draw(keyed_generator(seed, "initialize", slot.name), slot.param)
         state.write(slot.name, drawn.astype(np.float32))
 

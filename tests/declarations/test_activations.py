@@ -23,6 +23,7 @@ from netspec.declarations.ops.activations import (
     HardSwish,
     LeakyRelu,
     Linear,
+    PRelu,
     Relu,
     Relu6,
     Sigmoid,
@@ -88,6 +89,18 @@ def test_value_and_slope(activation: Any, value: Function, slope: Function) -> N
     # Both are float64; where the textbook's 1 + tiny or 1 - nearly 1 loses digits, it loses them of a number around 1.
     np.testing.assert_allclose(found["y"][0], [value(x) for x in POINTS], rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(found[trial.gradients["x0"]][0], [slope(x) for x in POINTS], rtol=1e-12, atol=1e-14)
+
+
+def test_prelu_has_one_slope_per_channel_and_starts_as_in_the_paper() -> None:
+    trial = training_trial(Case(PRelu(), (TensorType((2, 3)),)), batch=1)
+    x, slope = np.array([[[-2.0, 3.0, -4.0], [1.0, -1.0, 0.0]]]), np.array([0.5, 0.25, -1.0])
+    found = interpret(trial.graph, {"x0": x, "weight": np.ones((1, 2, 3))}, 1, {"prelu.slope": slope}).outputs
+    np.testing.assert_array_equal(found["y"], [[[-1.0, 3.0, 4.0], [1.0, -0.25, 0.0]]])
+    np.testing.assert_array_equal(found[trial.gradients["x0"]], [[[0.5, 1.0, -1.0], [1.0, 0.25, -1.0]]])
+    np.testing.assert_array_equal(found[trial.gradients["prelu.slope"]], [-2.0, -1.0, -4.0])
+    start = PRelu().params(TensorType((2, 3)))["slope"]
+    assert start.shape == (3,)
+    np.testing.assert_array_equal(start.initializer.draw(np.random.default_rng(0), start), [0.25] * 3)
 
 
 def test_elu_keeps_its_digits_near_zero() -> None:

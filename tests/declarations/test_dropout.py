@@ -65,6 +65,14 @@ def test_whole_channels_drop_together() -> None:
     assert 0 < (dropped[:, 0, 0] == 0).mean() < 1
 
 
+def test_whole_samples_drop_together() -> None:
+    dropped = mask(0.5, "sample", samples=64)
+    assert (dropped == dropped[:, :1, :1, :1]).all()
+    share = (dropped[:, 0, 0, 0] == 0).mean()
+    assert share == pytest.approx(0.5, abs=5 * math.sqrt(0.25 / 64))  # five standard errors
+    assert set(np.unique(dropped)) == {0.0, 2.0}
+
+
 @pytest.mark.parametrize("other", [{"seed": 2}, {"step": 2}, {"key": 124}])
 def test_seed_step_and_layer_each_change_the_mask(other: dict[str, int]) -> None:
     agree = (mask(0.5) == mask(0.5, **other)).mean()

@@ -64,7 +64,7 @@ def reference_keep(index: Any, key: int, seed: int, step: int, rate: float) -> A
     return word >= np.uint64(round(rate * 2**32))
 
 
-@pytest.mark.parametrize("drop", ["element", "channel"])
+@pytest.mark.parametrize("drop", ["element", "channel", "sample"])
 @pytest.mark.parametrize(
     "shape", [(1,), (3,), (16,), (4 * LANES + 4,), (5, 3), (3, 4, LANES), (3, 5, LANES + 4), (3, 3, 17), (2, 3, 2, 6)]
 )
@@ -75,6 +75,8 @@ def test_the_mask_is_the_documented_one(shape: tuple[int, ...], drop: str) -> No
     channels = shape[-1]
     if drop == "element":
         index = np.arange(x.size).reshape(x.shape)
+    elif drop == "sample":
+        index = np.arange(n).reshape(n, *(1 for _ in shape)) + np.zeros(x.shape, np.int64)
     else:
         index = np.arange(n * channels).reshape(n, *(1 for _ in shape[:-1]), channels) + np.zeros(x.shape, np.int64)
     keep = reference_keep(index, key, seed, step, rate)
@@ -108,3 +110,15 @@ def test_seed_step_and_key_each_change_the_mask() -> None:
         run("dropout.mask", SimpleNamespace(rate=0.5, key=key, drop="element"), [ones, *scalars], [y], 1, 1)
         masks.append(y.array.tobytes())
     assert len(set(masks)) == len(masks)
+
+
+@pytest.mark.parametrize("stored", [1, 5, 4096])
+def test_samples_that_drop_as_one_follow_the_words_across_quads(stored: int) -> None:
+    n, seed, step, key = 11, 3, 9, 0x123456789
+    kind = TensorType((stored,))
+    y = empty(kind, 12)
+    scalars = [operand(scalar("int32"), [value], 1) for value in (seed, step)]
+    ones = operand(kind, np.ones((n, stored), np.float32), 12)
+    run("dropout.mask", SimpleNamespace(rate=0.5, key=key, drop="sample"), [ones, *scalars], [y], 12, n)
+    keep = reference_keep(np.arange(n), key, seed, step, 0.5)
+    np.testing.assert_array_equal(logical(y, n), np.where(keep, 2.0, 0.0)[:, None].repeat(stored, 1))

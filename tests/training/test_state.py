@@ -8,6 +8,7 @@ import numpy as np
 
 from netspec.core.graph import Param, Slot, Value
 from netspec.core.types import TensorType
+from netspec.declarations.initializers import Constant
 from netspec.training.runtime import Runtime
 from netspec.training.state import first_not_finite, initialize, read_state, weights_sha256
 
@@ -23,7 +24,9 @@ class Kept:
 
 
 def slots() -> list[Slot]:
+    shapes: dict[str, tuple[object, tuple[int, ...]]]
     shapes = {"a.weight": ("glorot", (30, 20)), "b.weight": ("he", (30, 20)), "b.bias": ("zeros", (20,))}
+    shapes |= {"c.slope": (Constant(value=0.25), (20,))}
     return [
         Slot(
             Value(name, TensorType(shape, batched=False), "state"),
@@ -53,6 +56,7 @@ def test_initializers_are_those_the_parameters_ask_for() -> None:
     # 600 draws: the standard deviation of an estimated standard deviation is 1/√1200 of it, 3 %; four of these.
     assert abs(arrays["b.weight"].std() / np.sqrt(2 / 30) - 1) < 0.12
     assert not arrays["b.bias"].any()
+    assert (arrays["c.slope"] == 0.25).all()
 
 
 def test_a_runtime_starts_from_its_seed(make_runtime: Callable[..., Runtime]) -> None:

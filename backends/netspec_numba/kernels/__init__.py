@@ -19,6 +19,7 @@ FAMILIES = (
     "layout",
     "normalization",
     "pooling",
+    "prelu",
     "softmax",
 )
 

@@ -5,7 +5,8 @@ Which element is dropped depends on nothing but the seed, the step, the node and
 * key: the two halves of the node's 64-bit ``attrs.key``, low word first;
 * counter: ``(index // 4`` low word, ``index // 4`` high word, ``step, seed)``, the last two as unsigned 32 bits;
 * of the four words that Philox4x32-10 makes of them, word ``index % 4`` is the element's;
-* index: ``(sample*positions + position)*C + channel``, or ``sample*C + channel`` where whole channels drop;
+* index: ``(sample*positions + position)*C + channel``, or ``sample*C + channel`` where whole channels drop, or
+  ``sample`` where whole samples do;
 * the element is kept, and multiplied by ``1 / (1 - rate)``, if its word is at least ``round(rate * 2**32)``.
 
 Layout, batch cutting and threads do not enter.
@@ -27,22 +28,24 @@ def dropout_mask(request: Request) -> Launch:
     """(x, seed, step) -> y, x without its dropped elements; y may be x. Of dy it makes dx."""
     (x, seed, step), (y,) = request.inputs, request.outputs
     same_layout(x.type, y.type)
-    rate, key = float(request.attrs.rate), int(request.attrs.key)
-    if request.attrs.drop not in ("element", "channel"):
-        raise ValueError(f"drop is 'element' or 'channel', not {request.attrs.drop!r}")
+    rate, key, drop = float(request.attrs.rate), int(request.attrs.key), request.attrs.drop
+    if drop not in ("element", "channel", "sample"):
+        raise ValueError(f"drop is 'element', 'channel' or 'sample', not {drop!r}")
     channels, positions = x.type.channels, x.type.positions
-    whole = request.attrs.drop == "channel"
-    sample_step, position_step = (channels, 0) if whole else (positions * channels, channels)
+    sample_step, position_step = (channels, 0) if drop == "channel" else (positions * channels, channels)
     pieces = splits(request.batch, x.type.blocks, positions)
     sizes = x.type.blocks, x.type.lanes, positions, channels, pieces, sample_step, position_step
-    threshold = round(rate * 2**32)
+    stored, cuts = x.type.stored, splits(request.batch, 1, x.type.stored)
     scale = np.float32(1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
-    low, high = key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF
+    choice = round(rate * 2**32), scale, key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF
 
     def launch(n: int) -> None:
-        mask(n, *sizes, threshold, scale, low, high, seed.array, step.array, x.array, y.array)
+        mask(n, *sizes, *choice, seed.array, step.array, x.array, y.array)
 
-    return launch
+    def launch_samples(n: int) -> None:
+        mask_samples(n, stored, cuts, *choice, seed.array, step.array, x.array, y.array)
+
+    return launch_samples if drop == "sample" else launch
 
 
 @device
@@ -119,3 +122,30 @@ def mask(
                 _whole_quads(x, y, row, LANES // 4, first // 4, now, start, key_0, key_1, bound, scale)
             else:
                 _whole_quads(x, y, row, width // 4, first // 4, now, start, key_0, key_1, bound, scale)
+
+
+@parallel
+def mask_samples(
+    n: int,
+    stored: int,
+    pieces: int,
+    threshold: int,
+    scale: float,
+    low: int,
+    high: int,
+    seed: Array,
+    step: Array,
+    x: Array,
+    y: Array,
+) -> None:
+    """x, y (n, stored); seed, step (1,). One word decides for all of a sample."""
+    word_bits, bound = np.uint64(0xFFFFFFFF), np.uint64(threshold)
+    now, start = np.uint64(step[0]) & word_bits, np.uint64(seed[0]) & word_bits
+    for task in prange(n * pieces):
+        sample, piece = task // pieces, task % pieces
+        counter = np.uint64(sample // 4)
+        words = philox(counter & word_bits, counter >> np.uint64(32), now, start, np.uint64(low), np.uint64(high))
+        pair = (words[0], words[1]) if sample % 4 < 2 else (words[2], words[3])
+        word = pair[0] if sample % 2 == 0 else pair[1]
+        for at in range(sample * stored + piece * stored // pieces, sample * stored + (piece + 1) * stored // pieces):
+            _keep(x, y, at, word, bound, scale)

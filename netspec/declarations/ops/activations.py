@@ -1,15 +1,16 @@
-"""Activations. Each but softmax is one scalar expression and its derivative; backends make the kernels from it.
+"""Activations. Each but prelu and softmax is a scalar expression and its derivative; kernels are made from them.
 
 Where the derivative can be told from the output it is, so that the input's memory is free for what comes after.
 
 Sources: LeCun et al. 1998 (scaled tanh); Glorot et al. 2011 (rectifier, softplus); Maas et al. 2013 (leaky relu);
-Clevert et al. 2016 (elu); Hendrycks and Gimpel 2016 (gelu, silu); Howard et al. 2017 and 2019 (relu6, the hard forms).
+He et al. 2015 (prelu); Clevert et al. 2016 (elu); Hendrycks and Gimpel 2016 (gelu, silu); Howard et al. 2017 and 2019
+(relu6, the hard forms).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, dataclass_transform
 
@@ -17,9 +18,11 @@ from netspec.core.attributes import attr
 from netspec.core.builder import Builder
 from netspec.core.expression import Expression, absolute, erf, exp, log, maximum, minimum, sigmoid, tanh, where
 from netspec.core.expression import inputs as variables
-from netspec.core.graph import Node, Value
+from netspec.core.formulas import Formula
+from netspec.core.graph import Node, Param, Value
 from netspec.core.op import op
 from netspec.core.types import TensorType
+from netspec.declarations.initializers import Constant
 
 T = TypeVar("T")
 
@@ -90,6 +93,30 @@ class LeakyRelu:
 
     def gradient(self, y: Expression, dy: Expression) -> Expression:
         return where(y > 0, dy, self.slope * dy)  # y has the sign of x, or is 0 with a slope of 0
+
+
+@op("prelu", doc="x where x > 0, else a learned slope times x, one slope per channel, 0.25 at first.")
+class PRelu:
+    activation = True
+
+    def infer(self, x: TensorType) -> TensorType:
+        return replace(x, dtype="float32", block=None)
+
+    def params(self, x: TensorType) -> dict[str, Param]:
+        return {"slope": Param((x.channels,), Constant(value=0.25))}
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        return g.node(PReluDx(), node.data[0], dy, node.parameter("slope")).outputs
+
+    def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
+        channels = data[0].channels
+        yield Formula("parameters", "one slope per channel", str(channels), channels)
+
+
+@op("prelu.dx", public=False, doc="Gradients of prelu: dy or slope·dy, and per channel the sum of x·dy where x <= 0.")
+class PReluDx:
+    def infer(self, x: TensorType, dy: TensorType, slope: TensorType) -> tuple[TensorType, ...]:
+        return replace(dy, block=None), slope
 
 
 @elementwise("elu", main="alpha", doc="x where x > 0, else α(eˣ − 1).")

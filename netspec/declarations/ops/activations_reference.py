@@ -1,4 +1,4 @@
-"""Softmax; the other activations are their own definition, as expressions, and only bring cases."""
+"""Prelu and softmax; the other activations are their own definition, as expressions, and only bring cases."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from netspec.declarations.ops.activations import (
     HardSigmoid,
     HardSwish,
     LeakyRelu,
+    PRelu,
+    PReluDx,
     Relu6,
     Sigmoid,
     Silu,
@@ -26,6 +28,19 @@ from netspec.declarations.ops.activations import (
 )
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def prelu(attrs: PRelu, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``x (N,...,C)``, ``slope (C,)`` to ``x`` where x > 0, else ``slope·x`` (He et al. 2015)."""
+    x, slope = inputs
+    return (np.where(x > 0, x, slope * x),)
+
+
+def prelu_dx(attrs: PReluDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``x``, ``dy``, ``slope (C,)`` to ``dx``, and ``Σ x·dy`` over samples and positions where x is not above 0."""
+    x, dy, slope = inputs
+    along = np.where(x > 0, 0.0, x * dy)
+    return np.where(x > 0, dy, slope * dy), along.sum(axis=tuple(range(x.ndim - 1)))
 
 
 def softmax(attrs: Softmax, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
@@ -41,6 +56,20 @@ def softmax_dx(attrs: SoftmaxDx, inputs: Sequence[Array], context: Context) -> t
     return (y * (dy - (y * dy).sum(axis=-1, keepdims=True)),)
 
 
+def _prelu_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    return tuple(np.abs(each) for each in prelu(context.node.attrs, inputs, context))
+
+
+def _prelu_dx_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    x, dy, slope = inputs
+    along = np.where(x > 0, 0.0, np.abs(x * dy))
+    return np.where(x > 0, np.abs(dy), np.abs(slope * dy)), along.sum(axis=tuple(range(x.ndim - 1)))
+
+
+def _per_channel(context: Context) -> int:
+    return context.samples * context.x.positions
+
+
 def _softmax_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
     """An exponent x − max that is off by ``eps·(|x| + |max|)`` puts the probability off by that share."""
     (x,) = inputs
@@ -54,6 +83,8 @@ def _softmax_dx_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[A
 
 
 BOUNDS = {
+    "prelu": Bound(1, scale=_prelu_magnitudes),
+    "prelu.dx": Bound(1, _per_channel, _prelu_dx_magnitudes),
     "softmax": Bound(2, lambda context: context.x.channels, _softmax_magnitudes),
     "softmax.dx": Bound(2, lambda context: context.x.channels, _softmax_dx_magnitudes),
 }
@@ -75,6 +106,7 @@ _REACHING: tuple[tuple[Any, float], ...] = (
 """Activations, and a magnitude of inputs that reaches all of their branches, or beyond what a power can hold."""
 
 CASES = {
+    "prelu": (*(Case(PRelu(), (x,), magnitude=60) for x in _FAR), Case(PRelu(), (TensorType((1,)),))),
     "softmax": (
         *(Case(Softmax(), (x,), magnitude=200) for x in _FAR),
         Case(Softmax(), (TensorType((10,)),), offset=-1000),

@@ -1,4 +1,8 @@
-"""Dropout (Srivastava et al. 2014), inverted: kept numbers are scaled up in training, so inference is the identity."""
+"""Dropout, inverted: what is kept is scaled up by 1/(1 - rate) in training, so that inference is the identity.
+
+Sources: Srivastava et al. 2014 (single numbers); Tompson et al. 2015 (whole channels); Huang et al. 2016 (whole samples
+at the end of a residual branch: stochastic depth).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,9 @@ from netspec.core.types import TensorType
 class Dropout:
     rate: float = attr(doc="share that is dropped", minimum=0, exclusiveMaximum=1)
     drop: str = attr(
-        default="element", doc="what is dropped as one: each number, or whole channels", enum=("element", "channel")
+        default="element",
+        doc="what is dropped as one: each number, whole channels, or all of a sample (stochastic depth)",
+        enum=("element", "channel", "sample"),
     )
 
     def infer(self, x: TensorType) -> TensorType:

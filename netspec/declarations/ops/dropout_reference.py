@@ -53,11 +53,13 @@ def dropout_mask(attrs: DropoutMask, inputs: Sequence[Array], context: Context) 
     """``x (N,...,C)``, seed and step ``()`` to ``x/(1 − rate)`` where the random word is at least ``rate·2³²``, else 0.
 
     The index of an element counts samples, positions and channels, channels fastest; where whole channels drop, it
-    counts samples and channels only.
+    counts samples and channels only, where whole samples drop, samples only.
     """
     x, seed, step = inputs
     if attrs.drop == "channel":
         index = np.arange(context.samples * context.x.channels).reshape(-1, *(1,) * (x.ndim - 2), x.shape[-1])
+    elif attrs.drop == "sample":
+        index = np.arange(context.samples).reshape(-1, *(1,) * (x.ndim - 1))
     else:
         index = np.arange(x.size).reshape(x.shape)
     kept = random_words(index, int(seed), int(step), attrs.key) >= round(attrs.rate * 2**32)
@@ -68,7 +70,7 @@ BOUNDS = {"dropout.mask": Bound(2)}
 
 
 def _cases() -> Iterator[Case]:
-    for drop in ("element", "channel"):
+    for drop in ("element", "channel", "sample"):
         for shape in ((10,), (33,), (6, 3), (5, 4, 17), (3, 4, 16), (3, 2, 4, 2)):
             yield Case(Dropout(rate=0.25, drop=drop), (TensorType(shape),))
     yield Case(Dropout(rate=0.0), (TensorType((5, 3)),))
