@@ -71,14 +71,27 @@ class Builder:
         slot = self.slots[old.name]
         self.slots[old.name] = Slot(slot.value, slot.kind, slot.param, new)
 
-    def layer(self, attrs: Any, *data: Value, share: Node | None = None, frozen: bool = False) -> Node:
+    def layer(
+        self,
+        attrs: Any,
+        *data: Value,
+        share: Node | None = None,
+        frozen: bool = False,
+        initializers: Mapping[str, Any] | None = None,
+    ) -> Node:
         """Add a public op with its parameters (new ones, or those of ``share``); raises ``ShapeError``.
+
+        New parameters start by ``initializers``, instances by the parameter's name, else as the op says.
 
         A ``frozen`` layer's parameters are not trained, nor by the layer that it shares them with; what shares the
         parameters of a frozen layer is frozen too.
         """
         types = tuple(v.type for v in data)
-        wanted = ops.params(attrs, types)
+        starts = initializers or {}
+        wanted = {
+            name: param._replace(initializer=starts.get(name, param.initializer))
+            for name, param in ops.params(attrs, types).items()
+        }
         if share is None:
             weights = tuple(
                 self.state(f"{self.path}.{name}", p, "parameter" if p.trained else "statistic")

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netspec.declarations.losses import CrossEntropy
 from netspec.declarations.metrics import Accuracy
 from netspec.declarations.optimizers import Sgd
 from netspec.declarations.schedules import Constant
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How one output is trained. What is None is the recipe's; ``target`` is the field of the data that it learns."""
+
+    loss: Any = None
+    weight: float = 1.0
+    metrics: tuple[tuple[str, Any], ...] | None = None
+    target: str | None = None
+    train_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +37,11 @@ class Recipe:
     epochs: int = 10
     batch: int = 64
     seed: int = 0
+    heads: Mapping[str, Head] = field(default_factory=dict)
+    """What is said of single heads, by their name."""
+
+    def head(self, name: str) -> Head:
+        """How the output of that name is trained, filled up with what holds for all."""
+        said = self.heads.get(name, Head())
+        loss, metrics = (b if a is None else a for a, b in ((said.loss, self.loss), (said.metrics, self.metrics)))
+        return replace(said, loss=loss, metrics=metrics, target=said.target or name)

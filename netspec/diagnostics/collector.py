@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from netspec.diagnostics.model import Diagnostic
 
@@ -22,6 +22,19 @@ class Diagnostics:
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Add several diagnostics."""
         self._found.extend(diagnostics)
+
+    def amend(self, since: int, change: Callable[[Diagnostic], Diagnostic]) -> None:
+        """Change each diagnostic that came after the first ``since``."""
+        self._found[since:] = map(change, self._found[since:])
+
+    def drop_repeated(self, since: int) -> None:
+        """Drop what came after the first ``since`` and says of a place what has been said of it before.
+
+        The layers of a block are walked once for each use: what is wrong in them is told of the first.
+        """
+        if len(self._found) > since:
+            told = {(diagnostic.code, diagnostic.span) for diagnostic in self._found[:since]}
+            self._found[since:] = [d for d in self._found[since:] if (d.code, d.span) not in told]
 
     @property
     def has_errors(self) -> bool:

@@ -30,6 +30,23 @@ LAYER_KEYS = {
     "layers": "A list of layers that is used as one.",
 }
 
+BLOCK_KEYS = {
+    "args": "Arguments with their defaults, or 'required'; the first is the main one.",
+    "vars": "Names for values that are worked out where the block is used.",
+    "doc": "What the block is, in a sentence.",
+    "layers": "The layers that stand in the place of each use.",
+}
+
+HEAD_KEYS = {
+    "from": "The layer that the head takes; without it the last one.",
+    "layers": "Layers of this head alone.",
+    "loss": "What is made small at this head; without it train.loss.",
+    "weight": "Factor of its loss in the sum over the heads.",
+    "metrics": "What is measured at this head; without it train.metrics.",
+    "target": "The field of the data that the head learns; without it the one of its name.",
+    "only": "train: the head is there while training only.",
+}
+
 TRAIN_KEYS = {
     "data": "What is learnt from.",
     "validation": "Share of the training part that is kept aside, to see what was learnt.",
@@ -49,10 +66,13 @@ TRAIN_KEYS = {
 }
 
 EXPECT_KEYS = {
-    "output": "Shape of the output.",
+    "output": "Shape of the output, or of each head.",
     "shapes": "Shapes of layers, by their path.",
     "params": "All stored numbers, moving statistics too.",
     "params_trained": "The numbers that training moves.",
     "macs": "Multiply-accumulates of convolutions and dense layers, for one sample.",
     "flops": "Twice the multiply-accumulates.",
+    "memory_train_bytes": "Memory of a training step of the spec's batch, as planned.",
+    "memory_infer_bytes": "Memory of a prediction for one sample, as planned.",
+    "train_only": "The totals of the heads that are there while training only.",
 }

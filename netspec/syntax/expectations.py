@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.syntax import tree
+from netspec.syntax.environment import Environment
 from netspec.syntax.scalars import describe
-from netspec.syntax.schema import TOTALS
 from netspec.syntax.spec import Expectation
 from netspec.syntax.values import UNKNOWN, Values
+from netspec.syntax.vocabulary import TOTALS
 
-_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
+_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]|KiB|MiB|GiB|)")
 
 
 def expectations(
-    node: tree.Node | None, values: Values, variables: Mapping[str, Any], diagnostics: Diagnostics
+    node: tree.Node | None, values: Values, variables: Environment, diagnostics: Diagnostics
 ) -> tuple[Expectation, ...]:
     """Every expectation that can be read; a number that is none is NS102 at its place."""
     if not isinstance(node, tree.Mapping):
@@ -28,18 +29,24 @@ def expectations(
         key, value = entry.name, entry.value
         if values.violations.within(value):
             continue
-        if key == "output":
+        if key == "output" and isinstance(value, tree.Mapping):
+            for head in value.entries:
+                found.extend(_shape("output", head.name, head.value, values, variables))
+        elif key == "output":
             found.extend(_shape("output", "main", value, values, variables))
         elif key == "shapes" and isinstance(value, tree.Mapping):
             for layer in value.entries:
                 found.extend(_shape("shape", layer.name, layer.value, values, variables))
+        elif key == "train_only" and isinstance(value, tree.Mapping):
+            for total in value.entries:
+                found.extend(_total("train_only", total.name, total.value, values, variables, diagnostics))
         elif key in TOTALS:
-            found.extend(_total(key, value, values, variables, diagnostics))
+            found.extend(_total("total", key, value, values, variables, diagnostics))
     return tuple(found)
 
 
 def _shape(
-    kind: Literal["output", "shape"], subject: str, node: tree.Node, values: Values, variables: Mapping[str, Any]
+    kind: Literal["output", "shape"], subject: str, node: tree.Node, values: Values, variables: Environment
 ) -> Iterator[Expectation]:
     shape = values.checked(node, variables, _SHAPE, subject)
     if shape is not UNKNOWN and not values.is_guess(node):
@@ -47,7 +54,12 @@ def _shape(
 
 
 def _total(
-    key: str, node: tree.Node, values: Values, variables: Mapping[str, Any], diagnostics: Diagnostics
+    kind: Literal["total", "train_only"],
+    key: str,
+    node: tree.Node,
+    values: Values,
+    variables: Environment,
+    diagnostics: Diagnostics,
 ) -> Iterator[Expectation]:
     if isinstance(node, tree.Mapping):
         bounds = [(node.by_name[name].value if name in node.by_name else None) for name in ("min", "max")]
@@ -55,11 +67,11 @@ def _total(
         bounds = [node, node]
     low, high = (None if b is None else _number(key, b, values, variables, diagnostics) for b in bounds)
     if low is not None or high is not None:
-        yield Expectation("total", key, low, high, None, node.span)
+        yield Expectation(kind, key, low, high, None, node.span)
 
 
 def _number(
-    key: str, node: tree.Node, values: Values, variables: Mapping[str, Any], diagnostics: Diagnostics
+    key: str, node: tree.Node, values: Values, variables: Environment, diagnostics: Diagnostics
 ) -> float | None:
     """A number, maybe with k, M or G behind it."""
     value = values.read(node, variables)

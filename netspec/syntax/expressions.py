@@ -6,11 +6,12 @@ and depth are bounded. `evaluation` works out the value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
-from netspec.syntax.nodes import Node, Scalar
+from netspec.syntax.nodes import Node, Scalar, Sequence
 
 LENGTH_LIMIT = 1_000
 """Characters of an expression."""
@@ -32,6 +33,7 @@ FUNCTIONS: dict[str, tuple[int, int | None]] = {
 
 Kind = Literal["literal", "name", "unary", "binary", "compare", "logic", "not", "conditional", "call"]
 
+_WORD = re.compile(r"[^\W\d]\w*")
 _SIGNS = ("**", "//", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",")
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _POWERS = {
@@ -116,6 +118,20 @@ def parse_expression(scalar: Scalar, diagnostics: Diagnostics) -> ExpressionTree
 def names(tree: ExpressionTree) -> tuple[str, ...]:
     """The names that an expression uses, each once, in the order of the text."""
     return tuple(dict.fromkeys(part.operator for part in parts(tree.root) if part.kind == "name"))
+
+
+def expression_words(node: Node) -> Iterator[str]:
+    """Every word in the expressions at and below a node: the names that they use, and more."""
+    if isinstance(node, Scalar):
+        if is_expression(node):
+            yield from _WORD.findall(str(node.value))
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from expression_words(item)
+    else:
+        for entry in node.entries:
+            yield from expression_words(entry.key)
+            yield from expression_words(entry.value)
 
 
 def parts(root: Part) -> Iterator[Part]:

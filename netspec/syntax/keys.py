@@ -14,20 +14,23 @@ from netspec.core.declare import REGISTRIES
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
 from netspec.syntax.expressions import is_expression
-from netspec.syntax.schema import ALIASES, MODIFIERS
 from netspec.syntax.suggestions import closest
+from netspec.syntax.vocabulary import ALIASES, GROUP, MODIFIERS
 
 Schema = Mapping[str, Any]
 Fits = Callable[[object, Schema], bool]
 """Whether a plain value is valid under a part of the schema."""
 
 
-def mend_keys(root: tree.Node, schema: Schema, fits: Fits, diagnostics: Diagnostics) -> tree.Node:
+def mend_keys(
+    root: tree.Node, schema: Schema, fits: Fits, diagnostics: Diagnostics, part: Schema | None = None
+) -> tree.Node:
     """The tree with every unknown key reported and, where a known one is near, renamed or moved.
 
-    What is not changed is the same object as before.
+    ``schema`` is that of a whole spec; ``part`` is the one that the tree is under, if it is not all of a spec. What is
+    not changed is the same object as before.
     """
-    return _Mender(schema, fits, diagnostics, _block_names(root)).mended(root, schema, "")
+    return _Mender(schema, fits, diagnostics).mended(root, part or schema, "")
 
 
 def is_guess(entry: tree.Entry) -> bool:
@@ -35,20 +38,16 @@ def is_guess(entry: tree.Entry) -> bool:
     return entry.name != entry.key.value
 
 
-def _block_names(root: tree.Node) -> frozenset[str]:
-    found = tree.find(root, ["blocks"])
-    return frozenset(found.node.by_name if found is not None and isinstance(found.node, tree.Mapping) else ())
-
-
 class _Mender:
     """Walks tree and schema side by side; this schema tells alternatives apart by type, so the way is always one."""
 
-    def __init__(self, schema: Schema, fits: Fits, diagnostics: Diagnostics, blocks: frozenset[str]) -> None:
+    def __init__(self, schema: Schema, fits: Fits, diagnostics: Diagnostics) -> None:
         self._layer = schema["$defs"]["layer"]
-        self._ops = [name for name in self._layer["properties"] if name not in MODIFIERS]
+        self._callable = [name for name in self._layer["properties"] if name not in MODIFIERS]
+        self._ops = [name for name in self._callable if name == GROUP or REGISTRIES["op"].get(name) is not None]
+        self._blocks = sorted(set(self._callable).difference(self._ops))
         self._fits = fits
         self._diagnostics = diagnostics
-        self._blocks = blocks
 
     def mended(self, node: tree.Node, schema: Schema, owner: str) -> tree.Node:
         """The node without unknown keys that could be guessed; ``owner`` is the key it stands under."""
@@ -85,7 +84,7 @@ class _Mender:
         where = f"'{owner}'" if owner else None
         guesses: dict[str, str] = {}
         for entry in node.entries:
-            if entry.name in known or (free_names and isinstance(entry.value, tree.Sequence)):
+            if entry.name in known or (free_names and _is_branch(entry.value)):
                 continue
             unused = [name for name in known if name not in node.by_name and name not in guesses.values()]
             guess = closest(entry.name, unused, ALIASES) or self._only_missing(node, entry, schema)
@@ -109,9 +108,11 @@ class _Mender:
     def _layer_keys(self, node: tree.Mapping) -> tree.Mapping:
         """A layer whose keys stand at the right depth and are known, as far as that can be guessed."""
         known = self._layer["properties"]
-        strangers = [name for name in node.by_name if name not in known and name not in self._blocks]
-        op = next((name for name in node.by_name if name in self._ops), None)
+        strangers = [e.name for e in node.entries if e.name not in known and not is_expression(e.key)]
+        op = next((name for name in node.by_name if name in self._callable), None)
         if op is None:
+            if any(is_expression(entry.key) for entry in node.entries):
+                return self._renamed_modifiers(node, strangers)
             return self._named_layer(node, strangers) if strangers else node
         attributes = known[op].get("properties", {})
         value = node.by_name[op].value
@@ -124,7 +125,8 @@ class _Mender:
                 fields = {"keys": names, "depth": wording, "op": op}
                 self._report("NS118", holder.by_name[names[0]].key.span, fields)
         if outside or inside:
-            node = _moved(node, op, outside, inside)
+            main = next(iter(attributes), None) if op in self._blocks else _main(op)
+            node = _moved(node, op, outside, inside, main)
         rest = [name for name in strangers if name not in outside]
         return self._renamed_modifiers(node, rest) if rest else node
 
@@ -132,13 +134,10 @@ class _Mender:
         """A layer without a known op: the first stranger is taken for the op."""
         entry = node.by_name[strangers[0]]
         guess = closest(entry.name, self._ops, ALIASES) or closest(entry.name, self._blocks)
-        if is_expression(entry.key):
-            self._report("NS113", entry.key.span, {"feature": "an op named by an expression"})
-        else:
-            fields = {"name": entry.name, "suggestion": guess, "blocks": sorted(self._blocks) or None}
-            self._report("NS104", entry.key.span, fields)
+        fields = {"name": entry.name, "suggestion": guess, "blocks": self._blocks or None}
+        self._report("NS104", entry.key.span, fields)
         renamed = _mapping(node, (e._replace(name=guess or e.name) if e is entry else e for e in node.entries))
-        return self._layer_keys(renamed) if guess in self._ops else self._renamed_modifiers(renamed, strangers[1:])
+        return self._layer_keys(renamed) if guess in self._callable else self._renamed_modifiers(renamed, strangers[1:])
 
     def _renamed_modifiers(self, node: tree.Mapping, strangers: list[str]) -> tree.Mapping:
         """A layer whose other unknown keys are taken for what may stand beside an op."""
@@ -156,10 +155,10 @@ class _Mender:
         self._diagnostics.append(Diagnostic(code, span, fields))
 
 
-def _moved(node: tree.Mapping, op: str, outside: list[str], inside: list[str]) -> tree.Mapping:
+def _moved(node: tree.Mapping, op: str, outside: list[str], inside: list[str], main: str | None) -> tree.Mapping:
     """The layer with the keys ``outside`` put into the op's mapping, and those ``inside`` it put beside the op."""
     entry = node.by_name[op]
-    attributes = _attributes(op, entry)
+    attributes = _attributes(entry, main)
     kept = [e for e in attributes if e.name not in inside] + [node.by_name[name] for name in outside]
     within = tree.Mapping(tuple(kept), entry.value.span, {e.name: e for e in kept})
     beside = [e for e in attributes if e.name in inside and e.name not in node.by_name]
@@ -167,17 +166,27 @@ def _moved(node: tree.Mapping, op: str, outside: list[str], inside: list[str]) -
     return _mapping(node, [*layer, *beside])
 
 
-def _attributes(op: str, entry: tree.Entry) -> tuple[tree.Entry, ...]:
+def _main(op: str) -> str | None:
+    declaration = REGISTRIES["op"].get(op)
+    return None if declaration is None else declaration.main
+
+
+def _attributes(entry: tree.Entry, main: str | None) -> tuple[tree.Entry, ...]:
     """What stands behind an op as the entries of a mapping, if it is the main attribute alone or a list of branches."""
-    value, declaration = entry.value, REGISTRIES["op"].get(op)
+    value = entry.value
     if isinstance(value, tree.Mapping):
         return value.entries
-    if declaration is not None and declaration.main is not None and tree.to_plain(value) is not None:
-        return (tree.Entry(declaration.main, tree.Scalar(declaration.main, entry.key.span, "", "plain"), value),)
+    if main is not None and tree.to_plain(value) is not None:
+        return (tree.Entry(main, tree.Scalar(main, entry.key.span, "", "plain"), value),)
     if isinstance(value, tree.Sequence):
         names = [tree.Scalar(str(index), entry.key.span, "", "plain") for index in range(len(value.items))]
         return tuple(tree.Entry(str(n.value), n, item) for n, item in zip(names, value.items, strict=True))
     return ()
+
+
+def _is_branch(value: tree.Node) -> bool:
+    """Whether this is a branch of a merge: a list of layers, or a mapping that holds one."""
+    return isinstance(value, tree.Sequence) or (isinstance(value, tree.Mapping) and GROUP in value.by_name)
 
 
 def _mapping(node: tree.Mapping, entries: Iterable[tree.Entry]) -> tree.Mapping:

@@ -2,291 +2,333 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netspec.core.builder import Builder
 from netspec.core.declare import REGISTRIES, Declaration
-from netspec.core.formulas import times
-from netspec.core.graph import Node, Value, Where
-from netspec.core.op import ShapeError
-from netspec.core.types import TensorType
-from netspec.diagnostics import Diagnostic, Diagnostics, Note, Span
+from netspec.core.graph import Value, Where
+from netspec.diagnostics import Diagnostic, Note, Span
 from netspec.syntax import tree
-from netspec.syntax.expressions import is_expression
-from netspec.syntax.keys import is_guess
-from netspec.syntax.schema import ALIASES, GROUP, LATER_LAYER_KEYS, MODIFIERS
-from netspec.syntax.scope import Scope
+from netspec.syntax.blocks import Block, bind
+from netspec.syntax.dialects import written_out
+from netspec.syntax.environment import CHANNELS, INDEX, Environment
+from netspec.syntax.modifiers import Modifiers, beside
+from netspec.syntax.op_keys import Op, OpKeys
+from netspec.syntax.placing import Parameters, Placement
+from netspec.syntax.record import Listing, Record, Reference
+from netspec.syntax.references import References
+from netspec.syntax.scope import INPUT, Scope
 from netspec.syntax.spec import LayerLine
-from netspec.syntax.suggestions import closest
+from netspec.syntax.validate import Checker
 from netspec.syntax.values import UNKNOWN, Values, Written
+from netspec.syntax.vocabulary import GROUP
+
+DEPTH_LIMIT = 60
+"""Levels of groups, branches and blocks within one another."""
+LAYER_LIMIT = 200_000
+"""Layers that a spec may expand to, unless it is said otherwise."""
+_USE = "in block "
 
 
-class _Op(NamedTuple):
-    """The op of a layer: its name, where that is written, what stands behind it, whether the name is a guess."""
+class Frame(NamedTuple):
+    """Where the walk is: names of layers, names in expressions, what is said of parameters, the resolved list."""
 
-    name: str
-    key: tree.Scalar
-    value: tree.Node | None
-    guess: bool
+    scope: Scope
+    names: Environment
+    parameters: Parameters
+    listing: Listing
 
 
 class LayerExpansion:
-    """Walks layer lists and grows the graph in ``builder``. What is guessed after a mistake: see `guesses`."""
+    """Walks layer lists and grows the graph of ``builder``; ``root`` is the spec, in which names are looked for."""
 
     def __init__(
         self,
         builder: Builder,
         values: Values,
-        diagnostics: Diagnostics,
-        variables: Mapping[str, Any],
-        blocks: frozenset[str] = frozenset(),
+        checker: Checker,
+        variables: Environment,
+        blocks: Mapping[str, Block],
+        root: tree.Node | None = None,
+        limit: int = LAYER_LIMIT,
     ) -> None:
-        self._builder = builder
+        self.placement = Placement(builder, values.diagnostics)
+        self.references = References(values, self.placement, root)
+        self._modifiers = Modifiers(values, self.references)
+        self._op_keys = OpKeys(values, checker, blocks)
         self._values = values
-        self._diagnostics = diagnostics
-        self._environment = {**variables, "channels": UNKNOWN}
+        self._diagnostics = values.diagnostics
+        self._variables = variables
         self._blocks = blocks
-        self._producers: dict[Value, Node] = {}
-        self._written_names: frozenset[str] | None = None
-        self._root: tree.Node | None = None
-        self._side = 1
+        self._active: list[Block] = []
+        self._limit = self._left = limit
+        self._depth = 0
+        self.used: set[str] = set()
+        """Names of the blocks that are used."""
         self.lines: list[LayerLine] = []
-        self.complete = True
-        self.others: dict[Value, TensorType] = {}
-        """The second version of each shape that rests on a guess."""
-        self.cut: set[Value] = set()
-        """What goes into layers that are not in the graph."""
+        self.records: dict[Value, Record] = {}
+        """The layer that makes each output."""
 
-    def network(self, node: tree.Node, input: Value | None, other: TensorType | None = None) -> Value | None:
-        """Expand the layers of the file; ``other`` is the second version of an input that rests on a guess."""
-        self._root = node
-        self._side = max((input.type.spatial if input is not None else ()), default=1)
-        if input is not None and other is not None:
-            self._doubt(input, other)
-        return self._list(node, input, Scope("", input))
+    def frame(self, path: str = "", input: Value | None = None, outer: Frame | None = None) -> Frame:
+        """The frame of the file's list of layers, or that of a head's list, inside of it."""
+        scope = Scope(path, input, None if outer is None else outer.scope)
+        return Frame(scope, self._variables, Parameters(), Listing())
 
-    def _list(self, node: tree.Node, flow: Value | None, scope: Scope) -> Value | None:
+    def try_block(self, block: Block) -> None:
+        """Look through a block that nothing uses, with arguments and an input of which nothing is known."""
+        names = self._variables.extended(**dict.fromkeys((*block.args, *block.vars, CHANNELS), UNKNOWN))
+        self._active.append(block)
+        self.expand(block.layers, None, self.frame()._replace(names=names))
+        self._active.pop()
+
+    def expand(self, node: tree.Node, flow: Value | None, frame: Frame) -> Value | None:
         """Expand a list of layers on ``flow``; returns what leaves it, ``None`` if its shape is unknown."""
         if not isinstance(node, tree.Sequence):
-            return self._unknown(flow)
+            return self.placement.unknown(flow)
+        if self._depth == DEPTH_LIMIT:
+            self._report("NS127", node.span, limit=DEPTH_LIMIT)
+            return self.placement.unknown(flow)
+        self._depth += 1
         for item in node.items:
-            ops = self._ops(item)
+            ops = self._op_keys.of(item, self._entered(frame, flow).names)
             if not ops:
-                flow = self._unknown(flow)
+                flow = self.placement.unknown(flow)
             for position, op in enumerate(ops):  # several are a mistake, and probably a layer each
-                flow = self._layer(item if position == 0 else op.key, op, flow, scope)
+                flow = self._layer(item if position == 0 else op.key, op, flow, frame)
+        self._depth -= 1
         return flow
 
-    def _layer(self, node: tree.Node, op: _Op, flow: Value | None, scope: Scope) -> Value | None:
-        name = self._name(node, op.name, scope)
-        sources = self._sources(node, flow, scope)
-        if op.name == GROUP:
-            if len(sources) > 1:
-                self._report("NS211", op.key.span, layer=name, count=len(sources))
-            inner = Scope(scope.join(name), sources[0], scope)
-            output = self._list(op.value or op.key, sources[0], inner)
-            scope.absorb(inner, name)
+    def _layer(self, node: tree.Node, op: Op, flow: Value | None, frame: Frame) -> Value | None:
+        """Expand a layer: once, or as often as ``repeat`` says."""
+        sources = self._sources(node, flow, frame)
+        frame = self._entered(frame, sources[0])
+        count = self._modifiers.count(node, frame.names)
+        present = True if count is not None else self._modifiers.present(node, frame.names)
+        name, written = self._name(node, op.name, frame.scope, present is not False)
+        if count is not None:
+            output = self._copies(node, op, self._record(GROUP, name, True, frame), sources, frame, count)
+        elif present is False:
+            output = sources[0]
         else:
-            output = self._op(op, name, sources, scope)
-        scope.outputs[name] = output
-        self.lines.append(LayerLine(scope.join(name), op.key.span, output))
+            output = self._copy(node, op, (name, written), sources, frame, present)
+        if name:
+            frame.scope.add(name, output, written)
+            self.lines.append(LayerLine(frame.scope.join(name), op.key.span, output))
         return output
 
-    def _ops(self, node: tree.Node) -> list[_Op]:
-        """The op of a layer; none where it cannot be read at all, several where dashes are missing."""
-        if isinstance(node, tree.Scalar):
-            return [self._bare(node)] if isinstance(node.value, str) else []
-        if not isinstance(node, tree.Mapping):
-            return []
-        for key in LATER_LAYER_KEYS:
-            if key in node.by_name and not is_guess(node.by_name[key]):
-                self._report("NS113", node.by_name[key].key.span, feature=key)
-        entries = [entry for entry in node.entries if entry.name not in MODIFIERS]
-        if not entries:
-            self._report("NS103", node.span, key="an op", where="a layer")
-        known = [entry for entry in entries if entry.name == GROUP or _declared(entry.name)]
-        if len(known) > 1:
-            self._report("NS105", known[1].key.span, ops=[entry.name for entry in known])
-        return [_Op(e.name, e.key, e.value, is_guess(e)) for e in known or entries[:1]]
+    def _copies(
+        self, node: tree.Node, op: Op, record: Record, sources: list[Value | None], frame: Frame, count: Any
+    ) -> Value | None:
+        """A chain of copies, each with its own ``$i``; ``from`` feeds the first."""
+        inner = self._inner(frame, record, sources[0])
+        if count == 0 and len(sources) > 1:
+            self._report("NS211", op.key.span, layer=record.name, given="no copy, for its 'repeat' is 0")
+        for index in range(1 if count is UNKNOWN else count):
+            before = len(self._diagnostics)
+            copy = self._entered(inner, sources[0])
+            copy = copy._replace(names=copy.names.extended(**{INDEX: UNKNOWN if count is UNKNOWN else index}))
+            present = self._modifiers.present(node, copy.names)
+            if present is not False:
+                output = self._copy(node, op, (str(index), True), sources, copy, present, index == 0)
+                inner.scope.add(str(index), output, True)
+                self.lines.append(LayerLine(inner.scope.join(str(index)), op.key.span, output))
+                sources = [output]
+            elif not self._counted(op):
+                sources = [self.placement.unknown(sources[0])]
+            self._diagnostics.drop_repeated(before)
+            if self._left < 0:
+                break
+        return self.placement.unknown(sources[0]) if count is UNKNOWN else sources[0]
 
-    def _bare(self, key: tree.Scalar) -> _Op:
-        """The op that stands alone; of a misspelt one the likeliest."""
-        name = str(key.value)
-        if _declared(name) or name in self._blocks:
-            return _Op(name, key, None, False)
-        if is_expression(key):
-            self._report("NS113", key.span, feature="an op named by an expression")
-            return _Op(name, key, None, False)
-        known = [declaration.name for declaration in REGISTRIES["op"].public()]
-        guess = closest(name, known, ALIASES) or closest(name, self._blocks)
-        self._report("NS104", key.span, name=name, suggestion=guess, blocks=sorted(self._blocks) or None)
-        return _Op(guess or name, key, None, True)
+    def _copy(
+        self,
+        node: tree.Node,
+        op: Op,
+        name: tuple[str, bool],
+        sources: list[Value | None],
+        frame: Frame,
+        present: Any,
+        first: bool = True,
+    ) -> Value | None:
+        """One layer, or one copy of it: the ``first`` takes what ``from`` names."""
+        if not self._counted(op):
+            return self.placement.unknown(sources[0])
+        is_block = op.name in self._blocks
+        record = self._record(GROUP if is_block else op.name, name[0], name[1] or is_block, frame)
+        if first and beside(node, "from") is not None:
+            record.beside["from"] = [Reference(source) for source in sources if source is not None]
+        parameters = self._modifiers.parameters(node, frame.names, frame.parameters, frame.scope, record)
+        frame = frame._replace(parameters=parameters)
+        if len(sources) > 1 and (is_block or op.name == GROUP):
+            self._report("NS211", op.key.span, layer=record.name, count=len(sources))
+        if is_block:
+            output = self._call(op, record, sources[0], frame)
+        elif op.name == GROUP:
+            output = self.expand(op.value or op.key, sources[0], self._inner(frame, record, sources[0]))
+        else:
+            output = self._op(op, record, sources, frame)
+        if output is not None and (op.guess or present is UNKNOWN):  # the other version: as if it were not there
+            self.placement.complete = False
+            flow = sources[0]
+            self.placement.doubt(output, None if flow is None else self.placement.others.get(flow, flow.type))
+        self._check_sharing(node, parameters, before_path=frame.scope.join(record.name))
+        return output
 
-    def _name(self, node: tree.Node, op: str, scope: Scope) -> str:
-        """The layer's name: as written if that is free, else by its op."""
-        entry = node.by_name.get("name") if isinstance(node, tree.Mapping) else None
+    def _counted(self, op: Op) -> bool:
+        """Count a layer; false when there are more than there may be, which is said once."""
+        self._left -= 1
+        if self._left == -1:
+            self._report("NS126", op.key.span, limit=f"{self._limit:,}")
+        return self._left >= 0
+
+    def _call(self, op: Op, record: Record, flow: Value | None, frame: Frame) -> Value | None:
+        """The layers of a block under its own names; what is wrong in them is told with the place of the use."""
+        block = self._blocks[op.name]
+        self.used.add(block.name)
+        if block in self._active:
+            chain = [b.name for b in self._active[self._active.index(block) :]] + [block.name]
+            self._report("NS121", op.key.span, name=block.name, chain=" -> ".join(chain))
+            return self.placement.unknown(flow)
+        before = len(self._diagnostics)
+        inside = self._entered(Frame(frame.scope, self._variables, frame.parameters, frame.listing), flow).names
+        names = bind(block, op.value, op.key.span, frame.names, inside, self._values)
+        self._active.append(block)
+        output = self.expand(block.layers, flow, self._inner(frame, record, flow, True)._replace(names=names))
+        self._active.pop()
+        use = Note(op.key.span, f"{_USE}'{block.name}', used here")
+        self._diagnostics.amend(before, lambda diagnostic: _with_use(diagnostic, block, use))
+        self._diagnostics.drop_repeated(before)
+        return output
+
+    def _record(self, op: str, name: str, named: bool, frame: Frame) -> Record:
+        record = Record(op, name, named, frame.listing)
+        frame.listing.records.append(record)
+        return record
+
+    def _inner(self, frame: Frame, record: Record, flow: Value | None, is_block: bool = False) -> Frame:
+        """The frame of the layers within a layer, which is a group in the resolved spec."""
+        scope = Scope(frame.scope.join(record.name), flow, frame.scope, is_block)
+        frame.scope.enter(record.name, scope)
+        record.listing = Listing(record)
+        return frame._replace(scope=scope, listing=record.listing)
+
+    def _entered(self, frame: Frame, flow: Value | None) -> Frame:
+        """The frame with ``channels`` for a layer that ``flow`` enters."""
+        names = frame.names.extended(**{CHANNELS: self.placement.channels(flow)})
+        return frame._replace(names=names.marked(CHANNELS, flow in self.placement.others))
+
+    def _name(self, node: tree.Node, op: str, scope: Scope, present: bool) -> tuple[str, bool]:
+        """The layer's name and whether it is written; without one it is named by its op, if it is there at all."""
+        entry = beside(node, "name")
         if entry is None or not isinstance(entry.value, tree.Scalar):
-            return scope.name(op)
+            return (scope.automatic(op) if present else ""), False
         name = str(entry.value.value)
-        if name in scope.outputs or name == "input":
+        if scope.taken(name) or name == INPUT:
             self._report("NS111", entry.value.span, name=name, suggestion=scope.free(name))
-            return f"{scope.free(name)} "  # nobody can write a name that ends in a blank
-        return name
+            return f"{scope.free(name)} ", True  # nobody can write a name that ends in a blank
+        return name, True
 
-    def _sources(self, node: tree.Node, flow: Value | None, scope: Scope) -> list[Value | None]:
+    def _sources(self, node: tree.Node, flow: Value | None, frame: Frame) -> list[Value | None]:
         """What the layer takes: the flow, or the outputs that ``from`` names."""
-        entry = node.by_name.get("from") if isinstance(node, tree.Mapping) else None
+        entry = beside(node, "from")
         if entry is None or self._values.violations.within(entry.value):
             return [flow]
         items = entry.value.items if isinstance(entry.value, tree.Sequence) else (entry.value,)
-        return [self._source(item, flow, scope) for item in items]
+        names = self._entered(frame, flow).names
+        return [self.references.output(item, flow, frame.scope, names) for item in items]
 
-    def _source(self, node: tree.Node, flow: Value | None, scope: Scope) -> Value | None:
-        name = str(node.value) if isinstance(node, tree.Scalar) else ""
-        if scope.holds(name):
-            return scope.look_up(name)
-        later = name if name in self._names_written() else None
-        visible = scope.visible()
-        guess = None if later else closest(name, visible)
-        self._report("NS206", node.span, name=name, later=later, suggestion=guess, known=visible[:12])
-        meant = None if guess is None else scope.look_up(guess)
-        if meant is None or flow is None:
-            return self._unknown(flow)
-        self.complete = False
-        self.cut.update((meant, flow))
-        return self._doubt(self._builder.value(name, meant.type), self.others.get(flow, flow.type))
-
-    def _names_written(self) -> frozenset[str]:
-        """All names that layers of the file are given; looked for when one is not found where it should be."""
-        if self._written_names is None:
-            self._written_names = frozenset(() if self._root is None else _names(self._root))
-        return self._written_names
-
-    def _op(self, op: _Op, name: str, sources: list[Value | None], scope: Scope) -> Value | None:
+    def _op(self, op: Op, record: Record, sources: list[Value | None], frame: Frame) -> Value | None:
         declaration = REGISTRIES["op"].get(op.name)
         if declaration is None or not declaration.public:
-            return self._unknown(sources[0])
+            return self.placement.unknown(sources[0])
         merges = declaration.has("merges")
         branches = _branches(declaration, op.value) if merges else []
-        merged = [self._branch(branch, body, sources[0], name, scope) for branch, body in branches]
+        merged = [self._branch(branch, body, sources[0], record, frame) for branch, body in branches]
+        there = [output for present, output in merged if present]
         if len(sources) > 1 and not merges:
-            self._report("NS211", op.key.span, layer=name, count=len(sources))
+            self._report("NS211", op.key.span, layer=record.name, count=len(sources))
             del sources[1:]
-        elif merges and bool(merged) == (len(sources) > 1):
-            self._report("NS211", op.key.span, layer=name, given="both" if merged else "neither")
-            return self._unknown(sources[0])
-        value = None if merges and isinstance(op.value, tree.Sequence) else op.value
-        sources = merged or sources
-        self._environment["channels"] = self._channels(sources[0])
-        written = self._values.make(declaration, value, self._environment, op.key.span)
-        line = op.key.span if op.value is None else op.key.span.until(op.value.span)
+        elif merges and bool(branches) == (len(sources) > 1):
+            self._report("NS211", op.key.span, layer=record.name, given="both" if branches else "neither")
+            return self.placement.unknown(sources[0])
+        elif branches and not there:
+            frame.listing.records.remove(record)
+            return sources[0]
+        if branches and isinstance(op.value, tree.Sequence):
+            op = op._replace(value=None)
+        sources = there or sources
+        return self._place(op, declaration, sources, record, self._entered(frame, sources[0]))
+
+    def _branch(
+        self, name: str, body: tree.Node, flow: Value | None, record: Record, frame: Frame
+    ) -> tuple[bool, Value | None]:
+        """Whether a branch of a merge is there, and what leaves it."""
+        present = self._modifiers.present(body, frame.names)
+        if present is False:
+            return False, None
+        layers = body.by_name[GROUP].value if isinstance(body, tree.Mapping) and GROUP in body.by_name else body
+        key = f"{record.name}/{name}"
+        inner = Scope(frame.scope.join(key), flow, frame.scope)
+        frame.scope.enter(key, inner)
+        record.branches.append(Listing(record, name))
+        output = self.expand(layers, flow, frame._replace(scope=inner, listing=record.branches[-1]))
+        return True, self.placement.unknown(output) if present is UNKNOWN else output
+
+    def _place(
+        self, op: Op, declaration: Declaration, sources: list[Value | None], record: Record, frame: Frame
+    ) -> Value | None:
+        """Make the op and add it to the graph."""
+        placement = self.placement
+        made, alike = self._made(op, declaration, sources, frame)
+        record.attributes = self._attributes(declaration, made, alike)
         known = [source for source in sources if source is not None]
-        if len(known) < len(sources) and not (merges and known):
-            output = self._unknown(None)
-        else:
-            certain = written.other is None and not op.guess and len(known) == len(sources)
-            output = self._add(written, known, scope.join(name), Where(line, written.spans), certain)
-            if op.guess and output is not None:  # the other version: as if the layer were not there
-                self._doubt(output, self.others.get(known[0], known[0].type))
+        if len(known) < len(sources) and not (declaration.has("merges") and known):
+            return placement.unknown(None)
+        certain = made.other is None and not op.guess and len(known) == len(sources)
+        where = Where(op.span, made.spans)
+        output = placement.add(made, known, frame.scope.join(record.name), where, certain, frame.parameters)
+        if output is not None:
+            self.records[output] = record
         return output
 
-    def _channels(self, value: Value | None) -> Any:
-        """How many channels come in, for expressions."""
-        if value is None or self.others.get(value, value.type).channels != value.type.channels:
-            return UNKNOWN
-        return value.type.channels
+    def _made(
+        self, op: Op, declaration: Declaration, sources: list[Value | None], frame: Frame
+    ) -> tuple[Written, dict[str, Reference]]:
+        """The op with its attributes, and the layers whose shapes some of them are."""
+        alike: dict[str, Reference] = {}
 
-    def _branch(self, name: str, body: tree.Node, flow: Value | None, merge: str, scope: Scope) -> Value | None:
-        inner = Scope(scope.join(f"{merge}/{name}"), flow, scope)
-        output = self._list(body, flow, inner)
-        scope.absorb(inner, f"{merge}/{name}")
-        return output
+        def layer_shape(node: tree.Node, attribute: str) -> Any:
+            found = self.references.output(node, sources[0], frame.scope, frame.names)
+            if found is not None:
+                alike[attribute] = Reference(found)
+            return self.placement.shape(found)
 
-    def _add(self, written: Written, inputs: list[Value], path: str, where: Where, certain: bool) -> Value | None:
-        """Add the op to the graph if all of it is ``certain`` and it fits; else go on with what it would give."""
-        doubtful = not self.others.keys().isdisjoint(inputs)
-        if certain:
-            self._builder.path, self._builder.where = path, where
-            try:
-                node = self._builder.layer(written.instance, *inputs)
-            except ShapeError:
-                pass  # asked for again below, in both versions
-            else:
-                self._producers.update(dict.fromkeys(node.outputs, node))
-                if not doubtful:
-                    return node.output
-        from netspec.syntax.guesses import outcome
-
-        types = tuple(value.type for value in inputs)
-        other_types = tuple(self.others.get(value, value.type) for value in inputs)
-        first = outcome(written.instance, types, False, self._side)
-        second = outcome(written.other or written.instance, other_types, True, self._side)
-        if first.error and second.error and first.error.code == second.error.code:
-            self._refused((first.error, second.error), inputs, path, where)
-        if certain and first.error is None:
-            return self._doubt(node.output, second.type)
-        self.complete = False
-        self.cut.update(inputs)
-        return None if first.type is None else self._doubt(self._builder.value(path, first.type), second.type)
-
-    def _doubt(self, value: Value, other: TensorType | None) -> Value:
-        """The value, noted as resting on a guess where its other version differs; None is a shape of which nothing is
-        known."""
-        from netspec.syntax.guesses import unlike_in_rank
-
-        if other is None:
-            other = unlike_in_rank(value.type)
-        if other.shape != value.type.shape:
-            self.others[value] = other
-        return value
-
-    def _unknown(self, flow: Value | None) -> Value | None:
-        """What leaves a layer of which nothing is known: what came in, and nothing of it certain."""
-        self.complete = False
-        if flow is None:
-            return None
-        self.cut.add(flow)
-        return self._doubt(self._builder.value("unknown", flow.type), None)
-
-    def _refused(self, errors: tuple[ShapeError, ShapeError], inputs: list[Value], path: str, where: Where) -> None:
-        """Report what the op answers in both versions of its inputs."""
-        from netspec.syntax.guesses import agreed_fields
-
-        error, other = errors
-        x = inputs[0].type
-        shapes = [times(t.spatial if error.attr and t.spatial else t.shape) for t in (x, self.others.get(inputs[0], x))]
-        name = path.rsplit("/", 1)[-1]
-        fields = agreed_fields(
-            error.code,
-            {"layer": name, "input": shapes[0], **error.fields},
-            {"layer": name, "input": shapes[1], **other.fields},
+        made = self._values.make(declaration, op.value, frame.names, op.key.span, layer_shape)
+        axes = next((len(source.type.spatial) for source in sources if source is not None), 0)
+        first, other = (
+            None if attrs is None else written_out(attrs, axes, self._values.dialect)
+            for attrs in (made.instance, made.other)
         )
-        notes = tuple(note for note in map(self._made_by, inputs) if note is not None)
-        formula = error.formula if error.formula == other.formula else None
-        self._diagnostics.append(Diagnostic(error.code, where.of(error.attr), fields, notes, formula))
+        return made._replace(instance=first, other=other), alike
 
-    def _made_by(self, value: Value) -> Note | None:
-        """The layer that made the shape: the last one that changed it."""
-        node = self._producers.get(value)
-        while node is not None and node.data and node.data[0].type.shape == node.output.type.shape:
-            earlier = self._producers.get(node.data[0])
-            if earlier is None:
-                break
-            node = earlier
-        if node is None or node.where is None or node.output in self.others:
-            return None
-        layer = node.where.layer
-        span = Span(layer.file, layer.line, layer.column, layer.line, layer.column + len(node.op.name))
-        return Note(span, f"{node.path.rsplit('/', 1)[-1]!r} makes {node.output.type.plain()} here")
+    def _attributes(self, declaration: Declaration, made: Written, alike: Mapping[str, Reference]) -> dict[str, Any]:
+        """What the resolved spec says of the op: what is written, and the defaults that are the dialect's own."""
+        return {
+            a.name: alike.get(a.name, getattr(made.instance, a.name))
+            for a in declaration.attributes
+            if a.name in made.spans or a.default_in(self._values.dialect) != a.default
+        }
+
+    def _check_sharing(self, node: tree.Node, parameters: Parameters, before_path: str) -> None:
+        share = parameters.share
+        if share is None or share.own != before_path or share in self.placement.shared or not self.placement.complete:
+            return
+        self._report("NS234", share.span, layer=before_path, other=share.other)
 
     def _report(self, code: str, span: Span, **fields: object) -> None:
         self._diagnostics.append(Diagnostic(code, span, fields))
-
-
-def _declared(name: str) -> bool:
-    declaration = REGISTRIES["op"].get(name)
-    return declaration is not None and declaration.public
 
 
 def _branches(declaration: Declaration, value: tree.Node | None) -> list[tuple[str, tree.Node]]:
@@ -298,14 +340,7 @@ def _branches(declaration: Declaration, value: tree.Node | None) -> list[tuple[s
     return []
 
 
-def _names(node: tree.Node) -> Iterator[str]:
-    """What stands under ``name`` anywhere below."""
-    if isinstance(node, tree.Sequence):
-        for item in node.items:
-            yield from _names(item)
-    elif isinstance(node, tree.Mapping):
-        for entry in node.entries:
-            if entry.name == "name" and isinstance(entry.value, tree.Scalar):
-                yield str(entry.value.value)
-            else:
-                yield from _names(entry.value)
+def _with_use(diagnostic: Diagnostic, block: Block, use: Note) -> Diagnostic:
+    """The diagnostic with the place where the block is used, if it is about something in the block."""
+    places = [diagnostic.span, *(note.span for note in diagnostic.notes if note.text.startswith(_USE))]
+    return replace(diagnostic, notes=(*diagnostic.notes, use)) if block.holds(places[-1]) else diagnostic

@@ -1,12 +1,13 @@
-"""From text to a :class:`Spec`: parse, override, validate, expand. Everything that is wrong is collected."""
+"""From text to a :class:`Spec`: parse, join files, override, validate, expand; all that is wrong is collected."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
+from netspec.core.attributes import DIALECTS
 from netspec.core.builder import Builder
 from netspec.core.declare import declaration_of
 from netspec.core.op import ShapeError
@@ -14,80 +15,115 @@ from netspec.core.types import TensorType
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics import Diagnostic, Diagnostics, Span, SpecError
 from netspec.syntax import tree
+from netspec.syntax.blocks import Block, check_name, read_blocks, unused_names
+from netspec.syntax.environment import RESERVED, Environment
 from netspec.syntax.expectations import expectations
-from netspec.syntax.expressions import is_expression
-from netspec.syntax.keys import is_guess
-from netspec.syntax.layers import LayerExpansion
-from netspec.syntax.schema import LANGUAGE_VERSION, LATER_TOP_KEYS, spec_schema
+from netspec.syntax.files import Files
+from netspec.syntax.layers import LAYER_LIMIT, LayerExpansion
+from netspec.syntax.network import Network
+from netspec.syntax.schema import with_blocks
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
 from netspec.syntax.training import RecipeExpansion
-from netspec.syntax.validate import validate
+from netspec.syntax.validate import Checker, Violations
 from netspec.syntax.values import UNKNOWN, Values
-
-_NAME = re.compile(r"[^\W\d]\w*")
-_GUESSED_SIDE = 720
-"""What is taken for a side of the input that is unknown: large enough for most windows, and divided by most strides."""
+from netspec.syntax.vocabulary import LANGUAGE_VERSION
 
 
-def read_spec(source: Source, overrides: Sequence[str], diagnostics: Diagnostics) -> Spec | None:
+class ReadOptions(NamedTuple):
+    """What a person may allow: paths outside of the root, and more layers than the usual bound."""
+
+    allow_outside: bool = False
+    layer_limit: int = LAYER_LIMIT
+
+
+READ = ReadOptions()
+"""What is allowed unless a person says otherwise."""
+
+
+def read_spec(
+    source: Source, overrides: Sequence[str], diagnostics: Diagnostics, options: ReadOptions = READ
+) -> Spec | None:
     """The spec in ``source`` with ``name=value`` overrides; ``None`` if the text is not YAML at all.
 
-    A spec with mistakes is returned as far as it could be understood, and ``diagnostics`` says what is wrong.
+    A spec with mistakes is returned as far as it could be understood, and ``diagnostics`` says what is wrong. A file of
+    blocks alone, for others to include, is a spec without layers.
     """
-    parsed = tree.parse(source, diagnostics)
-    if parsed is None:
+    files = Files(diagnostics, options.allow_outside)
+    root = _read_tree(source, overrides, diagnostics, files)
+    if root is None:
         return None
-    root = parsed.root
-    if overrides:
-        from netspec.syntax.overrides import apply_overrides
-
-        root = apply_overrides(root, overrides, diagnostics)
-    root, violations = validate(root, diagnostics)
+    blocks = read_blocks(root, diagnostics) if isinstance(root, tree.Mapping) else {}
+    checker = Checker(diagnostics, with_blocks({name: block.signature for name, block in blocks.items()}))
+    root, violations = checker.whole(root)
     if not isinstance(root, tree.Mapping):
         return None
-    values = Values(violations, diagnostics)
-    _check_top(root, diagnostics)
+    blocks = read_blocks(root, Diagnostics())  # as mended; what is wrong with their names has been said
+    values = Values(violations, diagnostics, _dialect(root, violations))
+    _check_version(root, diagnostics)
     variables = _variables(root, values)
     builder = Builder(_text(root, "name") or source.name)
-    expansion = LayerExpansion(builder, values, diagnostics, variables, _blocks(root))
-    shape, other = _input(_value(root, "input"), values, variables)
-    layers = _value(root, "layers")
-    network_input = None if shape is None else builder.input("input", shape)
-    output = None if layers is None else expansion.network(layers, network_input, other)
-    heads = {} if output is None else {"main": output}
-    recipe, spans = RecipeExpansion(values, diagnostics, variables).recipe(_value(root, "train"))
-    if network_input is not None and other is None and "preprocess" in spans:
-        _check_preprocessing(recipe, network_input.type, spans["preprocess"], diagnostics)
+    expansion = LayerExpansion(builder, values, checker, variables, blocks, root, options.layer_limit)
+    network = Network(root, values, expansion, builder)
+    is_library = blocks and not {"layers", "input", "inputs", "heads", "train"} & root.by_name.keys()
+    if not is_library:
+        network.expand(variables)
+    training = RecipeExpansion(values, diagnostics, variables)
+    recipe, spans = training.recipe(_value(root, "train"))
+    recipe = replace(recipe, heads={head.name: training.head(head) for head in network.written_heads})
+    if network.inputs and network.certain_inputs and "preprocess" in spans:
+        _check_preprocessing(recipe, next(iter(builder.inputs)).type, spans["preprocess"], diagnostics)
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)
-    _unused_variables(root, values, diagnostics)
+    _unused(root, values, expansion, blocks, source.name)
     return Spec(
         name=builder.name,
         doc=_text(root, "doc") or "",
         file=source.name,
         text=source.text,
-        graph=builder.graph(heads, heads),
+        graph=builder.graph(network.heads, network.heads),
         recipe=recipe,
         expectations=expected,
         layers=tuple(expansion.lines),
         recipe_spans=spans,
         overrides=tuple(overrides),
-        vars=variables,
-        input_span=None if (given := _value(root, "input")) is None else given.span,
-        complete=expansion.complete and output is not None,
-        guessed=frozenset(expansion.others),
-        cut=frozenset(expansion.cut),
+        vars=variables.values,
+        dialect=values.dialect,
+        inputs=network.inputs,
+        listing=network.listing,
+        records=expansion.records,
+        head_listings=network.head_listings,
+        head_sources=network.head_sources,
+        complete=expansion.placement.complete and bool(network.heads),
+        guessed=frozenset(expansion.placement.others),
+        cut=frozenset(expansion.placement.cut),
+        texts=files.texts,
     )
 
 
-def load_spec(source: Source, overrides: Sequence[str] = ()) -> Spec:
-    """The spec in ``source``; a ``SpecError`` with every mistake if it has any."""
+def _read_tree(source: Source, overrides: Sequence[str], diagnostics: Diagnostics, files: Files) -> tree.Node | None:
+    """The tree of the text, joined with the files that it names, with the overrides put in."""
+    parsed = tree.parse(source, diagnostics)
+    if parsed is None:
+        return None
+    root = files.whole(source, Checker(diagnostics).top(parsed.root))
+    if overrides:
+        from netspec.syntax.overrides import apply_overrides
+
+        root = apply_overrides(root, overrides, diagnostics)
+    return root
+
+
+def load_spec(source: Source, overrides: Sequence[str] = (), options: ReadOptions = READ) -> Spec:
+    """The spec in ``source``; a ``SpecError`` with every mistake if it has any, or if it is a file of blocks alone."""
     diagnostics = Diagnostics()
-    spec = read_spec(source, overrides, diagnostics)
+    spec = read_spec(source, overrides, diagnostics, options)
+    if spec is not None and spec.listing is None and not diagnostics.has_errors:
+        diagnostics.append(Diagnostic("NS011", Span.of_file(source.name), {"blocks": "blocks"}))
     if spec is None or diagnostics.has_errors:
         from netspec.syntax.overrides import override_sources
 
-        raise SpecError(diagnostics, {source.name: source.text, **override_sources(overrides)})
+        texts = {source.name: source.text} if spec is None else spec.texts
+        raise SpecError(diagnostics, {**texts, **override_sources(overrides)})
     assert spec.complete, "a layer was left out, but no mistake was reported"
     return spec
 
@@ -97,15 +133,16 @@ def _value(root: tree.Mapping, key: str) -> tree.Node | None:
     return None if entry is None else entry.value
 
 
-def _check_top(root: tree.Mapping, diagnostics: Diagnostics) -> None:
-    for entry in root.entries:
-        if entry.name in LATER_TOP_KEYS and not is_guess(entry):
-            diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": entry.name}))
-        if entry.name == "netspec" and isinstance(entry.value, tree.Scalar):
-            version = entry.value.value
-            if isinstance(version, int) and version != LANGUAGE_VERSION:
-                fields = {"found": version, "expected": LANGUAGE_VERSION}
-                diagnostics.append(Diagnostic("NS114", entry.value.span, fields))
+def _check_version(root: tree.Mapping, diagnostics: Diagnostics) -> None:
+    node = _value(root, "netspec")
+    version = node.value if isinstance(node, tree.Scalar) else None
+    if node is not None and isinstance(version, int) and version != LANGUAGE_VERSION:
+        diagnostics.append(Diagnostic("NS114", node.span, {"found": version, "expected": LANGUAGE_VERSION}))
+
+
+def _dialect(root: tree.Mapping, violations: Violations) -> str:
+    node = _value(root, "dialect")
+    return str(node.value) if isinstance(node, tree.Scalar) and not violations.has(node) else DIALECTS[0]
 
 
 def _check_preprocessing(recipe: Recipe, input: TensorType, place: Span, diagnostics: Diagnostics) -> None:
@@ -126,58 +163,40 @@ def _text(root: tree.Mapping, key: str) -> str | None:
     return node.value if isinstance(node, tree.Scalar) and isinstance(node.value, str) else None
 
 
-def _blocks(root: tree.Mapping) -> frozenset[str]:
-    node = _value(root, "blocks")
-    return frozenset(node.by_name if isinstance(node, tree.Mapping) else ())
-
-
-def _variables(root: tree.Mapping, values: Values) -> dict[str, Any]:
+def _variables(root: tree.Mapping, values: Values) -> Environment:
     """``vars`` in order; each may use those before it."""
-    found: dict[str, Any] = {}
+    found = Environment({})
     node = _value(root, "vars")
     for entry in node.entries if isinstance(node, tree.Mapping) else ():
+        if not check_name(entry, "a var", RESERVED, values.diagnostics):
+            continue
         refused = values.violations.within(entry.value)
-        found[entry.name] = UNKNOWN if refused else values.read(entry.value, found)
-        if values.is_guess(entry.value):
-            values.guessed.add(entry.name)
+        value = UNKNOWN if refused else values.read(entry.value, found)
+        found = found.extended(**{entry.name: value}).marked(entry.name, values.is_guess(entry.value))
     return found
 
 
-def _input(
-    node: tree.Node | None, values: Values, variables: Mapping[str, Any]
-) -> tuple[TensorType | None, TensorType | None]:
-    """The type that ``input`` gives, and another one where some of its sides had to be guessed."""
-    if not isinstance(node, tree.Sequence) or values.violations.has(node):
-        return None, None
-    schema = spec_schema()["properties"]["input"]["items"]
-    sides = [values.checked(item, variables, schema, f"input[{i}]") for i, item in enumerate(node.items)]
-    known = [side is not UNKNOWN and not values.is_guess(item) for side, item in zip(sides, node.items, strict=True)]
-    first = TensorType(tuple(_GUESSED_SIDE if side is UNKNOWN else int(side) for side in sides))
-    if all(known):
-        return first, None
-    second = (side if sure else side + 1 for side, sure in zip(first.shape, known, strict=True))
-    return first, TensorType(tuple(second))
+def _unused(
+    root: tree.Mapping, values: Values, expansion: LayerExpansion, blocks: Mapping[str, Block], file: str
+) -> None:
+    """Vars, blocks and arguments of this file that nothing uses; unused blocks are looked through all the same.
 
+    Names are looked for in the text of expressions: a refused value, which is not worked out, uses its names too.
+    """
+    from netspec.syntax.expressions import expression_words
 
-def _unused_variables(root: tree.Mapping, values: Values, diagnostics: Diagnostics) -> None:
-    """Names that no expression anywhere in the file holds; a refused value, which is not worked out, uses its names."""
+    complete = expansion.placement.complete
+    for name, block in blocks.items():
+        if name not in expansion.used:
+            expansion.try_block(block)
+            if "layers" in root.by_name and block.key.file == file:
+                values.diagnostics.append(Diagnostic("NS128", block.key, {"name": name}))
+        if block.key.file == file:
+            values.diagnostics.extend(unused_names(block))
+    expansion.placement.complete = complete
     node = _value(root, "vars")
-    if not isinstance(node, tree.Mapping):
-        return
-    used = values.used.union(_names_in_expressions(root))
-    for entry in node.entries:
-        if entry.name not in used:
-            diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name}))
-
-
-def _names_in_expressions(node: tree.Node) -> Iterator[str]:
-    if isinstance(node, tree.Scalar):
-        if is_expression(node):
-            yield from _NAME.findall(str(node.value))
-    elif isinstance(node, tree.Sequence):
-        for item in node.items:
-            yield from _names_in_expressions(item)
-    else:
+    if isinstance(node, tree.Mapping):
+        used = values.used.union(expression_words(root))
         for entry in node.entries:
-            yield from _names_in_expressions(entry.key)
-            yield from _names_in_expressions(entry.value)
+            if entry.name not in used and entry.key.span.file == file:
+                values.diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name, "kind": "var"}))

@@ -7,9 +7,10 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
-from netspec.syntax.schema import LATER_TOP_KEYS, LATER_TRAIN_KEYS, spec_schema
+from netspec.syntax.schema import spec_schema
 from netspec.syntax.source import Source
 from netspec.syntax.suggestions import closest
+from netspec.syntax.vocabulary import LATER_TRAIN_KEYS
 
 
 def override_sources(overrides: Iterable[str]) -> dict[str, str]:
@@ -60,8 +61,6 @@ def _path(root: tree.Mapping, name: str) -> list[str] | None:
 def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
     """The keys that are worth naming: those of the root, and those one level below."""
     for key, inner in schema["properties"].items():
-        if key in LATER_TOP_KEYS:
-            continue
         yield key
         if inner.get("type") == ["object"]:
             yield from (f"{key}.{below}" for below in inner.get("properties", ()) if below not in LATER_TRAIN_KEYS)

@@ -11,65 +11,20 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from netspec.core.attributes import DIALECTS
 from netspec.core.declare import REGISTRIES, Declaration
-from netspec.syntax.descriptions import EXPECT_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
-
-LANGUAGE_VERSION = 1
-MODIFIERS = ("name", "from", "when", "repeat", "share", "freeze", "init")
-"""Keys that may stand beside the op of a layer."""
-
-GROUP = "layers"
-"""The op key of a list of layers that is used as one layer."""
-
-LATER_LAYER_KEYS = ("when", "repeat", "share", "freeze", "init")
-LATER_TOP_KEYS = ("blocks", "include", "extends", "heads", "inputs", "dialect")
-LATER_TRAIN_KEYS = ("augment", "init", "precision", "math", "on_nan")
-"""Keys of the language that this version reads but does not act on; each use says so at its position."""
-
-TOTALS = ("params", "params_trained", "macs", "flops")
-"""What ``expect:`` may say of the network as a whole."""
-
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "linear": ("dense",),
-    "fullyconnected": ("dense",),
-    "fc": ("dense",),
-    "innerproduct": ("dense",),
-    "convolution": ("conv",),
-    "batchnormalization": ("batch_norm",),
-    "bn": ("batch_norm",),
-    "maxpooling": ("max_pool",),
-    "averagepooling": ("avg_pool",),
-    "averagepool": ("avg_pool",),
-    "globalaveragepooling": ("global_avg_pool",),
-    "globalaveragepool": ("global_avg_pool",),
-    "concatenate": ("concat",),
-    "swish": ("silu",),
-    "kernel": ("size",),
-    "size": ("kernel",),
-    "kernelsize": ("kernel", "size"),
-    "poolsize": ("size",),
-    "strides": ("stride",),
-    "units": ("filters",),
-    "numoutput": ("filters", "units"),
-    "outchannels": ("filters",),
-    "outfeatures": ("units",),
-    "features": ("units", "filters"),
-    "filters": ("units",),
-    "pad": ("padding",),
-    "dilationrate": ("dilation",),
-    "usebias": ("bias",),
-    "learningrate": ("lr",),
-    "batchsize": ("batch",),
-    "dataset": ("data",),
-    "architecture": ("layers",),
-    "parameters": ("params",),
-    "inputshape": ("input",),
-    "variables": ("vars",),
-}
-"""What other tools call things, lower case and without underscores; the first that fits the place is meant."""
+from netspec.syntax.descriptions import BLOCK_KEYS, EXPECT_KEYS, HEAD_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
+from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, LATER_TRAIN_KEYS, PARAMETERS, TOTALS
 
 _EXPRESSION = r"^\$"
 _NAME = r"^[A-Za-z0-9_-]+$"
+_VALUE = ["number", "string", "boolean", "array"]
+FLAG: dict[str, Any] = {"type": ["boolean"], "title": "true or false"}
+"""What ``when`` and ``freeze`` want."""
+REPEAT: dict[str, Any] = {"type": ["integer"], "title": "a whole number of at least 0", "minimum": 0}
+"""What ``repeat`` wants."""
+_TEXT: dict[str, Any] = {"type": ["string"], "title": "a text"}
+_EARLIER: dict[str, Any] = {"type": ["string"], "title": "the name of an earlier layer"}
 _LAYER_LIST: dict[str, Any] = {"type": ["array"], "title": "a list of layers", "items": {"$ref": "#/$defs/layer"}}
 
 
@@ -109,12 +64,23 @@ def declaration_schema(declaration: Declaration) -> dict[str, Any]:
 
 
 def _merge_schema(declaration: Declaration) -> dict[str, Any]:
-    """A merging op: its attributes, and branches by name or in a list."""
+    """A merging op: its attributes, and branches by name or in a list; a branch may be left out by ``when``."""
     found = declaration_schema(declaration)
+    branch = {
+        "type": ["array", "object"],
+        "title": "a list of layers, or a mapping of when and layers",
+        "items": {"$ref": "#/$defs/layer"},
+        "properties": {
+            "when": {**or_expression(FLAG), "description": LAYER_KEYS["when"]},
+            GROUP: {**_LAYER_LIST, "description": LAYER_KEYS[GROUP]},
+        },
+        "required": [GROUP],
+        "additionalProperties": False,
+    }
     found["type"] = ["object", "array", "null"]
     found["title"] = "branches: a mapping of names to lists of layers, or a list of lists"
-    found["additionalProperties"] = _LAYER_LIST
-    found["items"] = _LAYER_LIST
+    found["additionalProperties"] = branch
+    found["items"] = branch
     return found
 
 
@@ -136,23 +102,85 @@ def _described(properties: dict[str, Any], descriptions: Mapping[str, str]) -> d
     return {key: {**schema, "description": descriptions[key]} for key, schema in properties.items()}
 
 
+def _initializers() -> dict[str, Any]:
+    """One initialiser, or one for each of some parameters."""
+    found = _named(REGISTRIES["initializer"].public())
+    one = dict(found)
+    found["title"] = "an initialiser, or a mapping of parameters to initialisers: " + found["title"]
+    one["description"] = "How this parameter starts."
+    found["properties"] = {**found["properties"], **dict.fromkeys(PARAMETERS, one)}
+    del found["maxProperties"]
+    return found
+
+
 def _layer() -> dict[str, Any]:
     ops = {d.name: (_merge_schema if d.has("merges") else declaration_schema)(d) for d in REGISTRIES["op"].public()}
-    name = {"type": ["string"], "title": "a name of letters, digits, _ and -", "pattern": _NAME}
-    modifiers: dict[str, Any] = {key: {} for key in LATER_LAYER_KEYS}
-    modifiers["name"] = name
-    modifiers["from"] = {
-        "type": ["string", "array"],
-        "title": "the name of an earlier layer, or a list of names",
-        "items": {"type": ["string"], "title": "the name of an earlier layer"},
-        "minItems": 1,
+    modifiers: dict[str, Any] = {
+        "name": {"type": ["string"], "title": "a name of letters, digits, _ and -", "pattern": _NAME},
+        "from": {
+            "type": ["string", "array"],
+            "title": "the name of an earlier layer, or a list of names",
+            "items": _EARLIER,
+            "minItems": 1,
+        },
+        "when": or_expression(FLAG),
+        "repeat": or_expression(REPEAT),
+        "share": _EARLIER,
+        "freeze": or_expression(FLAG),
+        "init": _initializers(),
     }
     return {
         "type": ["string", "object"],
         "title": "a layer: the name of an op, or a mapping with one op key",
         "properties": _described({**modifiers, GROUP: _LAYER_LIST}, LAYER_KEYS) | ops,
+        "patternProperties": {_EXPRESSION: {}},
         "additionalProperties": False,
     }
+
+
+def _blocks() -> dict[str, Any]:
+    value = {"type": _VALUE, "title": "a number, a text, true or false, or a list"}
+    names = {"type": ["object"], "title": "a mapping of names to values", "additionalProperties": value}
+    properties = {"args": names, "vars": names, "doc": _TEXT, GROUP: _LAYER_LIST}
+    block = {
+        "type": ["object"],
+        "title": "a mapping of args, vars, doc and layers",
+        "properties": _described(properties, BLOCK_KEYS),
+        "required": [GROUP],
+        "additionalProperties": False,
+    }
+    return {"type": ["object"], "title": "a mapping of names to blocks", "additionalProperties": block}
+
+
+def block_call_schema(arguments: Mapping[str, bool]) -> dict[str, Any]:
+    """What may stand behind the name of a block with these arguments, each with whether it is required."""
+    if not arguments:
+        return {
+            "type": ["object", "null"],
+            "title": "nothing, for this block has no arguments",
+            "properties": {},
+            "additionalProperties": False,
+        }
+    value = {"type": _VALUE, "title": "a number, a text, true or false, or a list"}
+    return {
+        "type": ["object", *_VALUE, "null"],
+        "title": f"a mapping of {', '.join(arguments)}, or {next(iter(arguments))} alone",
+        "properties": dict.fromkeys(arguments, value),
+        "required": [name for name, required in arguments.items() if required],
+        "additionalProperties": False,
+    }
+
+
+def with_blocks(blocks: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
+    """The schema of a spec in which these blocks can be used; see :func:`block_call_schema`."""
+    schema = spec_schema()
+    if not blocks:
+        return schema
+    layer = schema["$defs"]["layer"]
+    calls = {
+        name: block_call_schema(arguments) for name, arguments in blocks.items() if name not in layer["properties"]
+    }
+    return {**schema, "$defs": {"layer": {**layer, "properties": {**layer["properties"], **calls}}}}
 
 
 def _train() -> dict[str, Any]:
@@ -200,18 +228,30 @@ def _count(title: str) -> dict[str, Any]:
     return {**limit, "type": ["integer", "string", "object"], **mapping}
 
 
+def _shape(title: str) -> dict[str, Any]:
+    length = or_expression({"type": ["integer"], "title": "a whole number of at least 1", "minimum": 1})
+    return {"type": ["array"], "title": title, "items": length, "minItems": 1, "maxItems": 4, "example": "[32, 32, 3]"}
+
+
 def _expect() -> dict[str, Any]:
-    shape = {
-        "type": ["array"],
-        "title": "a shape: a list of whole numbers",
-        "items": or_expression({"type": ["integer"], "title": "a whole number"}),
+    items = or_expression({"type": ["integer"], "title": "a whole number"})
+    shape = {"type": ["array"], "title": "a shape: a list of whole numbers", "items": items}
+    shapes = {"type": ["object"], "title": "a mapping of layers to shapes", "additionalProperties": shape}
+    output = {
+        **shapes,
+        "type": ["array", "object"],
+        "title": "a shape, or a mapping of heads to shapes",
+        "items": items,
     }
-    count = _count("a number (k, M, G allowed), or a mapping of min and max")
-    properties = {
-        "output": shape,
-        "shapes": {"type": ["object"], "title": "a mapping of layers to shapes", "additionalProperties": shape},
-        **dict.fromkeys(TOTALS, count),
+    count = _count("a number (k, M, G, or KiB, MiB, GiB allowed), or a mapping of min and max")
+    totals = dict.fromkeys(TOTALS, count)
+    train_only = {
+        "type": ["object"],
+        "title": "a mapping of totals",
+        "properties": _described(totals, EXPECT_KEYS),
+        "additionalProperties": False,
     }
+    properties = {"output": output, "shapes": shapes, **totals, "train_only": train_only}
     return {
         "type": ["object"],
         "title": "a mapping of what must be true",
@@ -220,37 +260,79 @@ def _expect() -> dict[str, Any]:
     }
 
 
+def _inputs() -> dict[str, Any]:
+    shape = _shape("a shape, channels last, such as [32, 32, 3]")
+    field = {
+        **shape,
+        "type": ["array", "object"],
+        "title": "a shape, or a mapping of shape and source",
+        "properties": {
+            "shape": {**shape, "description": TOP_KEYS["input"]},
+            "source": {**_TEXT, "description": "The field of the data that goes in."},
+        },
+        "required": ["shape"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": ["object"],
+        "title": "a mapping of names to shapes",
+        "additionalProperties": field,
+        "propertyNames": {"pattern": _NAME},
+        "minProperties": 1,
+    }
+
+
+def _heads() -> dict[str, Any]:
+    properties = {
+        "from": _EARLIER,
+        GROUP: _LAYER_LIST,
+        "loss": _named(REGISTRIES["loss"].public()),
+        "weight": or_expression({"type": ["number"], "title": "a number of at least 0", "minimum": 0}),
+        "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
+        "target": _TEXT,
+        "only": {"type": ["string"], "title": "train", "pattern": "^train$", "choices": ["train"]},
+    }
+    head = {
+        "type": ["object", "null"],
+        "title": "a mapping that says of an output where it comes from and how it is trained",
+        "properties": _described(properties, HEAD_KEYS),
+        "additionalProperties": False,
+    }
+    return {
+        "type": ["object"],
+        "title": "a mapping of names to heads",
+        "additionalProperties": head,
+        "propertyNames": {"pattern": _NAME},
+        "minProperties": 1,
+    }
+
+
 @cache
 def spec_schema() -> dict[str, Any]:
-    """The schema of a whole spec file."""
-    text = {"type": ["string"], "title": "a text"}
-    length = or_expression({"type": ["integer"], "title": "a whole number of at least 1", "minimum": 1})
-    properties: dict[str, Any] = {key: {} for key in LATER_TOP_KEYS}
-    properties |= {
+    """The schema of a whole spec file that has no blocks of its own."""
+    value = {"type": _VALUE, "title": "a number, a text, true or false, or a list"}
+    properties: dict[str, Any] = {
         "netspec": {
             "type": ["integer"],
             "title": f"the language version, {LANGUAGE_VERSION}",
             "example": LANGUAGE_VERSION,
         },
-        "name": text,
-        "doc": text,
-        "vars": {
-            "type": ["object"],
-            "title": "a mapping of names to values",
-            "additionalProperties": {
-                "type": ["number", "string", "boolean", "array"],
-                "title": "a number, a text, true or false, or a list",
-            },
+        "name": _TEXT,
+        "doc": _TEXT,
+        "include": {"type": ["array"], "title": "a list of files", "items": {"type": ["string"], "title": "a path"}},
+        "extends": {"type": ["string"], "title": "the path of a spec"},
+        "dialect": {
+            "type": ["string"],
+            "title": "one of " + ", ".join(DIALECTS),
+            "pattern": f"^({'|'.join(DIALECTS)})$",
+            "choices": DIALECTS,
         },
-        "input": {
-            "type": ["array"],
-            "title": "a shape, channels last, such as [32, 32, 3]",
-            "items": length,
-            "minItems": 1,
-            "maxItems": 4,
-            "example": "[32, 32, 3]",
-        },
+        "vars": {"type": ["object"], "title": "a mapping of names to values", "additionalProperties": value},
+        "input": _shape("a shape, channels last, such as [32, 32, 3]"),
+        "inputs": _inputs(),
+        "blocks": _blocks(),
         "layers": _LAYER_LIST,
+        "heads": _heads(),
         "train": _train(),
         "expect": _expect(),
     }
@@ -260,12 +342,14 @@ def spec_schema() -> dict[str, Any]:
         "description": "A network: what goes in, which layers follow, how it is trained, what must be true of it.",
         "type": ["object"],
         "properties": _described(properties, TOP_KEYS),
-        "required": ["netspec", "input", "layers"],
+        "required": ["netspec"],
         "additionalProperties": False,
         "$defs": {"layer": _layer()},
     }
 
 
 def schema_text() -> str:
-    """The schema as a JSON document."""
-    return json.dumps(spec_schema(), indent=2, ensure_ascii=False) + "\n"
+    """The schema as a JSON document for editors, which let any block's name stand as an op."""
+    schema = spec_schema()
+    layer = {**schema["$defs"]["layer"], "additionalProperties": {"description": "A block of this spec."}}
+    return json.dumps({**schema, "$defs": {"layer": layer}}, indent=2, ensure_ascii=False) + "\n"

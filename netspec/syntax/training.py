@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from netspec.core.declare import REGISTRIES
-from netspec.declarations.recipe import Recipe
+from netspec.declarations.recipe import Head, Recipe
 from netspec.declarations.schedules import Constant
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
+from netspec.syntax.environment import Environment
+from netspec.syntax.interface import WrittenHead
 from netspec.syntax.keys import is_guess
-from netspec.syntax.schema import LATER_TRAIN_KEYS, spec_schema
+from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
 from netspec.syntax.values import UNKNOWN, Values
+from netspec.syntax.vocabulary import LATER_TRAIN_KEYS
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "metrics": "metric"}
@@ -23,7 +25,7 @@ _NUMBERS = ("validation", "epochs", "batch", "seed")
 class RecipeExpansion:
     """Reads the keys of ``train:`` one by one; what is refused keeps its default."""
 
-    def __init__(self, values: Values, diagnostics: Diagnostics, variables: Mapping[str, Any]) -> None:
+    def __init__(self, values: Values, diagnostics: Diagnostics, variables: Environment) -> None:
         self._values = values
         self._diagnostics = diagnostics
         self._variables = variables
@@ -49,6 +51,23 @@ class RecipeExpansion:
         if "lr" not in kept and "optimizer" in kept:
             kept["lr"] = Constant(rate=kept["optimizer"].default_rate)
         return Recipe(**kept), spans
+
+    def head(self, written: WrittenHead) -> Head:
+        """How a head is trained, as far as it says so itself."""
+        loss, weight, metrics = (written.value(key) for key in ("loss", "weight", "metrics"))
+        found: dict[str, Any] = {"train_only": written.value("only") is not None}
+        if loss is not None:
+            found["loss"] = self._instance("loss", "loss", loss)
+        if weight is not None:
+            schema = spec_schema()["properties"]["heads"]["additionalProperties"]["properties"]["weight"]
+            number = self._values.checked(weight, self._variables, schema, "weight")
+            found |= {} if number is UNKNOWN else {"weight": float(number)}
+        if isinstance(metrics, tree.Sequence):
+            found["metrics"] = self._list("metric", "metrics", metrics.items)
+        target = written.value("target")
+        if isinstance(target, tree.Scalar) and isinstance(target.value, str):
+            found["target"] = target.value
+        return Head(**found)
 
     def _number(self, key: str, node: tree.Node) -> float | None:
         schema = spec_schema()["properties"]["train"]["properties"][key]

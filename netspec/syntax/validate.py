@@ -15,6 +15,9 @@ from netspec.syntax.suggestions import closest
 
 Path = list[str | int]
 
+_ANYTHING: dict[str, Any] = {}
+"""The schema of what is looked at later."""
+
 _KEYS = "additionalProperties"
 """The schema's keyword about unknown keys; these have been reported when the keys were mended."""
 
@@ -38,6 +41,10 @@ class Violations:
     def add(self, node: tree.Node) -> None:
         """Note a refused value."""
         self._nodes.add(id(node))
+
+    def update(self, other: Violations) -> None:
+        """Note all that another holds."""
+        self._nodes |= other._nodes
 
     def has(self, node: tree.Node) -> bool:
         """Whether this value itself is refused."""
@@ -63,40 +70,85 @@ class Checked(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _validator() -> Any:
+    """The validator of specs without blocks of their own: to make one takes longer than to use it on a small spec."""
+    return _validator_of(spec_schema())
+
+
+def _validator_of(schema: Mapping[str, Any]) -> Any:
     from jsonschema import Draft202012Validator
 
-    return Draft202012Validator(spec_schema())
+    return Draft202012Validator(schema)
 
 
 def errors(value: object, schema: Mapping[str, Any]) -> Iterator[Any]:
-    """What jsonschema has against a plain value under a part of the schema."""
+    """What jsonschema has against a plain value under a part of the schema without layers."""
     found: Iterator[Any] = _validator().evolve(schema=schema).iter_errors(value)
     return found
 
 
-def validate(root: tree.Node, diagnostics: Diagnostics) -> Checked:
-    """Report everything the schema refuses in the tree."""
-    root = mend_keys(root, spec_schema(), lambda value, schema: not any(errors(value, schema)), diagnostics)
-    violations = Violations()
-    reported: set[tuple[int, str]] = set()
-    refused = [error for error in _validator().iter_errors(tree.to_plain(root)) if error.validator != _KEYS]
-    paths = {tuple(error.absolute_path) for error in refused}
-    for error in refused:
-        path = tuple(error.absolute_path)
-        if path and isinstance(path[-1], int) and path[:-1] in paths:
-            continue  # an item of a list that is refused as a whole
-        found = tree.find(root, error.absolute_path)
-        assert found is not None  # the path comes from this very tree
-        node, kind = found.node, "missing" if error.validator == "required" else "value"
-        if (id(node), kind) in reported:
-            continue
-        reported.add((id(node), kind))
-        if kind == "missing":
-            diagnostics.extend(_missing_keys(error, node))
-        else:
-            diagnostics.extend(wrong_value(error, node))
-            violations.add(node)
-    return Checked(root, violations)
+class Checker:
+    """Holds trees against the schema of a spec with its blocks, and reports what the schema refuses."""
+
+    def __init__(self, diagnostics: Diagnostics, schema: Mapping[str, Any] | None = None) -> None:
+        self._diagnostics = diagnostics
+        self._schema = spec_schema() if schema is None else schema
+        self._validator = _validator() if self._schema is spec_schema() else _validator_of(self._schema)
+        self._behind: dict[tuple[str, int], tuple[tree.Node, Checked]] = {}
+
+    def whole(self, root: tree.Node) -> Checked:
+        """A spec: with unknown keys mended, and what is refused."""
+        return self._checked(root, self._schema)
+
+    def behind(self, op: str, value: tree.Node) -> Checked:
+        """What stands behind an op or block that is named by an expression."""
+        key = (op, id(value))
+        if key not in self._behind:
+            part = self._schema["$defs"]["layer"]["properties"][op]
+            self._behind[key] = (
+                value,
+                self._checked(value, part, op),
+            )  # with the node, so that its identity stays its own
+        return self._behind[key][1]
+
+    def top(self, root: tree.Node) -> tree.Node:
+        """A spec with the keys at its top and in its blocks mended, which say how the rest is to be read."""
+        names = self._schema["properties"]
+        block = names["blocks"]["additionalProperties"]
+        blocks = {"additionalProperties": {**block, "properties": dict.fromkeys(block["properties"], _ANYTHING)}}
+        shallow = {**self._schema, "properties": dict.fromkeys(names, _ANYTHING) | {"blocks": blocks}}
+        return self._mended(root, shallow)
+
+    def _mended(self, root: tree.Node, part: Mapping[str, Any]) -> tree.Node:
+        def fits(value: object, schema: Mapping[str, Any]) -> bool:
+            return bool(self._validator.evolve(schema=schema).is_valid(value))
+
+        return mend_keys(root, self._schema, fits, self._diagnostics, part)
+
+    def _checked(self, root: tree.Node, part: Mapping[str, Any], name: str | None = None) -> Checked:
+        root = self._mended(root, part)
+        found = self._validator.evolve(schema=part).iter_errors(tree.to_plain(root))
+        refused = [error for error in found if error.validator != _KEYS]
+        paths = {tuple(error.absolute_path) for error in refused}
+        violations = Violations()
+        reported: set[tuple[int, str]] = set()
+        for error in refused:
+            path = tuple(error.absolute_path)
+            if path and isinstance(path[-1], int) and path[:-1] in paths:
+                continue  # an item of a list that is refused as a whole
+            place = tree.find(root, path)
+            assert place is not None  # the path comes from this very tree
+            node, kind = place.node, "missing" if error.validator == "required" else "value"
+            if (id(node), kind) in reported:
+                continue
+            reported.add((id(node), kind))
+            if name is not None:
+                error.path.appendleft(name)
+            if kind == "missing":
+                self._diagnostics.extend(_missing_keys(error, node))
+            else:
+                self._diagnostics.extend(wrong_value(error, node))
+                violations.add(node)
+        return Checked(root, violations)
 
 
 def wrong_value(error: Any, node: tree.Node) -> Iterator[Diagnostic]:

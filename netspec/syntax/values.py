@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netspec.core.attributes import Attribute
 from netspec.core.declare import Declaration
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
+from netspec.syntax.environment import Environment
 from netspec.syntax.evaluation import FAILED, UNKNOWN, evaluate, mend_names
-from netspec.syntax.expressions import is_expression, parse_expression, plain_text
+from netspec.syntax.expressions import ExpressionTree, is_expression, parse_expression, plain_text
 from netspec.syntax.expressions import names as expression_names
 from netspec.syntax.keys import is_guess
 from netspec.syntax.validate import Violations, closest_choice, missing_key, wrong_value
@@ -19,6 +21,10 @@ from netspec.syntax.validate import errors as schema_errors
 __all__ = ["UNKNOWN", "Values", "Written"]
 
 _WHOLE = "use //, floor, ceil or round"
+
+
+LayerShapes = Callable[[tree.Node, str], Any]
+"""The shape of the layer of that name, written at the node; ``UNKNOWN`` where there is none or it is not known."""
 
 
 class Written(NamedTuple):
@@ -33,16 +39,19 @@ class Written(NamedTuple):
 
 
 class Values:
-    """Reads values in a scope of names; what is wrong goes to ``diagnostics``."""
+    """Reads values under the names of an environment; what is wrong goes to ``diagnostics``.
 
-    def __init__(self, violations: Violations, diagnostics: Diagnostics) -> None:
+    ``dialect`` gives the defaults of what is not written.
+    """
+
+    def __init__(self, violations: Violations, diagnostics: Diagnostics, dialect: str = "textbook") -> None:
         self.violations = violations
         self.diagnostics = diagnostics
+        self.dialect = dialect
         self.used: set[str] = set()
         """Names of variables that some expression read."""
-        self.guessed: set[str] = set()
-        """Names of variables whose value rests on a guess."""
         self._guesses: set[int] = set()  # nodes, by identity, whose value rests on one
+        self._parsed: dict[int, ExpressionTree | None] = {}  # by the identity of the node, which the file's tree keeps
 
     def is_guess(self, node: tree.Node) -> bool:
         """Whether the value that was read at the node rests on a guess."""
@@ -50,7 +59,7 @@ class Values:
             return any(map(self.is_guess, node.items))
         return id(node) in self._guesses
 
-    def read(self, node: tree.Node, names: Mapping[str, Any]) -> Any:
+    def read(self, node: tree.Node, names: Environment) -> Any:
         """The plain value of a node with its expressions worked out; ``UNKNOWN`` if any part is."""
         if isinstance(node, tree.Sequence):
             items = [self.read(item, names) for item in node.items]
@@ -62,49 +71,68 @@ class Values:
             return plain_text(node.value) if isinstance(node.value, str) else node.value
         return self._expression(node, names)
 
-    def _expression(self, node: tree.Scalar, names: Mapping[str, Any]) -> Any:
-        parsed = parse_expression(node, self.diagnostics)
+    def _expression(self, node: tree.Scalar, names: Environment) -> Any:
+        if id(node) not in self._parsed:
+            self._parsed[id(node)] = parse_expression(node, self.diagnostics)
+        parsed = self._parsed[id(node)]
         if parsed is None:
             return UNKNOWN
         wanted = expression_names(parsed)
         self.used.update(wanted)
-        if not self.guessed.isdisjoint(wanted):
+        if not names.guessed.isdisjoint(wanted):
             self._guesses.add(id(node))
-        if not names.keys() >= set(wanted):
-            guesses = mend_names(parsed, names, self.diagnostics)
+        values = names.values
+        if not values.keys() >= set(wanted):
+            guesses = mend_names(parsed, values, self.diagnostics)
             self.used.update(guesses.values())
             self._guesses.add(id(node))
-            names = {**names, **{wrong: names[right] for wrong, right in guesses.items()}}
-            if not names.keys() >= set(wanted):
+            values = {**values, **{wrong: values[right] for wrong, right in guesses.items()}}
+            if not values.keys() >= set(wanted):
                 return UNKNOWN
-        value = evaluate(parsed, names, self.diagnostics)
+        value = evaluate(parsed, values, self.diagnostics)
         return UNKNOWN if value is FAILED else value
 
-    def checked(self, node: tree.Node, names: Mapping[str, Any], schema: Mapping[str, Any], what: str) -> Any:
+    def place(self, node: tree.Node, names: Environment) -> Span:
+        """Where to say that a value is wrong: where it is written, in the call of a block if an argument carries it."""
+        if names.origins and is_expression(node) and isinstance(node, tree.Scalar):
+            return names.origins.get(str(node.value)[1:], node.span)
+        return node.span
+
+    def checked(self, node: tree.Node, names: Environment, schema: Mapping[str, Any], what: str) -> Any:
         """The plain value of a node under ``schema``; ``UNKNOWN`` where it was refused or cannot be known."""
         if self.violations.within(node):
             return UNKNOWN
         value = self.read(node, names)
         # What was written plainly has been checked by the schema; what an expression comes to has not.
-        if value is UNKNOWN or (_holds_expression(node) and not self._allowed(schema, what, node, value)):
+        if value is UNKNOWN or (_holds_expression(node) and not self._allowed(schema, what, node, value, names)):
             return UNKNOWN
         return value
 
-    def _allowed(self, schema: Mapping[str, Any], what: str, node: tree.Node, value: Any) -> bool:
+    def _allowed(self, schema: Mapping[str, Any], what: str, node: tree.Node, value: Any, names: Environment) -> bool:
         error = next(schema_errors(value, schema), None)
         if error is None:
             return True
         found = error.instance
         if isinstance(found, float) and not found.is_integer() and "integer" in error.schema["type"]:
             fields = {"what": what, "expected": error.schema["title"], "result": found, "advice": _WHOLE}
-            self.diagnostics.append(Diagnostic("NS108", node.span, fields))
+            self.diagnostics.append(Diagnostic("NS108", self.place(node, names), fields))
         else:
-            place = tree.find(node, error.absolute_path)
+            found_at = tree.find(node, error.absolute_path)
             error.path.appendleft(what)
-            self.diagnostics.extend(wrong_value(error, node if place is None else place.node))
+            wrong = node if found_at is None else found_at.node
+            self.diagnostics.extend(
+                replace(diagnostic, span=self.place(wrong, names)) for diagnostic in wrong_value(error, wrong)
+            )
         return False
 
-    def make(self, declaration: Declaration, node: tree.Node | None, names: Mapping[str, Any], place: Span) -> Written:
+    def make(
+        self,
+        declaration: Declaration,
+        node: tree.Node | None,
+        names: Environment,
+        place: Span,
+        layer_shape: LayerShapes | None = None,
+    ) -> Written:
         """An instance of the declaration from what stands behind its key.
 
         ``place`` is where to say that a required attribute is missing. Where a value is refused or unknown, the closest
@@ -116,7 +144,7 @@ class Values:
         for attribute in declaration.attributes:
             entry = given.get(attribute.name)
             if entry is not None:
-                value = self._attribute(attribute, entry.value, names)
+                value = self._attribute(attribute, entry.value, names, layer_shape)
                 if value is not UNKNOWN and not self.is_guess(entry.value) and not is_guess(entry):
                     first[attribute.name] = value
                     continue
@@ -126,13 +154,20 @@ class Values:
                     where = f"'{declaration.name}'"
                     self.diagnostics.append(missing_key(attribute.name, attribute.schema(), where, place))
             else:
+                if self.dialect in attribute.dialects:
+                    first[attribute.name] = attribute.dialects[self.dialect]
                 continue
             first[attribute.name], second[attribute.name] = _guesses(attribute, value, entry)
-        spans = {name: entry.value.span for name, entry in given.items()}
+        spans = {name: self.place(entry.value, names) for name, entry in given.items()}
         return Written(declaration.make(**first), spans, declaration.make(**{**first, **second}) if second else None)
 
-    def _attribute(self, attribute: Attribute, node: tree.Node, names: Mapping[str, Any]) -> Any:
+    def _attribute(
+        self, attribute: Attribute, node: tree.Node, names: Environment, layer_shape: LayerShapes | None
+    ) -> Any:
         """The Python value of an attribute; ``UNKNOWN`` where it was refused or cannot be known."""
+        if attribute.kind == "LayerShape" and layer_shape is not None:
+            name = self.checked(node, names, attribute.schema(), attribute.name)
+            return UNKNOWN if name is UNKNOWN else layer_shape(node, name)
         if not self.violations.within(node) and not _holds_expression(node):
             return attribute.python(self.read(node, names))
         value = self.checked(node, names, attribute.schema(), attribute.name)

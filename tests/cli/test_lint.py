@@ -46,9 +46,9 @@ def test_a_rule_that_is_ignored(netspec: Netspec, write: Write) -> None:
 
 
 def test_an_ignored_code_that_does_not_exist(netspec: Netspec, write: Write) -> None:
-    result = netspec("lint", write(), "--ignore", "NS30")
+    result = netspec("lint", write(), "--ignore", "NS3O1")
     assert result.status == 2
-    assert "there is no code 'NS30'; did you mean NS30" in result.err
+    assert "there is no code 'NS3O1'; did you mean NS301?" in result.err
 
 
 def test_concise(netspec: Netspec, write: Write) -> None:

@@ -81,11 +81,13 @@ def test_two_readers_of_one_layer_are_no_chain() -> None:
     layers = """
         - dense: 4
           name: first
-        - relu
+        - relu:
+          name: left
         - dense: 4
           from: first
+          name: right
         - add:
-          from: [relu, dense]
+          from: [left, right]
         """
     assert codes(layers, "[4]") == []
 

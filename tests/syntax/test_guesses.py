@@ -28,8 +28,8 @@ TAIL = "- relu\n- conv: {filters: 16, kernel: 5}\n- relu\n- flatten\n- dense: 12
         ("- Conv2D: {filters: 6, kernel: 5}", "NS104", "Conv2D"),
         ("- rleu", "NS104", "rleu"),
         ("- transmogrify: {by: 3}", "NS104", "transmogrify"),
-        ("- $act", "NS113", "$act"),
-        ("- $pool: {size: 2}", "NS113", "$pool"),
+        ("- $act", "NS107", "act"),
+        ("- $pool: {size: 2}", "NS107", "pool"),
         ("- conv: {filters: six, kernel: 5}", "NS102", "six"),
         ("- conv: {filters: 6.5, kernel: 5}", "NS102", "6.5"),
         ("- conv: {filters: -6, kernel: 5}", "NS109", "-6"),
@@ -90,8 +90,9 @@ def test_mistakes_inside_a_misspelt_op_are_found(read_layers: Read) -> None:
 
 
 def test_a_misspelt_op_keeps_its_place_in_the_numbering(read_layers: Read) -> None:
-    reading = read_layers("- rleu\n- relu\n- tanh:\n  from: relu2")
+    reading = read_layers("- rleu\n- relu\n- tanh")
     assert reading.codes == ["NS104"]
+    assert [line.path for line in reading.spec.layers] == ["relu", "relu2", "tanh"]
 
 
 def test_what_is_wrong_whatever_the_guess_is_reported(read_layers: Read) -> None:

@@ -175,10 +175,16 @@ def test_a_path_reaches_into_groups_and_branches(read_layers: Read) -> None:
     graph = read_layers(
         """
         - layers:
-            - add: {body: [relu, tanh], other: []}
+            - add:
+                body:
+                  - relu:
+                    name: bent
+                  - tanh
+                other: []
+              name: sum
           name: stem
         - relu:
-          from: stem/add/body/relu
+          from: stem/sum/body/bent
         """
     ).network.graph
     assert graph.nodes[-1].data == (graph.nodes[0].output,)
@@ -193,14 +199,15 @@ def test_names_are_looked_up_outward(read_layers: Read) -> None:
         - layers:
             - relu:
               from: early
+              name: near
             - layers:
                 - sigmoid:
-                  from: relu
+                  from: near
         """
     ).network.graph
     early, _, inner, innermost = graph.nodes
     assert inner.data == (early.output,)
-    assert innermost.data == (inner.output,)  # the nearest `relu`, that of the list around it
+    assert innermost.data == (inner.output,)
 
 
 def test_the_same_name_may_stand_in_different_lists(read_layers: Read) -> None:
@@ -237,11 +244,11 @@ def test_a_misspelt_source_is_guessed(read_layers: Read) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("- relu\n- tanh:\n  from: [relu, input]", "'tanh' takes one input, but 'from' names 2"),
-        ("- relu\n- layers: [tanh]\n  from: [relu, input]", "'layers' takes one input, but 'from' names 2"),
-        ("- relu\n- add: [[], []]\n  from: [relu, input]", "but has both"),
+        ("- relu:\n  name: a\n- tanh:\n  from: [a, input]", "'tanh' takes one input, but 'from' names 2"),
+        ("- relu:\n  name: a\n- layers: [tanh]\n  from: [a, input]", "'layers' takes one input, but 'from' names 2"),
+        ("- relu:\n  name: a\n- add: [[], []]\n  from: [a, input]", "but has both"),
         ("- relu\n- add", "but has neither"),
-        ("- relu\n- add:\n  from: relu", "but has neither"),
+        ("- relu:\n  name: a\n- add:\n  from: a", "but has neither"),
     ],
 )
 def test_inputs_that_an_op_cannot_take(read_layers: Read, text: str, words: str) -> None:
@@ -256,28 +263,12 @@ def test_several_ops_in_one_layer(read_layers: Read) -> None:
     assert reading.marked == ["relu"]
 
 
-@pytest.mark.parametrize("key", ["when: true", "repeat: 3", "share: x", "freeze: true", "init: he"])
-def test_what_is_not_there_yet_says_so_where_it_is_written(read_layers: Read, key: str) -> None:
-    reading = read_layers(f"- relu:\n  {key}")
-    assert reading.codes == ["NS113"]
-    assert reading.marked == [key.partition(":")[0]]
-
-
-def test_a_block_is_not_there_yet_and_its_uses_are_no_further_mistakes(read: Read) -> None:
-    reading = read(
-        """\
-vars: {width: 8}
-blocks:
-  conv_bn: {args: {filters: required}, layers: [{conv: {filters: $filters, kernel: $width}}]}
-layers:
-  - conv_bn: $width
-  - conv_bn
-  - flatten
-  - dense: 10
-"""
-    )
-    assert reading.codes == ["NS113"]
-    assert reading.marked == ["blocks"]
+@pytest.mark.parametrize(("name", "position"), [("relu", "relu"), ("group/relu", "group/relu")])
+def test_an_automatic_name_cannot_be_referred_to(read_layers: Read, name: str, position: str) -> None:
+    reading = read_layers(f"- relu\n- layers: [relu]\n  name: group\n- tanh:\n  from: {name}")
+    assert reading.codes == ["NS206"]
+    assert reading.messages[0].startswith(f"'{position}' is the automatic name of a layer")
+    assert reading.spec.graph.nodes[2].data[0].name == name
 
 
 def test_parameters_are_called_by_the_path_of_their_layer(read_layers: Read) -> None:

@@ -60,11 +60,13 @@ NETWORK: dict[str, Entry] = {
         "unknown layer in 'from'",
         (
             "layer '{later}' comes after this one, so its output is not there yet",
+            "'{automatic}' is the automatic name of a layer, which changes when another is put before it",
             "no layer before this one is called '{name}'",
         ),
         (
             "did you mean '{suggestion}'?",
             "order is flow: move this layer below '{later}'",
+            "write 'name: {automatic}' at the layer that is meant",
             "named before this one: {known}",
             "give the layer that is meant a 'name:'",
         ),
@@ -123,6 +125,33 @@ NETWORK: dict[str, Entry] = {
         "no such axis",
         "the {input} input of '{layer}' has no axis '{axis}'",
         "its axes are {known}",
+    ),
+    "NS233": Entry(
+        "error",
+        "parameters that cannot be shared",
+        (
+            "'{layer}' needs {wanted}, but '{other}' has {found}",
+            "'{layer}' needs {wanted}, but there is nothing at its place in '{other}'",
+        ),
+        "only layers of the same kind and shape share parameters; the input must have the same channels",
+    ),
+    "NS234": Entry(
+        "error",
+        "nothing to share",
+        "'{layer}' has no parameters to share with '{other}'",
+        "leave out 'share:'",
+    ),
+    "NS235": Entry(
+        "error",
+        "input not said",
+        "the network has several inputs, but the first layer does not say which it takes",
+        "add 'from: NAME' with one of {known}",
+    ),
+    "NS238": Entry(
+        "error",
+        "head named like a layer",
+        "the head '{name}' has layers of its own, but a layer of the network is called '{name}' as well",
+        "rename one: both would give their parameters the same names",
     ),
     "NS301": Entry(
         "warning",

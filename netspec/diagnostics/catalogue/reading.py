@@ -58,7 +58,7 @@ READING: dict[str, Entry] = {
     "NS011": Entry(
         "error",
         "empty file",
-        "the file holds no spec",
+        ("the file holds {blocks} for other specs to include, but no network", "the file holds no spec"),
         "begin with 'netspec: 1', 'input:' and 'layers:', or copy a spec that ships: netspec zoo copy lenet5",
     ),
     "NS012": Entry(
@@ -187,8 +187,8 @@ READING: dict[str, Entry] = {
     ),
     "NS117": Entry(
         "warning",
-        "unused var",
-        "the var '{name}' is never used",
+        "unused name",
+        "the {kind} '{name}' is never used",
         "remove it, or write ${name} where it is meant",
     ),
     "NS118": Entry(
@@ -196,5 +196,72 @@ READING: dict[str, Entry] = {
         "key at the wrong depth",
         "indented {depth} '{op}': {keys}",
         "attributes of an op stand inside its mapping; name, from and the like stand beside the op",
+    ),
+    "NS119": Entry(
+        "error",
+        "name that cannot be used",
+        "{what} cannot be called '{name}': {reason}",
+        "choose another name",
+    ),
+    "NS120": Entry(
+        "error",
+        "block with the name of an op",
+        "a block cannot be called '{name}': there is an {kind} of that name",
+        "choose another name, such as 'my_{name}'",
+    ),
+    "NS121": Entry(
+        "error",
+        "block that uses itself",
+        "block '{name}' uses itself: {chain}",
+        "a block may use others, never itself; 'repeat' makes chains of any length",
+    ),
+    "NS122": Entry(
+        "error", "file that cannot be used", "cannot read '{path}': {problem}", "paths are relative to this file"
+    ),
+    "NS123": Entry(
+        "error",
+        "path outside of the root",
+        "'{path}' leads out of {root}",
+        "move the file inside, or allow it with --allow-outside",
+    ),
+    "NS124": Entry(
+        "error",
+        "files that include one another",
+        "this file comes back to itself: {chain}",
+        "move the blocks that both need into a third file",
+    ),
+    "NS125": Entry(
+        "error",
+        "block defined twice",
+        "block '{name}' is defined in two files",
+        "rename one; a spec that extends another may change its blocks",
+    ),
+    "NS126": Entry(
+        "error",
+        "too many layers",
+        "the spec expands to more than {limit} layers here",
+        "lower the repeats, or allow more with --max-layers",
+    ),
+    "NS127": Entry(
+        "error",
+        "blocks nested too deep",
+        "groups, branches and blocks stand more than {limit} levels deep within one another here",
+        "use fewer blocks within blocks",
+    ),
+    "NS128": Entry("warning", "unused block", "the block '{name}' is never used", "remove it, or use it: '- {name}'"),
+    "NS130": Entry(
+        "error",
+        "keys that exclude one another",
+        "a spec has either '{first}' or '{second}', not both",
+        "keep '{first}' for one, '{second}' for several by name",
+    ),
+    "NS131": Entry(
+        "error",
+        "initialiser without its parameter",
+        (
+            "this initialiser does not fit '{parameter}': {problem}",
+            "the layer has no parameter '{parameter}'",
+        ),
+        ("its parameters are {known}", "it has none at all"),
     ),
 }

@@ -36,7 +36,7 @@ from netspec.syntax.spec import Expectation
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at each expectation that does not hold; silent on what is unknown or guessed after a mistake."""
     for expected in facts.spec.expectations:
-        fields = _total(facts, expected) if expected.kind == "total" else _shape(facts, expected)
+        fields = _total(facts, expected) if expected.kind in ("total", "train_only") else _shape(facts, expected)
         if fields is not None:
             yield Diagnostic("NS209", expected.span, {"what": expected.subject, **fields})
 

@@ -35,9 +35,8 @@ _SMALLEST_SIDE = 8
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the input's shape."""
     for value in facts.graph.inputs:
-        shape = value.type.shape
-        span = facts.spec.input_span
+        shape, span = value.type.shape, facts.spec.inputs[value.name].span
         channels_first = len(shape) >= 3 and shape[0] in _CHANNELS and min(shape[1:]) >= _SMALLEST_SIDE
-        if channels_first and span is not None:
+        if channels_first:
             turned = [*shape[1:], shape[0]]
             yield Diagnostic("NS207", span, {"shape": str(list(shape)), "suggestion": str(turned)})

@@ -34,6 +34,6 @@ _SMALLEST_SIDE = 8
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the input's shape, where it is a square."""
     for value in facts.graph.inputs:
-        shape, span = value.type.shape, facts.spec.input_span
-        if len(shape) == 2 and shape[0] == shape[1] >= _SMALLEST_SIDE and span is not None:
+        shape, span = value.type.shape, facts.spec.inputs[value.name].span
+        if len(shape) == 2 and shape[0] == shape[1] >= _SMALLEST_SIDE:
             yield Diagnostic("NS208", span, {"shape": str(list(shape)), "suggestion": str([*shape, 1])})
