@@ -71,6 +71,11 @@ class Builder:
         slot = self.slots[old.name]
         self.slots[old.name] = Slot(slot.value, slot.kind, slot.param, new)
 
+    def latest(self, old: Value) -> Value:
+        """What a piece of state becomes by what was written so far: layers that share it go on from one another."""
+        written = self.slots[old.name].written
+        return old if written is None else written
+
     def layer(
         self,
         attrs: Any,

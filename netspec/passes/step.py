@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netspec.core.builder import Builder
+from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Graph, Param, Value
 from netspec.core.types import DType
-from netspec.declarations.ops.activations import Softmax
-from netspec.declarations.ops.merge import Add
+from netspec.declarations.ops.merge import Add, Times
 from netspec.declarations.ops.reductions import AllFinite
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import Divide
@@ -39,43 +39,59 @@ def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
     return finish(later, network, mapping)
 
 
+def main_part(network: Graph, recipe: Recipe) -> Graph:
+    """The network without the heads that are there while training only."""
+    kept = {name: head for name, head in network.heads.items() if not recipe.head(name).train_only}
+    if len(kept) == len(network.heads):
+        return network
+    return remove_dead_code(replace(network, outputs=kept, heads=kept))
+
+
 def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
-    """The network for prediction. A head whose loss is taken of a softmax ends in one, written or not."""
-    graph = inference_form(prepare(network, recipe, dtype))
+    """The network for prediction. A head whose loss is taken of a softmax or sigmoid ends in one, written or not."""
+    graph = inference_form(prepare(main_part(network, recipe), recipe, dtype))
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "probabilities"
     producers = graph.producer()
     outputs = {}
     for name, head in graph.heads.items():
-        absorbed = getattr(recipe.loss, "absorbs", None)
+        absorbed = getattr(recipe.head(name).loss, "absorbs", None)
         ends_in = producers[head].op.name if head in producers else None
-        outputs[name] = g.add(Softmax(), head) if absorbed == "softmax" and ends_in != absorbed else head
+        if absorbed is None or ends_in == absorbed:
+            outputs[name] = head
+        else:
+            outputs[name] = g.add(REGISTRIES["op"][absorbed].make(), head)
     return remove_dead_code(g.graph(outputs, outputs))
 
 
 def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """The inference form with the loss behind it and nothing to learn: how a network is scored.
 
-    Inputs and outputs are those of :func:`training_step`.
+    Inputs and outputs are those of :func:`training_step`, without heads that are there while training only.
     """
-    g, _, loss, heads = _with_loss(inference_form(prepare(network, recipe, dtype)), recipe)
+    g, _, loss, heads = _with_loss(inference_form(prepare(main_part(network, recipe), recipe, dtype)), recipe)
     return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
 
 
 def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dict[str, Value]]:
-    """A builder holding the graph up to the loss; the graph; the loss; per head the value that the loss takes."""
+    """A builder holding the graph up to the loss; the graph; the loss; per head the value that the loss takes.
+
+    The loss is the sum over the heads of each one's loss times its weight.
+    """
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "loss"
     producers = graph.producer()
     heads: dict[str, Value] = {}
     losses = []
     for name, head in graph.heads.items():
+        said = recipe.head(name)
         last = producers.get(head)
-        absorbed = last is not None and last.op.name == recipe.loss.absorbs
+        absorbed = last is not None and last.op.name == getattr(said.loss, "absorbs", None)
         heads[name] = last.inputs[0] if last is not None and absorbed else head
-        g.path = "loss"
-        target = g.input("target" if len(graph.heads) == 1 else f"target/{name}", recipe.loss.target(head.type))
-        losses.append(recipe.loss.apply(g, heads[name], target))
+        g.path = "loss" if len(graph.heads) == 1 else f"loss/{name}"
+        target = g.input("target" if len(graph.heads) == 1 else f"target/{name}", said.loss.target(head.type))
+        loss = said.loss.apply(g, heads[name], target)
+        losses.append(loss if said.weight == 1.0 else g.add(Times(factor=said.weight), loss))
     return g, graph, losses[0] if len(losses) == 1 else g.add(Add(), *losses), heads
 
 

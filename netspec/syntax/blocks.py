@@ -57,7 +57,7 @@ def read_blocks(root: tree.Mapping, diagnostics: Diagnostics) -> dict[str, Block
         variables = _named(entry.value, "vars", "a var", RESERVED, diagnostics)
         for name in arguments.keys() & variables.keys():
             fields = {"name": name, "what": "a var of this block", "reason": "one of its arguments is called so"}
-            diagnostics.append(Diagnostic("NS119", variables[name].key.span, fields))
+            diagnostics.append(Diagnostic("NS119", variables.pop(name).key.span, fields))
         layers = entry.value.by_name[GROUP].value
         found[entry.name] = Block(entry.name, entry.key.span, entry.value.span, arguments, variables, layers)
     return found

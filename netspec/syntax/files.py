@@ -44,15 +44,14 @@ class Files:
     def _joined(self, root: tree.Mapping, path: Path, chain: tuple[Path, ...]) -> tree.Mapping:
         base: tree.Mapping | None = None
         included: list[tree.Mapping] = []
-        entry = root.by_name.get("extends")
-        if entry is not None:
-            base = self._file(entry.value, path, chain)
-        entry = root.by_name.get("include")
-        for item in entry.value.items if entry is not None and isinstance(entry.value, tree.Sequence) else ():
+        extends, include = root.by_name.get("extends"), root.by_name.get("include")
+        if extends is not None:
+            base = self._file(extends.value, path, chain)
+        for item in include.value.items if include is not None and isinstance(include.value, tree.Sequence) else ():
             found = self._file(item, path, chain)
             if found is not None:
                 included.append(found)
-        kept = _mapping(root, (e for e in root.entries if e.name not in ("extends", "include")))
+        kept = _mapping(root, (entry for entry in root.entries if not _followed(entry)))
         for found in included:
             kept = self._with_blocks(kept, found)
         return kept if base is None else merged(base, kept, spec_schema())
@@ -126,6 +125,14 @@ def merged(base: tree.Mapping, over: tree.Mapping, schema: Any) -> tree.Mapping:
         else:
             found[entry.name] = entry
     return tree.Mapping(tuple(found.values()), over.span, found)
+
+
+def _followed(entry: tree.Entry) -> bool:
+    """Whether an entry names files as it has to; one that does not stays, for the schema to speak of."""
+    if entry.name == "extends":
+        return isinstance(entry.value, tree.Scalar) and isinstance(entry.value.value, str)
+    items = entry.value.items if entry.name == "include" and isinstance(entry.value, tree.Sequence) else None
+    return items is not None and all(isinstance(i, tree.Scalar) and isinstance(i.value, str) for i in items)
 
 
 def _root_of(path: Path) -> Path:

@@ -45,6 +45,8 @@ def read_inputs(root: tree.Mapping, values: Values, names: Environment) -> list[
         if isinstance(shape, tree.Mapping) and not values.violations.has(shape):
             field = shape.by_name.get("source")
             source = str(field.value.value) if field is not None and isinstance(field.value, tree.Scalar) else None
+            if "shape" not in shape.by_name:
+                continue  # as the schema says
             shape = shape.by_name["shape"].value
         found.extend(_input(entry.name, shape, source, values, names))
     return found

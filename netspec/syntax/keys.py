@@ -133,7 +133,7 @@ class _Mender:
     def _named_layer(self, node: tree.Mapping, strangers: list[str]) -> tree.Mapping:
         """A layer without a known op: the first stranger is taken for the op."""
         entry = node.by_name[strangers[0]]
-        guess = closest(entry.name, self._ops, ALIASES) or closest(entry.name, self._blocks)
+        guess = closest(entry.name, self._callable, ALIASES)
         fields = {"name": entry.name, "suggestion": guess, "blocks": self._blocks or None}
         self._report("NS104", entry.key.span, fields)
         renamed = _mapping(node, (e._replace(name=guess or e.name) if e is entry else e for e in node.entries))

@@ -159,7 +159,8 @@ class LayerExpansion:
         record = self._record(GROUP if is_block else op.name, name[0], name[1] or is_block, frame)
         if first and beside(node, "from") is not None:
             record.beside["from"] = [Reference(source) for source in sources if source is not None]
-        parameters = self._modifiers.parameters(node, frame.names, frame.parameters, frame.scope, record)
+        path = frame.scope.join(record.name) if beside(node, "repeat") is None else frame.scope.path
+        parameters = self._modifiers.parameters(node, frame.names, frame.parameters, frame.scope, record, path)
         frame = frame._replace(parameters=parameters)
         if len(sources) > 1 and (is_block or op.name == GROUP):
             self._report("NS211", op.key.span, layer=record.name, count=len(sources))
@@ -173,7 +174,7 @@ class LayerExpansion:
             self.placement.complete = False
             flow = sources[0]
             self.placement.doubt(output, None if flow is None else self.placement.others.get(flow, flow.type))
-        self._check_sharing(node, parameters, before_path=frame.scope.join(record.name))
+        self._check_sharing(parameters, path)
         return output
 
     def _counted(self, op: Op) -> bool:
@@ -321,11 +322,11 @@ class LayerExpansion:
             if a.name in made.spans or a.default_in(self._values.dialect) != a.default
         }
 
-    def _check_sharing(self, node: tree.Node, parameters: Parameters, before_path: str) -> None:
+    def _check_sharing(self, parameters: Parameters, path: str) -> None:
+        """Say of a ``share`` at this layer that nothing in it has parameters."""
         share = parameters.share
-        if share is None or share.own != before_path or share in self.placement.shared or not self.placement.complete:
-            return
-        self._report("NS234", share.span, layer=before_path, other=share.other)
+        if share is not None and share.own == path and share not in self.placement.shared and self.placement.complete:
+            self._report("NS234", share.span, layer=path, other=share.other)
 
     def _report(self, code: str, span: Span, **fields: object) -> None:
         self._diagnostics.append(Diagnostic(code, span, fields))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -186,10 +186,11 @@ def _unused(
     from netspec.syntax.expressions import expression_words
 
     complete = expansion.placement.complete
+    mentioned = {word for block in blocks.values() for word in _words(block.layers, block.name)}
     for name, block in blocks.items():
         if name not in expansion.used:
             expansion.try_block(block)
-            if "layers" in root.by_name and block.key.file == file:
+            if "layers" in root.by_name and block.key.file == file and name not in mentioned:
                 values.diagnostics.append(Diagnostic("NS128", block.key, {"name": name}))
         if block.key.file == file:
             values.diagnostics.extend(unused_names(block))
@@ -200,3 +201,17 @@ def _unused(
         for entry in node.entries:
             if entry.name not in used and entry.key.span.file == file:
                 values.diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name, "kind": "var"}))
+
+
+def _words(node: tree.Node, without: str) -> Iterator[str]:
+    """Every key and every text at and below a node, ``without`` one."""
+    if isinstance(node, tree.Scalar):
+        if isinstance(node.value, str) and node.value != without:
+            yield node.value
+    elif isinstance(node, tree.Sequence):
+        for item in node.items:
+            yield from _words(item, without)
+    else:
+        for entry in node.entries:
+            yield from _words(entry.key, without)
+            yield from _words(entry.value, without)

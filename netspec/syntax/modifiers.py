@@ -45,9 +45,9 @@ class Modifiers:
         return UNKNOWN if self._values.is_guess(entry.value) else value
 
     def parameters(
-        self, node: tree.Node, names: Environment, outer: Parameters, scope: Scope, record: Record
+        self, node: tree.Node, names: Environment, outer: Parameters, scope: Scope, record: Record, path: str
     ) -> Parameters:
-        """What the layer says of its parameters, over what is said of those of the layer ``outer`` around it.
+        """What the layer at ``path`` says of its parameters, over what is said of those of the layer around it.
 
         ``record`` takes note of what the layer itself says.
         """
@@ -63,7 +63,7 @@ class Modifiers:
             meant = self._references.layer(share.value, scope, names)
             if meant is not None:
                 place = self._values.place(share.value, names)
-                found = found._replace(share=Sharing(scope.join(record.name), meant.path, place))
+                found = found._replace(share=Sharing(path, meant.path, place))
                 record.beside["share"] = PathReference(meant.path)
         return found
 

@@ -93,7 +93,7 @@ class OpKeys:
         """Report a name that is neither op nor block; returns the one that is probably meant, else the name."""
         known = [declaration.name for declaration in REGISTRIES["op"].public()]
         blocks = sorted(self._blocks)
-        guess = closest(name, known, ALIASES) or closest(name, blocks)
+        guess = closest(name, [*known, *blocks], ALIASES)
         self._report("NS104", place, name=name, suggestion=guess, blocks=blocks or None)
         return guess or name
 

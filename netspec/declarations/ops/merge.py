@@ -41,6 +41,21 @@ class Add:
         return (dy,) * len(node.inputs)
 
 
+@op("times", public=False, doc="Its input times a fixed number, as the loss of a head that has a weight.")
+class Times:
+    factor: float = attr(doc="the number")
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        (x,) = variables(inputs)
+        return (x * self.factor,)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        return (g.add(Times(factor=self.factor), dy),)
+
+
 @op("concat", doc="Lays its inputs side by side along an axis; the other axes agree.")
 class Concat:
     axis: str = attr(

@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.core.reference import Case, Context
 from netspec.core.types import TensorType
-from netspec.declarations.ops.merge import Concat, ConcatDx
+from netspec.declarations.ops.merge import Concat, ConcatDx, Times
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,6 +30,7 @@ def _case(axis: str, *shapes: tuple[int, ...]) -> Case:
 
 
 CASES = {
+    "times": (Case(Times(factor=0.3), (TensorType((5,)),)), Case(Times(factor=-2.0), (TensorType((3, 4, 17)),))),
     "concat": (
         _case("channels", (5,), (16,), (1,)),
         _case("channels", (4, 16), (4, 16)),
@@ -39,5 +40,5 @@ CASES = {
         _case("height", (1, 4, 17), (3, 4, 17)),
         _case("width", (3, 2, 16), (3, 3, 16), (3, 1, 16)),
         _case("depth", (2, 2, 3, 5), (1, 2, 3, 5)),
-    )
+    ),
 }

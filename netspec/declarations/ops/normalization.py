@@ -56,7 +56,7 @@ class BatchNorm:
         g.region = "update"
         unbiased = self.moving_variance == "unbiased"
         update = BatchNormMoving(momentum=self.momentum, positions=x.type.positions, unbiased=unbiased)
-        new_mean, new_variance = g.node(update, *moving, mean, variance).outputs
+        new_mean, new_variance = g.node(update, *map(g.latest, moving), mean, variance).outputs
         g.region = "forward"
         g.write(moving[0], new_mean)
         g.write(moving[1], new_variance)
