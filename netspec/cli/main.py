@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lint": ("netspec.cli.lint", "Say everything that is wrong with specs, before anything runs."),
     "summary": ("netspec.cli.summary", "Layers, shapes, parameters, MACs, memory, receptive field."),
     "explain": ("netspec.cli.explain", "How a layer's numbers came to be, or what a code means."),
+    "diff": ("netspec.cli.diff", "What changed between two specs: layers, totals, recipe."),
     "draw": ("netspec.cli.draw", "A picture of the network: SVG, Mermaid, DOT."),
     "compile": ("netspec.cli.compile", "Check, differentiate and plan; show the graph or the plan."),
     "train": ("netspec.cli.train", "Train a network as its spec says."),

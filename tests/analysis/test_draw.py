@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from netspec.analysis.describe import describe
 from netspec.analysis.draw.layout import Area, Layout, lay_out
-from netspec.analysis.draw.picture import Cluster, describe, picture
+from netspec.analysis.draw.picture import Cluster, picture
 from netspec.analysis.draw.svg import svg
 from netspec.analysis.draw.text import dot, mermaid
 from netspec.core.builder import Builder

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from netspec.analysis.cost import LayerCost, cost
-from netspec.core.declare import attributes_of, declaration_of
+from netspec.analysis.describe import describe
 from netspec.core.formulas import times
 from netspec.core.graph import Graph, Node, Value
 
@@ -87,30 +87,6 @@ def picture(graph: Graph, fold: bool = True) -> Picture:
             edges[maker[value], heads[-1]] = None
     items = (*inputs, *_clusters(layers, 1, merges), *heads)
     return Picture(graph.name, Cluster("", "", False, items), tuple(edges))
-
-
-def describe(attrs: Any) -> str:
-    """An op with its main attribute and those that are not as by default: ``conv 64, kernel 3, padding same``."""
-    declaration = declaration_of(attrs)
-    words: list[str] = []
-    for attribute, value in zip(declaration.attributes, attributes_of(attrs).values(), strict=True):
-        if attribute.name == declaration.main and not isinstance(value, bool):
-            words.insert(0, _value(value))
-        elif attribute.required or value != attribute.default:
-            words.append(_attribute(attribute.name, value))
-    return f"{declaration.name} {', '.join(words)}".rstrip()
-
-
-def _attribute(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return name if value else f"no {name}"
-    return f"{name} {_value(value)}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "x".join(f"({_value(part)})" if isinstance(part, tuple) else _value(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _folded(graph: Graph) -> list[list[Node]]:
