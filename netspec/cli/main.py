@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("netspec.cli.explain", "How a layer's numbers came to be, or what a code means."),
     "diff": ("netspec.cli.diff", "What changed between two specs: layers, totals, recipe."),
     "draw": ("netspec.cli.draw", "A picture of the network: SVG, Mermaid, DOT."),
+    "new": ("netspec.cli.new", "A commented spec to start from."),
     "compile": ("netspec.cli.compile", "Check, differentiate and plan; show the graph or the plan."),
     "train": ("netspec.cli.train", "Train a network as its spec says."),
     "eval": ("netspec.cli.evaluate", "Evaluate a finished run on the test part."),
