@@ -198,6 +198,22 @@ def test_frozen_weights_are_neither_trained_nor_statistics() -> None:
     assert (totals.params, totals.params_trained, totals.params_statistics, totals.params_frozen) == (16, 0, 4, 12)
 
 
+def test_the_network_that_the_page_on_counting_compares(repository: Path) -> None:
+    layers = """\
+  - conv: {filters: 32, kernel: 3, padding: same}
+  - batch_norm
+  - relu
+  - max_pool: 2
+  - conv: {filters: 32, kernel: 3, padding: same}
+  - relu
+  - flatten
+  - dense: 10"""
+    totals = cost_of(layers, "[32, 32, 3]").totals
+    page = (repository / "docs" / "counting.md").read_text(encoding="utf-8")
+    for name in ("params", "params_trained", "params_statistics", "macs", "flops"):
+        assert f"| `{name}` | {getattr(totals, name):,} |" in page
+
+
 def test_a_row_of_features_sees_the_whole_image() -> None:
     graph = graph_of("  - flatten\n  - dense: 3", "[7, 9, 2]")
     assert receptive_fields(graph)[graph.heads["main"]].size == (7, 9)
