@@ -348,11 +348,12 @@ def _statistics_as_trained(node: Node) -> CommonMistake:
 @_about("lrn")
 def _lrn_as_a_maximum(node: Node) -> CommonMistake:
     names = ("size", "alpha", "beta", "k")
-    size, alpha, beta, k = (getattr(node.attrs, name, default) for name, default in zip(names, "nαβk", strict=True))
+    size, alpha, beta, k = (getattr(node.attrs, name, sign) for name, sign in zip(names, "nαβk", strict=True))
+    over = "mean of x²" if getattr(node.attrs, "scaling", "sum") == "mean" else "Σx²"
     return CommonMistake(
         f"local response normalisation takes the largest of {size} neighbouring channels",
         None,
-        f"it divides each number by ({k} + {alpha}·Σx²)^{beta}, the sum over {size} neighbours; no maximum is taken",
+        f"it divides each number by ({k} + {alpha}·{over})^{beta}, taken over {size} neighbours; no maximum is taken",
     )
 
 

@@ -7,11 +7,13 @@ along each axis, for a window of span e = d(k−1)+1, stride s, and p cells of p
     jump    j_out = j_in·s
     offset  o_out = o_in + ((e − 1)/2 − p)·j_in
 
-Where branches merge, the larger field and the larger jump count, and the offset of the branch with the larger field.
+Where branches merge, the larger field counts, with its offset, and the larger jump of those that are not stretched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from netspec.core.formulas import window_span
@@ -42,36 +44,39 @@ def receptive_fields(graph: Graph) -> dict[Value, Field]:
         known = [v for v in node.data if v in fields]
         if not known:
             continue
-        merged = _merge([fields[v] for v in known])
-        image = sides[known[0]]
+        axes = max(len(fields[v].size) for v in known)
+        merging = {v: fields[v] for v in known if len(fields[v].size) == axes}
+        image = sides[next(iter(merging))]
         for value in node.outputs:
-            fields[value], sides[value] = _through(node, known[0], merged, image), image
+            fields[value], sides[value] = _through(node, known[0], _merge(merging), image), image
     return fields
 
 
-def _merge(parts: list[Field]) -> Field:
-    axes = max(len(part.size) for part in parts)
-    alike = [part for part in parts if len(part.size) == axes]
-    largest = [max(alike, key=lambda part: part.size[axis]) for axis in range(axes)]
+def _merge(parts: dict[Value, Field]) -> Field:
+    places = max(value.type.positions for value in parts)
+    unstretched = [field for value, field in parts.items() if value.type.positions == places]
+    axes = range(len(unstretched[0].size))
+    largest = [max(parts.values(), key=lambda field: field.size[axis]) for axis in axes]
     return Field(
-        tuple(part.size[axis] for axis, part in enumerate(largest)),
-        tuple(max(part.jump[axis] for part in alike) for axis in range(axes)),
-        tuple(part.offset[axis] for axis, part in enumerate(largest)),
+        tuple(field.size[axis] for axis, field in zip(axes, largest, strict=True)),
+        tuple(max(field.jump[axis] for field in unstretched) for axis in axes),
+        tuple(field.offset[axis] for axis, field in zip(axes, largest, strict=True)),
     )
 
 
 def _through(node: Node, x: Value, field: Field, image: tuple[int, ...]) -> Field:
-    before, after = x.type.spatial, node.output.type.spatial
-    if len(before) != len(field.size) or not before:
+    places = x.type.spatial
+    if not places or len(places) != len(field.size):  # the axes are not the image's any more
         return field
     if node.op.has("geometry"):
-        window: WindowGeometry = node.attrs.geometry(x.type)
-        return _window(window, field) if window.input == before else _transposed(window, field)
-    if node.output.type.positions == 1 < x.type.positions:
+        return _window(node.attrs.geometry(x.type), field)
+    if node.op.has("reverse"):
+        return _transposed(node.attrs.reverse(x.type), field)
+    if node.op.has("reach"):
+        return _resized(node.attrs.reach(x.type), places, node.output.type.spatial, field)
+    if node.output.type.positions < x.type.positions:
         middle = tuple(_tidy((n - 1) / 2) for n in image)
         return Field(tuple(map(max, zip(field.size, image, strict=True))), image, middle)
-    if len(after) == len(before):
-        return _resized(before, after, field)
     return field
 
 
@@ -98,16 +103,21 @@ def _transposed(window: WindowGeometry, field: Field) -> Field:
     )
 
 
-def _resized(before: tuple[int, ...], after: tuple[int, ...], field: Field) -> Field:
-    """Behind an op without a window: parts of equal size become one place, or a place becomes several; else (a border
-    cut off or added) the places stay what they are."""
-    sizes, jumps, offsets = [], [], []
-    for n, m, r, j, o in zip(before, after, field.size, field.jump, field.offset, strict=True):
-        ratio = n / m if n % m == 0 or m % n == 0 else 1
-        sizes.append(_tidy(r + max(ratio - 1, 0) * j))
-        jumps.append(_tidy(j * ratio))
-        offsets.append(_tidy(o + (ratio - 1) / 2 * j))
-    return Field(tuple(sizes), tuple(jumps), tuple(offsets))
+def _resized(
+    reaches: Sequence[tuple[int, Fraction]], before: tuple[int, ...], after: tuple[int, ...], field: Field
+) -> Field:
+    """Behind an op without a window, of which one place sees so many cells and lies so far from the next.
+
+    What cuts, pads or resizes an image leaves its middle where it is.
+    """
+    jump = tuple(_tidy(float(j * step)) for j, (_, step) in zip(field.jump, reaches, strict=True))
+    axes = zip(before, after, field.jump, jump, strict=True)
+    shifts = [((n - 1) * j - (m - 1) * wide) / 2 for n, m, j, wide in axes]
+    return Field(
+        tuple(_tidy(r + (cells - 1) * j) for r, j, (cells, _) in zip(field.size, field.jump, reaches, strict=True)),
+        jump,
+        tuple(_tidy(o + shift) for o, shift in zip(field.offset, shifts, strict=True)),
+    )
 
 
 def _tidy(number: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from netspec.core.graph import Graph, Node, Value
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec.declarations.ops.dense import Dense
+from netspec.declarations.ops.pooling import GlobalAvgPool
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 
@@ -126,18 +128,29 @@ def test_where_the_first_output_looks(layers: str, offset: tuple[float, ...]) ->
 
 
 class Resize:
-    """An op without a window that changes how many places there are."""
+    """An op without a window that changes how many places there are; each sees so many cells, so far from the next."""
 
-    def __init__(self, *spatial: int) -> None:
-        self.spatial = spatial
+    def __init__(self, cells: int, step: Fraction) -> None:
+        self.reached = (cells, step)
 
-    declaration = Declaration("op", "resize", None, "", False, (), object, __name__)
+    def reach(self, x: TensorType) -> tuple[tuple[int, Fraction], ...]:
+        return (self.reached,) * len(x.spatial)
+
+
+class Gate:
+    """A merge that stretches one of its inputs."""
+
+    merges = True
+
+
+for kind in (Resize, Gate):
+    kind.declaration = Declaration("op", kind.__name__, None, "", False, (), kind, __name__)  # type: ignore[attr-defined]  # as declare() does
 
 
 class Transposed:
     """A transposed convolution of window 4, stride 2: its window slides over the output."""
 
-    def geometry(self, x: TensorType) -> WindowGeometry:
+    def reverse(self, x: TensorType) -> WindowGeometry:
         output = tuple(2 * n for n in x.spatial)
         return WindowGeometry(output, x.spatial, (4, 4), (2, 2), (1, 1), (1, 1))
 
@@ -148,9 +161,10 @@ Transposed.declaration = Declaration("op", "transposed", None, "", False, (), Tr
 @pytest.mark.parametrize(
     ("attrs", "spatial", "field"),
     [
-        (Resize(8, 8), (8, 8), ((1, 1), (0.5, 0.5), (-0.25, -0.25))),  # twice as fine, between the old places
-        (Resize(2, 4), (2, 4), ((2, 1), (2, 1), (0.5, 0))),  # two rows become one
-        (Resize(6, 6), (6, 6), ((1, 1), (1, 1), (0, 0))),  # a border: the places stay
+        (Resize(1, Fraction(1, 2)), (8, 8), ((1, 1), (0.5, 0.5), (-0.25, -0.25))),  # twice as fine
+        (Resize(2, Fraction(2)), (2, 2), ((2, 2), (2, 2), (0.5, 0.5))),  # two rows become one
+        (Resize(1, Fraction(1)), (6, 6), ((1, 1), (1, 1), (-1, -1))),  # a border around
+        (Resize(1, Fraction(1)), (2, 2), ((1, 1), (1, 1), (1, 1))),  # the middle part
         (Transposed(), (8, 8), ((2, 2), (0.5, 0.5), (-0.25, -0.25))),
     ],
 )
@@ -158,6 +172,13 @@ def test_fields_of_ops_that_change_the_number_of_places(attrs: Any, spatial: Any
     x, y = Value("x", TensorType((4, 4, 1)), "input"), Value("y", TensorType((*spatial, 1)))
     graph = Graph("hand-made", (x,), (Node(attrs, (x,), (y,), "layer"),), {"main": y})
     assert receptive_fields(graph)[y] == field
+
+
+def test_a_gate_has_no_places() -> None:
+    x = Value("x", TensorType((8, 8, 1)), "input")
+    pool, y = Value("pool", TensorType((1, 1, 1))), Value("y", TensorType((8, 8, 1)))
+    nodes = (Node(GlobalAvgPool(keep=True), (x,), (pool,), "pool"), Node(Gate(), (x, pool), (y,), "gate"))
+    assert receptive_fields(Graph("hand-made", (x,), nodes, {"main": y}))[y] == ((8, 8), (1, 1), (3.5, 3.5))
 
 
 def two_heads() -> Graph:

@@ -130,9 +130,9 @@ def _without(path: str, merges: frozenset[str]) -> str:
 def _kind(node: Node) -> Kind:
     if node.op.has("merges"):
         return "merge"
-    if node.op.has("macs"):
-        return "convolution" if node.op.has("geometry") else "dense"
     before, after = node.data[0].type, node.output.type
+    if node.op.has("macs"):
+        return "convolution" if before.spatial else "dense"
     fewer = after.positions < before.positions and after.channels == before.channels
     return "pooling" if node.op.has("geometry") or fewer else "other"
 
