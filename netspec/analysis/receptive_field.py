@@ -1,22 +1,36 @@
-"""Receptive fields: how much of the input one output position sees, and how far apart two neighbours look.
+"""Receptive fields: how much of the input one output position sees, how far apart two neighbours look, and where.
 
-Recurrences of Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks" (Distill 2019):
-r_out = r_in + (d(k-1))·j_in and j_out = j_in·s; where branches merge, the larger field and jump count.
+Recurrences of Araujo, Norris and Sim, "Computing receptive fields of convolutional neural networks" (Distill 2019),
+along each axis, for a window of span e = d(k−1)+1, stride s, and p cells of padding before:
+
+    size    r_out = r_in + (e − 1)·j_in
+    jump    j_out = j_in·s
+    offset  o_out = o_in + ((e − 1)/2 − p)·j_in
+
+Where branches merge, the larger field counts, with its offset, and the larger jump of those that are not stretched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 from netspec.core.formulas import window_span
 from netspec.core.graph import Graph, Node, Value
+from netspec.core.window import WindowGeometry
 
 
 class Field(NamedTuple):
-    """Per spatial axis: cells of the input seen (``size``), and cells between two neighbouring outputs (``jump``)."""
+    """The receptive field of a value, one number per spatial axis of the input, in cells of the input.
 
-    size: tuple[int, ...]
-    jump: tuple[int, ...]
+    ``size``: cells seen by one output; ``jump``: cells between two neighbouring outputs, less than 1 where the output
+    is finer than the input; ``offset``: centre of what the first output sees, 0 being the middle of the first cell.
+    """
+
+    size: tuple[float, ...]
+    jump: tuple[float, ...]
+    offset: tuple[float, ...]
 
 
 def receptive_fields(graph: Graph) -> dict[Value, Field]:
@@ -24,34 +38,88 @@ def receptive_fields(graph: Graph) -> dict[Value, Field]:
     fields: dict[Value, Field] = {}
     sides: dict[Value, tuple[int, ...]] = {}
     for value in graph.inputs:
-        ones = (1,) * len(value.type.spatial)
-        fields[value], sides[value] = Field(ones, ones), value.type.spatial
+        axes = len(value.type.spatial)
+        fields[value], sides[value] = Field((1,) * axes, (1,) * axes, (0,) * axes), value.type.spatial
     for node in graph.nodes:
         known = [v for v in node.data if v in fields]
         if not known:
             continue
-        merged = _merge([fields[v] for v in known])
-        image = sides[known[0]]
+        axes = max(len(fields[v].size) for v in known)
+        merging = {v: fields[v] for v in known if len(fields[v].size) == axes}
+        image = sides[next(iter(merging))]
         for value in node.outputs:
-            fields[value], sides[value] = _through(node, known[0], merged, image), image
+            fields[value], sides[value] = _through(node, known[0], _merge(merging), image), image
     return fields
 
 
-def _merge(parts: list[Field]) -> Field:
-    if len({len(p.size) for p in parts}) > 1:
-        return max(parts, key=lambda p: p.size)
+def _merge(parts: dict[Value, Field]) -> Field:
+    places = max(value.type.positions for value in parts)
+    unstretched = [field for value, field in parts.items() if value.type.positions == places]
+    axes = range(len(unstretched[0].size))
+    largest = [max(parts.values(), key=lambda field: field.size[axis]) for axis in axes]
     return Field(
-        tuple(map(max, zip(*(p.size for p in parts), strict=True))),
-        tuple(map(max, zip(*(p.jump for p in parts), strict=True))),
+        tuple(field.size[axis] for axis, field in zip(axes, largest, strict=True)),
+        tuple(max(field.jump[axis] for field in unstretched) for axis in axes),
+        tuple(field.offset[axis] for axis, field in zip(axes, largest, strict=True)),
     )
 
 
 def _through(node: Node, x: Value, field: Field, image: tuple[int, ...]) -> Field:
-    if node.op.has("geometry") and x.type.spatial:
-        window = node.attrs.geometry(x.type)
-        spans = [window_span(k, d) for k, d in zip(window.size, window.dilation, strict=True)]
-        size = tuple(r + (k - 1) * j for r, k, j in zip(field.size, spans, field.jump, strict=True))
-        return Field(size, tuple(j * s for j, s in zip(field.jump, window.stride, strict=True)))
-    if x.type.spatial and node.output.type.positions < x.type.positions:
-        return Field(tuple(map(max, zip(field.size, image, strict=True))), image)
+    places = x.type.spatial
+    if not places or len(places) != len(field.size):  # the axes are not the image's any more
+        return field
+    if node.op.has("geometry"):
+        return _window(node.attrs.geometry(x.type), field)
+    if node.op.has("reverse"):
+        return _transposed(node.attrs.reverse(x.type), field)
+    if node.op.has("reach"):
+        return _resized(node.attrs.reach(x.type), places, node.output.type.spatial, field)
+    if node.output.type.positions < x.type.positions:
+        middle = tuple(_tidy((n - 1) / 2) for n in image)
+        return Field(tuple(map(max, zip(field.size, image, strict=True))), image, middle)
     return field
+
+
+def _window(window: WindowGeometry, field: Field) -> Field:
+    spans = [window_span(k, d) for k, d in zip(window.size, window.dilation, strict=True)]
+    return Field(
+        tuple(_tidy(r + (e - 1) * j) for r, e, j in zip(field.size, spans, field.jump, strict=True)),
+        tuple(_tidy(j * s) for j, s in zip(field.jump, window.stride, strict=True)),
+        tuple(
+            _tidy(o + ((e - 1) / 2 - p) * j)
+            for o, e, p, j in zip(field.offset, spans, window.before, field.jump, strict=True)
+        ),
+    )
+
+
+def _transposed(window: WindowGeometry, field: Field) -> Field:
+    """Behind a transposed convolution, whose window slides over its output: each output meets ⌈e/s⌉ inputs at most."""
+    spans = [window_span(k, d) for k, d in zip(window.size, window.dilation, strict=True)]
+    axes = list(zip(field.size, field.jump, field.offset, spans, window.stride, window.before, strict=True))
+    return Field(
+        tuple(_tidy(r + (e - 1) // s * j) for r, j, _, e, s, _ in axes),
+        tuple(_tidy(j / s) for _, j, _, _, s, _ in axes),
+        tuple(_tidy(o + (p - (e - 1) / 2) / s * j) for _, j, o, e, s, p in axes),
+    )
+
+
+def _resized(
+    reaches: Sequence[tuple[int, Fraction]], before: tuple[int, ...], after: tuple[int, ...], field: Field
+) -> Field:
+    """Behind an op without a window, of which one place sees so many cells and lies so far from the next.
+
+    What cuts, pads or resizes an image leaves its middle where it is.
+    """
+    jump = tuple(_tidy(float(j * step)) for j, (_, step) in zip(field.jump, reaches, strict=True))
+    axes = zip(before, after, field.jump, jump, strict=True)
+    shifts = [((n - 1) * j - (m - 1) * wide) / 2 for n, m, j, wide in axes]
+    return Field(
+        tuple(_tidy(r + (cells - 1) * j) for r, j, (cells, _) in zip(field.size, field.jump, reaches, strict=True)),
+        jump,
+        tuple(_tidy(o + shift) for o, shift in zip(field.offset, shifts, strict=True)),
+    )
+
+
+def _tidy(number: float) -> float:
+    """A whole number as such."""
+    return int(number) if number == int(number) else number

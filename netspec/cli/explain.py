@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 
 import click
 
+from netspec.analysis.errata import common_mistakes
 from netspec.analysis.explain import explain_layer, find_layer
 from netspec.cli.common import check_code, did_you_mean, find_source, format_option, set_option
 from netspec.core.formulas import Formula, times
@@ -14,6 +16,9 @@ from netspec.core.graph import Node
 from netspec.diagnostics.catalogue import Templates, lookup
 from netspec.lint.engine import load_rules
 from netspec.syntax.load import load_spec
+
+WIDTH = 100
+"""Characters of a line of prose."""
 
 _CODE = re.compile(r"[A-Z]{2,}\d{3}")
 
@@ -26,7 +31,8 @@ _CODE = re.compile(r"[A-Z]{2,}\d{3}")
 def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_: str) -> None:
     """How a layer's numbers came to be, or what a code means.
 
-    SUBJECT is a spec, followed by the LAYER's path, or a code such as NS201.
+    SUBJECT is a spec, followed by the LAYER's path, or a code such as NS201. For a layer: the formulas with its
+    numbers, and the mistakes that are often made with them.
 
     \b
     Example:
@@ -48,7 +54,7 @@ def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_
         raise click.UsageError(f"{spec.name!r} has no layer {layer!r}; {did_you_mean(layer, paths)}")
     formulas = explain_layer(node)
     if format_ == "json":
-        click.echo(json.dumps({"version": 1, "layer": node.path, "formulas": [_plain(f) for f in formulas]}, indent=2))
+        click.echo(json.dumps(_document(node, formulas), indent=2, ensure_ascii=False))
     else:
         click.echo(_text(node, formulas))
 
@@ -72,6 +78,11 @@ def _wordings(head: str, templates: Templates) -> list[str]:
     return [f"{head if number == 0 else 'or'}: {text}" for number, text in enumerate(shown)]
 
 
+def _document(node: Node, formulas: tuple[Formula, ...]) -> dict[str, object]:
+    mistakes = [mistake._asdict() for mistake in common_mistakes(node)]
+    return {"version": 1, "layer": node.path, "formulas": [_plain(f) for f in formulas], "common_mistakes": mistakes}
+
+
 def _plain(formula: Formula) -> dict[str, object]:
     return {
         "quantity": formula.quantity,
@@ -90,4 +101,10 @@ def _text(node: Node, formulas: tuple[Formula, ...]) -> str:
         lines += ["", f"  {f.quantity}", f"    = {f.symbolic}", f"    = {f.substituted}", f"    = {result}"]
         if f.remark:
             lines.append(f"    ({f.remark})")
+    for mistake in common_mistakes(node):
+        lines += ["", *_paragraph(f"Common mistake: {mistake.claim}", "  "), *_paragraph(f"{mistake.why}.", "    ")]
     return "\n".join(lines)
+
+
+def _paragraph(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)

@@ -86,6 +86,6 @@ def dense_weights(inputs: int, units: int) -> int:
     return inputs * units
 
 
-def times(numbers: Sequence[int]) -> str:
+def times(numbers: Sequence[float]) -> str:
     """``3x3``: the sides of something, as messages write them."""
     return "x".join(map(str, numbers))

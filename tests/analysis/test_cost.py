@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from netspec.analysis.cost import Cost, cost
 from netspec.analysis.receptive_field import receptive_fields
-from netspec.core.graph import Graph
+from netspec.core.builder import Builder
+from netspec.core.declare import Declaration
+from netspec.core.graph import Graph, Node, Value
+from netspec.core.types import TensorType
+from netspec.core.window import WindowGeometry
+from netspec.declarations.ops.dense import Dense
+from netspec.declarations.ops.pooling import GlobalAvgPool
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 
@@ -95,6 +104,135 @@ def test_receptive_fields(layers: str, size: tuple[int, ...], jump: tuple[int, .
     graph = graph_of(layers, "[32, 32, 1]")
     field = receptive_fields(graph)[graph.heads["main"]]
     assert (field.size, field.jump) == (size, jump)
+
+
+@pytest.mark.parametrize(
+    ("layers", "offset"),
+    [
+        # The middle of what the first output sees: (k−1)/2 − p, times the distance of the places that the window reads.
+        ("  - conv: {filters: 1, kernel: 3}", (1, 1)),
+        ("  - conv: {filters: 1, kernel: 3, padding: same}", (0, 0)),
+        ("  - conv: {filters: 1, kernel: [3, 5], padding: 2}", (-1, 0)),
+        ("  - max_pool: 2", (0.5, 0.5)),
+        ("  - max_pool: 2\n  - conv: {filters: 1, kernel: 3}", (2.5, 2.5)),
+        ("  - conv: {filters: 1, kernel: 3, dilation: 4}", (4, 4)),
+        # `same` at stride 2 on an even side pads behind only: places 0 to 2, then 2 to 4.
+        ("  - conv: {filters: 1, kernel: 3, stride: 2, padding: same}", (1, 1)),
+        ("  - add: {body: [{conv: {filters: 1, kernel: 5, padding: same}}], rest: []}", (0, 0)),
+        ("  - global_avg_pool", (15.5, 15.5)),
+    ],
+)
+def test_where_the_first_output_looks(layers: str, offset: tuple[float, ...]) -> None:
+    graph = graph_of(layers, "[32, 32, 1]")
+    assert receptive_fields(graph)[graph.heads["main"]].offset == offset
+
+
+class Resize:
+    """An op without a window that changes how many places there are; each sees so many cells, so far from the next."""
+
+    def __init__(self, cells: int, step: Fraction) -> None:
+        self.reached = (cells, step)
+
+    def reach(self, x: TensorType) -> tuple[tuple[int, Fraction], ...]:
+        return (self.reached,) * len(x.spatial)
+
+
+class Gate:
+    """A merge that stretches one of its inputs."""
+
+    merges = True
+
+
+for kind in (Resize, Gate):
+    kind.declaration = Declaration("op", kind.__name__, None, "", False, (), kind, __name__)  # type: ignore[attr-defined]  # as declare() does
+
+
+class Transposed:
+    """A transposed convolution of window 4, stride 2: its window slides over the output."""
+
+    def reverse(self, x: TensorType) -> WindowGeometry:
+        output = tuple(2 * n for n in x.spatial)
+        return WindowGeometry(output, x.spatial, (4, 4), (2, 2), (1, 1), (1, 1))
+
+
+Transposed.declaration = Declaration("op", "transposed", None, "", False, (), Transposed, __name__)  # type: ignore[attr-defined]  # as declare() does
+
+
+@pytest.mark.parametrize(
+    ("attrs", "spatial", "field"),
+    [
+        (Resize(1, Fraction(1, 2)), (8, 8), ((1, 1), (0.5, 0.5), (-0.25, -0.25))),  # twice as fine
+        (Resize(2, Fraction(2)), (2, 2), ((2, 2), (2, 2), (0.5, 0.5))),  # two rows become one
+        (Resize(1, Fraction(1)), (6, 6), ((1, 1), (1, 1), (-1, -1))),  # a border around
+        (Resize(1, Fraction(1)), (2, 2), ((1, 1), (1, 1), (1, 1))),  # the middle part
+        (Transposed(), (8, 8), ((2, 2), (0.5, 0.5), (-0.25, -0.25))),
+    ],
+)
+def test_fields_of_ops_that_change_the_number_of_places(attrs: Any, spatial: Any, field: Any) -> None:
+    x, y = Value("x", TensorType((4, 4, 1)), "input"), Value("y", TensorType((*spatial, 1)))
+    graph = Graph("hand-made", (x,), (Node(attrs, (x,), (y,), "layer"),), {"main": y})
+    assert receptive_fields(graph)[y] == field
+
+
+def test_a_gate_has_no_places() -> None:
+    x = Value("x", TensorType((8, 8, 1)), "input")
+    pool, y = Value("pool", TensorType((1, 1, 1))), Value("y", TensorType((8, 8, 1)))
+    nodes = (Node(GlobalAvgPool(keep=True), (x,), (pool,), "pool"), Node(Gate(), (x, pool), (y,), "gate"))
+    assert receptive_fields(Graph("hand-made", (x,), nodes, {"main": y}))[y] == ((8, 8), (1, 1), (3.5, 3.5))
+
+
+def two_heads() -> Graph:
+    """One layer for both heads, one for each, and one that shares its weights with the auxiliary one."""
+    g = Builder("two")
+    x = g.input("input", TensorType((4,)))
+    g.path = "trunk"
+    trunk = g.layer(Dense(units=8), x)
+    g.path = "auxiliary"
+    auxiliary = g.layer(Dense(units=2), trunk.output)
+    g.path = "shared"
+    shared = g.layer(Dense(units=2), trunk.output, share=auxiliary)
+    g.path = "own"
+    own = g.layer(Dense(units=3, bias=False), auxiliary.output)
+    heads = {"main": shared.output, "helper": own.output}
+    return g.graph(heads, heads)
+
+
+def test_auxiliary_heads_are_counted_apart() -> None:
+    table = cost(two_heads(), train_only={"helper"})
+    assert [row.train_only for row in table.layers] == [False, True, False, True]
+    # The shared weights belong to the layer that inference keeps.
+    assert [row.params for row in table.layers] == [40, 0, 18, 6]
+    assert (table.params, table.macs) == (58, 32 + 16)
+    assert (table.train_only.params, table.train_only.macs) == (6, 16 + 6)
+
+
+def test_without_auxiliary_heads_all_of_it_counts() -> None:
+    table = cost(two_heads())
+    assert [row.params for row in table.layers] == [40, 18, 0, 6]
+    assert (table.params, table.train_only.params) == (64, 0)
+
+
+def test_frozen_weights_are_neither_trained_nor_statistics() -> None:
+    graph = graph_of("  - conv: {filters: 2, kernel: 1}\n  - batch_norm", "[4, 4, 3]")
+    slots = [replace(s, param=s.param._replace(trained=False)) if s.kind == "parameter" else s for s in graph.slots]
+    totals = cost(replace(graph, slots=tuple(slots))).totals
+    assert (totals.params, totals.params_trained, totals.params_statistics, totals.params_frozen) == (16, 0, 4, 12)
+
+
+def test_the_network_that_the_page_on_counting_compares(repository: Path) -> None:
+    layers = """\
+  - conv: {filters: 32, kernel: 3, padding: same}
+  - batch_norm
+  - relu
+  - max_pool: 2
+  - conv: {filters: 32, kernel: 3, padding: same}
+  - relu
+  - flatten
+  - dense: 10"""
+    totals = cost_of(layers, "[32, 32, 3]").totals
+    page = (repository / "docs" / "counting.md").read_text(encoding="utf-8")
+    for name in ("params", "params_trained", "params_statistics", "macs", "flops"):
+        assert f"| `{name}` | {getattr(totals, name):,} |" in page
 
 
 def test_a_row_of_features_sees_the_whole_image() -> None:

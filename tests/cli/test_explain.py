@@ -61,3 +61,21 @@ def test_a_code_that_does_not_exist(netspec: Netspec) -> None:
     status, _, err = netspec("explain", "NS999")
     assert status == 2
     assert "there is no code 'NS999'" in err
+
+
+def test_common_mistakes_of_a_layer(netspec: Netspec) -> None:
+    out = netspec("explain", "zoo:lenet5", "dense3").out
+    assert out.endswith(
+        "\n\n  Common mistake: n_in·(n_out + 1) = 84·(10 + 1) = 924 parameters\n"
+        "    every output has one bias, so the 1 stands beside n_in: (84 + 1)·10 = 850.\n"
+        "\n  Common mistake: n_in·n_out = 84·10 = 840 parameters\n"
+        "    those are the weights (and the MACs); with 10 biases (84 + 1)·10 = 850.\n"
+    )
+    document = json.loads(netspec("explain", "zoo:lenet5", "dense3", "--format", "json").out)
+    assert [mistake["wrong"] for mistake in document["common_mistakes"]] == [924, 840]
+    assert set(document["common_mistakes"][0]) == {"claim", "wrong", "why"}
+
+
+def test_long_prose_is_wrapped(netspec: Netspec) -> None:
+    lines = netspec("explain", "zoo:lenet5", "conv2").out.splitlines()
+    assert max(map(len, lines)) <= 100

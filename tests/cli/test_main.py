@@ -17,7 +17,7 @@ from netspec.cli.main import COMMANDS
 Netspec = Callable[..., Any]
 Write = Callable[..., Path]
 
-READERS = ("lint", "summary", "explain", "compile")
+READERS = ("lint", "summary", "explain", "draw", "compile")
 """Commands that read a spec and run nothing."""
 
 

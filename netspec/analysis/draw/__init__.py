@@ -1,0 +1,1 @@
+"""Pictures of a network: what is shown, where it stands, and three ways of writing it down."""
