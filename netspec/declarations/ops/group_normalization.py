@@ -25,6 +25,10 @@ def _eps() -> Any:
     return attr(default=1e-5, doc=doc, dialects={"keras": 1e-3}, exclusiveMinimum=0)
 
 
+def _kept(x: TensorType) -> TensorType:
+    return replace(x, dtype="float32", block=None)
+
+
 @op("sample_norm", public=False, doc="Normalises groups of numbers within each sample; yields mean and variance too.")
 class SampleNorm:
     """``x`` is read as (places, positions in each, groups, channels in each); means go over the second and fourth."""
@@ -48,7 +52,7 @@ class SampleNorm:
 
     def infer(self, x: TensorType, *affine: TensorType) -> tuple[TensorType, ...]:
         statistic = TensorType((self.statistics(x),))
-        return replace(x, dtype="float32", block=None), statistic, statistic
+        return _kept(x), statistic, statistic
 
     def grad(self, g: Builder, node: Node, dy: Value, *_: Value | None) -> tuple[Value | None, ...]:
         mean, variance = node.outputs[1:]
@@ -66,7 +70,7 @@ class SampleNormDx:
 
     def infer(self, x: TensorType, *others: TensorType) -> tuple[TensorType, ...]:
         affine = (TensorType(p.shape, batched=False) for p in self.norm.parameters(x).values())
-        return (replace(x, dtype="float32", block=None), *affine)
+        return (_kept(x), *affine)
 
 
 class Norm(Protocol):
@@ -79,8 +83,8 @@ class Norm(Protocol):
 def _checked(norm: SampleNorm, x: TensorType) -> TensorType:
     """The output's type; refuses groups of a single number, which would all become 0."""
     if x.elements == norm.statistics(x):
-        raise ShapeError("NS225", positions=x.positions, channels=x.channels)
-    return norm.infer(x)[0]
+        raise ShapeError("NS225", makes=_kept(x))
+    return _kept(x)
 
 
 def _params(self: Norm, x: TensorType) -> dict[str, Param]:
@@ -169,7 +173,13 @@ class GroupNorm:
         if x.channels % self.groups:
             divisors = [each for each in range(1, x.channels + 1) if x.channels % each == 0]
             raise ShapeError(
-                "NS202", attr="groups", groups=self.groups, channels=x.channels, which="input", divisors=divisors
+                "NS202",
+                attr="groups",
+                makes=_kept(x),
+                groups=self.groups,
+                channels=x.channels,
+                which="input",
+                divisors=divisors,
             )
         return _checked(self.normalization(x), x)
 
