@@ -56,13 +56,23 @@ class ShapeError(Exception):
     """An op refuses its inputs. ``code`` is the diagnostic's, ``fields`` fill its wording, ``attr`` is to blame.
 
     The fields ``layer`` (its name) and ``input`` (the shape that comes in) are added by whoever places the diagnostic.
+    ``makes`` is the output's type where that is certain all the same, as of an op that keeps the shape.
     """
 
-    def __init__(self, code: str, *, attr: str | None = None, formula: str | None = None, **fields: Any) -> None:
+    def __init__(
+        self,
+        code: str,
+        *,
+        attr: str | None = None,
+        formula: str | None = None,
+        makes: TensorType | None = None,
+        **fields: Any,
+    ) -> None:
         super().__init__(f"{code} {fields}")
         self.code = code
         self.attr = attr
         self.formula = formula
+        self.makes = makes
         self.fields = fields
 
 

@@ -24,6 +24,8 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     convolution,
     dense,
     dropout,
+    group_normalization,
+    local_response,
     loss_nodes,
     merge,
     normalization,

@@ -74,6 +74,8 @@ def outcome(attrs: Any, types: tuple[TensorType, ...], second: bool, side: int) 
     try:
         return Outcome(ops.infer(attrs, types)[0])
     except ShapeError as error:
+        if error.makes is not None:
+            return Outcome(error.makes, error)
         for mend in _mends(attrs, types, error, side if second else None):
             try:
                 found = ops.infer(mend.attrs, mend.types)[0]

@@ -30,6 +30,11 @@ EXAMPLES = {
     "add": "  - add: [[relu], []]",
     "relu": "  - relu",
     "tanh": "  - tanh",
+    "prelu": "  - prelu",
+    "layer_norm": "  - layer_norm: {axes: all, center: false}",
+    "instance_norm": "  - instance_norm",
+    "group_norm": "  - group_norm: {groups: 2, scale: false}",
+    "lrn": "  - lrn: {size: 3, across: space}",
     "sigmoid": "  - sigmoid",
     "softmax": "  - flatten\n  - softmax",
 }
@@ -52,7 +57,23 @@ def test_formulas_agree_with_the_graph(op: str) -> None:
             assert formula.result == node.output.type.shape[int(formula.quantity.split()[-1]) - 1]
 
 
-@pytest.mark.parametrize("op", ["conv", "max_pool", "avg_pool", "batch_norm", "concat", "flatten", "dense"])
+@pytest.mark.parametrize(
+    "op",
+    [
+        "conv",
+        "max_pool",
+        "avg_pool",
+        "batch_norm",
+        "concat",
+        "flatten",
+        "dense",
+        "prelu",
+        "layer_norm",
+        "instance_norm",
+        "group_norm",
+        "lrn",
+    ],
+)
 def test_ops_that_change_shapes_or_have_parameters_say_how(op: str) -> None:
     assert explain_layer(spec_of(EXAMPLES[op]).graph.nodes[-1])
 

@@ -11,7 +11,10 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec_numba.contract import KERNELS, Launch, Operand, Request
-from netspec_numba.host import LANES
+from netspec_numba.host import LANES, configure
+
+# Before any kernel is imported: in a cache that is not of this vector width, code of another one would be found.
+configure()
 
 TAIL_BYTES = 64
 """Readable bytes the planner leaves behind every operand."""

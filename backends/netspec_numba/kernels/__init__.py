@@ -17,9 +17,11 @@ FAMILIES = (
     "dropout",
     "finite",
     "layout",
+    "local_response",
     "normalization",
     "pooling",
     "prelu",
+    "sample_normalization",
     "softmax",
 )
 

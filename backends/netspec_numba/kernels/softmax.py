@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import prange
@@ -16,45 +16,21 @@ from netspec_numba.kernels.functions import exp_lanes
 from netspec_numba.kernels.lanes import (
     as_double,
     choose,
-    lane_numbers,
     largest_of_lanes,
     load_lanes,
     spread,
     store_first,
     sum_of_lanes,
 )
-from netspec_numba.kernels.loops import check_layout, device, load, parallel, same_layout, serial, store
-
-NUMBERS_PER_PART = 4096
-"""Channels times positions in one part: some ten microseconds of work."""
-
-
-class Rows(NamedTuple):
-    """The channels of one position: ``blocks`` runs of ``lanes`` channels (the last one shorter), a plane apart."""
-
-    channels: int
-    lanes: int
-    blocks: int
-    positions: int
-    rows_per_part: int
-
-
-def rows_of(tensor: TensorType) -> Rows:
-    """The rows of a tensor that is plain or blocked by LANES."""
-    check_layout(tensor)
-    per_part = max(1, NUMBERS_PER_PART // max(1, tensor.channels))
-    return Rows(tensor.channels, tensor.lanes, tensor.blocks, tensor.positions, per_part)
-
-
-def _parts(rows: Rows, n: int) -> int:
-    return -(-n * rows.positions // rows.rows_per_part)
+from netspec_numba.kernels.loops import device, load, parallel, same_layout, serial, store
+from netspec_numba.kernels.rows import Rows, lanes_in_use, row_parts, row_start, rows_of
 
 
 def _loss_scratch(
     attrs: Any, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...], batch: int, threads: int
 ) -> Mapping[str, int]:
     """A float64 sum of losses for each part."""
-    return {"losses": 2 * _parts(rows_of(inputs[0]), batch)}
+    return {"losses": 2 * row_parts(rows_of(inputs[0]), batch)}
 
 
 @kernel("softmax")
@@ -65,7 +41,7 @@ def softmax(request: Request) -> Launch:
     rows = rows_of(x.type)
 
     def launch(n: int) -> None:
-        normalise(n, _parts(rows, n), rows, x.array, y.array)
+        normalise(n, row_parts(rows, n), rows, x.array, y.array)
 
     return launch
 
@@ -78,7 +54,7 @@ def softmax_dx(request: Request) -> Launch:
     rows = rows_of(y.type)
 
     def launch(n: int) -> None:
-        normalise_gradient(n, _parts(rows, n), rows, y.array, dy.array, dx.array)
+        normalise_gradient(n, row_parts(rows, n), rows, y.array, dy.array, dx.array)
 
     return launch
 
@@ -91,7 +67,7 @@ def cross_entropy(request: Request) -> Launch:
     smoothing = float(request.attrs.label_smoothing)
 
     def launch(n: int) -> None:
-        count = _parts(rows, n)
+        count = row_parts(rows, n)
         gather_losses(n, count, rows, smoothing, logits.array, labels.array, losses)
         join_losses(count, n * rows.positions, losses, loss.array)
 
@@ -107,24 +83,10 @@ def cross_entropy_dx(request: Request) -> Launch:
     smoothing = float(request.attrs.label_smoothing)
 
     def launch(n: int) -> None:
-        count = _parts(rows, n)
+        count = row_parts(rows, n)
         loss_gradient(n, count, rows, smoothing, logits.array, labels.array, dloss.array, dlogits.array)
 
     return launch
-
-
-@device
-def _start(rows: Rows, row: int) -> int:
-    """Where a position begins; its next block of channels lies ``positions * lanes`` further on."""
-    sample, position = row // rows.positions, row % rows.positions
-    return (sample * rows.blocks * rows.positions + position) * rows.lanes
-
-
-@device
-def _in_use(rows: Rows, channel: int, lane: int) -> Any:
-    """Mask of the lanes that hold channels, of a vector that begins at a lane of the block at ``channel``."""
-    width = min(rows.lanes, rows.channels - channel) - lane
-    return lane_numbers() < spread(np.int32(min(width, LANES)))
 
 
 @device
@@ -135,7 +97,7 @@ def _maximum(rows: Rows, x: Array, start: int) -> np.float32:
         at, channel = start + block * rows.positions * rows.lanes, block * rows.lanes
         for first in range(0, min(rows.lanes, rows.channels - channel), LANES):
             values = load_lanes(x, at + first)
-            largest = choose(_in_use(rows, channel, first) & (values > largest), values, largest)
+            largest = choose(lanes_in_use(rows, channel, first) & (values > largest), values, largest)
     return largest_of_lanes(largest)
 
 
@@ -147,7 +109,7 @@ def _exponentials(rows: Rows, x: Array, start: int, largest: np.float32) -> floa
         at, channel = start + block * rows.positions * rows.lanes, block * rows.lanes
         for first in range(0, min(rows.lanes, rows.channels - channel), LANES):
             powers = exp_lanes(load_lanes(x, at + first) - spread(largest))
-            total = total + as_double(choose(_in_use(rows, channel, first), powers, spread(np.float32(0.0))))
+            total = total + as_double(choose(lanes_in_use(rows, channel, first), powers, spread(np.float32(0.0))))
     return sum_of_lanes(total)
 
 
@@ -159,7 +121,7 @@ def _products(rows: Rows, x: Array, y: Array, start: int) -> float:
         at, channel = start + block * rows.positions * rows.lanes, block * rows.lanes
         for first in range(0, min(rows.lanes, rows.channels - channel), LANES):
             product = as_double(load_lanes(x, at + first)) * as_double(load_lanes(y, at + first))
-            total = total + choose(_in_use(rows, channel, first), product, spread(0.0))
+            total = total + choose(lanes_in_use(rows, channel, first), product, spread(0.0))
     return sum_of_lanes(total)
 
 
@@ -169,7 +131,7 @@ def normalise(n: int, parts: int, rows: Rows, x: Array, y: Array) -> None:
     per_part, count = rows.rows_per_part, n * rows.positions
     for part in prange(parts):
         for row in range(part * per_part, min(count, (part + 1) * per_part)):
-            start = _start(rows, row)
+            start = row_start(rows, row)
             largest = _maximum(rows, x, start)
             factor = np.float32(1.0 / _exponentials(rows, x, start, largest))
             for block in range(rows.blocks):
@@ -186,7 +148,7 @@ def normalise_gradient(n: int, parts: int, rows: Rows, y: Array, dy: Array, dx: 
     per_part, count = rows.rows_per_part, n * rows.positions
     for part in prange(parts):
         for row in range(part * per_part, min(count, (part + 1) * per_part)):
-            start = _start(rows, row)
+            start = row_start(rows, row)
             along = spread(np.float32(_products(rows, y, dy, start)))
             for block in range(rows.blocks):
                 at = start + block * rows.positions * rows.lanes
@@ -210,7 +172,7 @@ def _mean_distance(rows: Rows, x: Array, start: int, largest: np.float32) -> flo
         at, channel = start + block * rows.positions * rows.lanes, block * rows.lanes
         for first in range(0, min(rows.lanes, rows.channels - channel), LANES):
             distance = spread(np.float64(largest)) - as_double(load_lanes(x, at + first))
-            total = total + choose(_in_use(rows, channel, first), distance, spread(0.0))
+            total = total + choose(lanes_in_use(rows, channel, first), distance, spread(0.0))
     return sum_of_lanes(total) / rows.channels
 
 
@@ -224,7 +186,7 @@ def gather_losses(n: int, parts: int, rows: Rows, smoothing: float, x: Array, la
     for part in prange(parts):
         total = 0.0
         for row in range(part * per_part, min(count, (part + 1) * per_part)):
-            start, label = _start(rows, row), np.int64(labels[row])
+            start, label = row_start(rows, row), np.int64(labels[row])
             if label < 0 or label >= rows.channels:
                 total = np.nan
                 continue
@@ -263,7 +225,7 @@ def loss_gradient(
     here = np.float32(slope * (1.0 - smoothing))
     for part in prange(parts):
         for row in range(part * per_part, min(count, (part + 1) * per_part)):
-            start, label = _start(rows, row), np.int64(labels[row])
+            start, label = row_start(rows, row), np.int64(labels[row])
             largest = _maximum(rows, x, start)
             factor = np.float32(slope / _exponentials(rows, x, start, largest))
             known = label >= 0 and label < rows.channels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netspec.core import formulas
 from netspec.core.attributes import Padding, Window
@@ -91,7 +91,7 @@ def resolve(window: Sliding, x: TensorType) -> tuple[WindowGeometry, tuple[int, 
     return WindowGeometry(x.spatial, tuple(output), size, stride, dilation, befores), afters
 
 
-def _ways_out(x: TensorType, size: tuple[int, ...], dilation: tuple[int, ...]) -> dict[str, object]:
+def _ways_out(x: TensorType, size: tuple[int, ...], dilation: tuple[int, ...]) -> dict[str, Any]:
     """What would fit: padding that keeps the size, or the largest window and what it gives."""
     axes = list(zip(x.spatial, size, dilation, strict=True))
     fitting = [min(k, (n - 1) // d + 1) for n, k, d in axes]

@@ -126,6 +126,18 @@ NETWORK: dict[str, Entry] = {
         "the {input} input of '{layer}' has no axis '{axis}'",
         "its axes are {known}",
     ),
+    "NS225": Entry(
+        "error",
+        "nothing to normalise over",
+        "every mean of '{layer}' would be taken of a single number, and all of its {input} output would be the same",
+        "place it where a group has more than one number: fewer groups, more channels, or before the pooling",
+    ),
+    "NS226": Entry(
+        "error",
+        "one window along the channels",
+        "size gives {count} numbers, but under across: channels '{layer}' looks along one axis",
+        "write one number, or 'across: space' for a window over the positions of each channel",
+    ),
     "NS233": Entry(
         "error",
         "parameters that cannot be shared",

@@ -36,6 +36,8 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         if not node.op.has("geometry") or getattr(node.attrs, "round", "floor") == "ceil" or not facts.sized(node):
             continue
         sides = node.data[0].type.spatial
+        if not sides:
+            continue
         lost = [
             f"the last {cells} of {side} along the {axis}"
             for cells, side, axis in zip(_cells_lost(node), sides, AXES[len(sides)], strict=True)
