@@ -21,10 +21,13 @@ from netspec.declarations import (  # noqa: F401  # importing is what declares
 )
 from netspec.declarations.ops import (  # noqa: F401  # importing is what declares
     activations,
+    adaptive_pooling,
     convolution,
     dense,
     dropout,
     loss_nodes,
+    lp_pooling,
+    median_pooling,
     merge,
     normalization,
     pooling,

@@ -17,6 +17,8 @@ FAMILIES = (
     "dropout",
     "finite",
     "layout",
+    "lp_pooling",
+    "median_pooling",
     "normalization",
     "pooling",
     "softmax",

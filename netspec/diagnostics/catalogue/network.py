@@ -124,6 +124,12 @@ NETWORK: dict[str, Entry] = {
         "the {input} input of '{layer}' has no axis '{axis}'",
         "its axes are {known}",
     ),
+    "NS228": Entry(
+        "error",
+        "window of padding alone",
+        "'{layer}' takes a number from each window, but along axis {axis} one of size {size} lies in the padding alone",
+        ("pad by {largest} cells at most", "pad by fewer cells than the window has"),
+    ),
     "NS301": Entry(
         "warning",
         "no activation between two layers",
