@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from netspec.core.builder import Builder
+from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Graph, Param, Value
+from netspec.core.op import ShapeError
 from netspec.core.types import DType
-from netspec.declarations.ops.activations import Softmax
 from netspec.declarations.ops.merge import Add
 from netspec.declarations.ops.reductions import AllFinite
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import Divide
+from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
@@ -40,16 +43,16 @@ def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
 
 
 def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
-    """The network for prediction. A head whose loss is taken of a softmax ends in one, written or not."""
+    """The network for prediction. A head whose loss is taken of a softmax or sigmoid ends in one, written or not."""
     graph = inference_form(prepare(network, recipe, dtype))
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "probabilities"
     producers = graph.producer()
     outputs = {}
     for name, head in graph.heads.items():
-        absorbed = getattr(recipe.loss, "absorbs", None)
+        absorbed = recipe.loss.absorbs
         ends_in = producers[head].op.name if head in producers else None
-        outputs[name] = g.add(Softmax(), head) if absorbed == "softmax" and ends_in != absorbed else head
+        outputs[name] = g.add(_activation(absorbed), head) if absorbed and ends_in != absorbed else head
     return remove_dead_code(g.graph(outputs, outputs))
 
 
@@ -62,8 +65,13 @@ def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Grap
     return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
 
 
+def _activation(name: str) -> Any:
+    """The activation of that name, with its defaults."""
+    return REGISTRIES["op"][name].make()
+
+
 def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dict[str, Value]]:
-    """A builder holding the graph up to the loss; the graph; the loss; per head the value that the loss takes."""
+    """A builder holding the graph up to the loss; the graph; the loss; per head the value that metrics take."""
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "loss"
     producers = graph.producer()
@@ -72,18 +80,30 @@ def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dic
     for name, head in graph.heads.items():
         last = producers.get(head)
         absorbed = last is not None and last.op.name == recipe.loss.absorbs
-        heads[name] = last.inputs[0] if last is not None and absorbed else head
+        logits = last.inputs[0] if last is not None and absorbed else head
         g.path = "loss"
         target = g.input("target" if len(graph.heads) == 1 else f"target/{name}", recipe.loss.target(head.type))
-        losses.append(recipe.loss.apply(g, heads[name], target))
+        try:
+            losses.append(recipe.loss.apply(g, logits, target))
+        except ShapeError as error:
+            raise RunError.of(error.code, **error.fields, head=name) from error
+        heads[name] = _measured(g, head, logits, recipe)
     return g, graph, losses[0] if len(losses) == 1 else g.add(Add(), *losses), heads
+
+
+def _measured(g: Builder, head: Value, logits: Value, recipe: Recipe) -> Value:
+    """What metrics take of a head: what is predicted, but no softmax where only the order of channels matters."""
+    absorbs = recipe.loss.absorbs
+    if absorbs == "softmax" and all(metric.ranks for _, metric in recipe.metrics):
+        return logits
+    return g.add(_activation(absorbs), head) if absorbs and logits is head else head
 
 
 def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """One step of training: forward, backward and update as regions of one graph.
 
     Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``; each head
-    before the activation that its loss absorbs; ``gradients_finite``, 1 if all of them are, where anything is trained.
+    as metrics take it; ``gradients_finite``, 1 if all of them are, where anything is trained.
     """
     g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     trained = [s for s in graph.slots if s.param.trained]

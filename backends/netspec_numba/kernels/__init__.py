@@ -10,9 +10,11 @@ from netspec.diagnostics.errors import RunError
 from netspec_numba.contract import KERNELS, Kernel
 
 FAMILIES = (
+    "batch_mean",
     "channels",
     "constants",
     "convolution",
+    "cross_entropy",
     "dense",
     "dropout",
     "finite",
