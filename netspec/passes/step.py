@@ -10,6 +10,7 @@ from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Graph, Param, Value
 from netspec.core.op import ShapeError
 from netspec.core.types import DType
+from netspec.declarations.ops.clipping import ClipNorm, ClipValue, GlobalNorm
 from netspec.declarations.ops.merge import Add
 from netspec.declarations.ops.reductions import AllFinite
 from netspec.declarations.recipe import Recipe
@@ -110,19 +111,33 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
     gradients = differentiate(g, loss, [s.value for s in trained])
     g.region, g.derived_from, g.path, g.where = "backward", "check", "", None
     finite = {"gradients_finite": g.add(AllFinite(), *gradients.values())} if gradients else {}
+    gradients = _clipped(g, recipe.optimizer, gradients)
     g.region, g.derived_from = "update", "update"
     rate, step = g.scalar("learning_rate"), g.scalar("step", "int32")
-    rule = recipe.optimizer.update()
     for slot in trained:
         if slot.value not in gradients:
             continue
         g.path = slot.name
         zeros = Param(slot.param.shape, "zeros", trained=False)
         moments = [g.state(f"{slot.name}:{name}", zeros, "moment") for name in recipe.optimizer.moments]
+        rule = recipe.optimizer.update(slot.param)
         new = g.node(rule, slot.value, gradients[slot.value], rate, step, *moments).outputs
         for old, value in zip((slot.value, *moments), new, strict=True):
             g.write(old, value)
     return remove_dead_code(g.graph({"loss": loss, **finite, **heads}, heads))
+
+
+def _clipped(g: Builder, optimizer: Any, gradients: dict[Value, Value]) -> dict[Value, Value]:
+    """The gradients as the optimiser wants them clipped: number by number first, then all as one vector."""
+    g.derived_from = "clipping"
+    if optimizer.clip_value is not None:
+        limit = ClipValue(limit=optimizer.clip_value)
+        gradients = {value: g.add(limit, gradient) for value, gradient in gradients.items()}
+    if optimizer.clip_norm is not None and gradients:
+        norm = g.add(GlobalNorm(), *gradients.values())
+        shorten = ClipNorm(limit=optimizer.clip_norm)
+        gradients = {value: g.add(shorten, gradient, norm) for value, gradient in gradients.items()}
+    return gradients
 
 
 def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input: bool = False) -> Graph:

@@ -12,6 +12,7 @@ from netspec_numba.contract import KERNELS, Kernel
 FAMILIES = (
     "batch_mean",
     "channels",
+    "clipping",
     "constants",
     "convolution",
     "cross_entropy",
