@@ -48,8 +48,8 @@ class Case:
 
     Floating-point inputs hold distinct numbers, none of them zero, between -2 and 2 times ``magnitude``, around
     ``offset``; with ``ties`` they hold only -1, 0 and 1, so that equal numbers meet (such a case has no derivative).
-    Integer inputs hold numbers from 0 to below ``integers``. A ``frozen`` op keeps its parameters while training. The data
-    inputs at the places ``constants`` (a loss's targets) have no gradient.
+    Integer inputs hold numbers from 0 to below ``integers``. A ``frozen`` op keeps its parameters while training. The
+    data inputs at the places ``constants`` (a loss's targets) have no gradient.
     """
 
     attrs: Any

@@ -81,7 +81,11 @@ ACTIVATIONS: list[tuple[Any, Function, Function]] = [
 ]
 
 
-@pytest.mark.parametrize(("activation", "value", "slope"), ACTIVATIONS, ids=lambda item: repr(item)[:40])
+@pytest.mark.parametrize(
+    ("activation", "value", "slope"),
+    ACTIVATIONS,
+    ids=lambda given: repr(given) if hasattr(given, "declaration") else None,
+)
 def test_value_and_slope(activation: Any, value: Function, slope: Function) -> None:
     trial = training_trial(Case(activation, (TensorType((len(POINTS),)),)), batch=1)
     inputs = {"x0": np.array([POINTS]), "weight": np.ones((1, len(POINTS)))}
