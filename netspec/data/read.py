@@ -39,7 +39,7 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path) -> Datase
     dataset = reader(recipe.data, ReadContext(data_dir, spec_folder, shape, recipe.validation, recipe.seed))
     found = mismatches(spec, dataset)
     if found:
-        raise SpecError(found, {spec.file: spec.text})
+        raise SpecError(found, spec.texts)
     return dataset
 
 

@@ -33,7 +33,15 @@ class Facts:
         """Parameters and MACs."""
         from netspec.analysis.cost import cost
 
-        return cost(self.graph)
+        return cost(self.graph, self.spec.train_only)
+
+    @cached_property
+    def memory(self) -> dict[str, int]:
+        """Bytes of a training step of the spec's batch, and of a prediction, as planned for the CPU."""
+        from netspec.analysis.memory import planned_bytes
+        from netspec.backend import find_backend
+
+        return planned_bytes(self.spec, find_backend("numba").target(threads=1), self.spec.recipe.batch)
 
     @cached_property
     def lines(self) -> dict[str, Value | None]:

@@ -29,7 +29,8 @@ def evaluate_run(
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")
     try:
-        overrides, spec_folder = tuple(manifest["spec"]["overrides"]), Path(manifest["spec"]["folder"])
+        spec_folder = Path(manifest["spec"]["folder"])
+        overrides = tuple(manifest["spec"]["overrides"]) if manifest["version"] == 1 else ()
         settings = {key: manifest[key] for key in ("epochs", "batch", "seed")}
     except (KeyError, TypeError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
