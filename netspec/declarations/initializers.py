@@ -132,7 +132,7 @@ class Orthogonal:
 @declare("initializer", "values", main="values", doc="Numbers that are written down, such as those of a known filter.")
 class Values:
     values: NumberTree = attr(
-        doc="the numbers, in one list (last axis fastest) or nested like the parameter, with or without axes of length 1"
+        doc="the numbers, in one list (last axis fastest) or nested like the parameter, maybe without axes of length 1"
     )
 
     def check(self, param: Param) -> None:
