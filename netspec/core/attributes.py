@@ -172,6 +172,15 @@ def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **limits}
 
 
+def _number_tree(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists within lists, as deep as a parameter has axes at most: three of a window and two of channels."""
+    schema: dict[str, Any] = {"type": ["number"], "title": "a number" + _bounds(limits), **limits}
+    title = "a number, or a list of such"
+    for _ in range(5):
+        schema = {"type": ["number", "array"], "title": title, "items": schema, "minItems": 1, **limits}
+    return {**schema, "type": ["array"], "title": "a list of numbers, nested or not"}
+
+
 def _layer_name(limits: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": ["string"], "title": "the name of an earlier layer", **limits}
 
@@ -190,6 +199,10 @@ def _float_tuple(value: Any) -> tuple[float, ...]:
     return tuple(float(item) for item in value) if isinstance(value, Sequence) else (float(value),)
 
 
+def _float_tree(value: Any) -> Any:
+    return tuple(map(_float_tree, value)) if isinstance(value, Sequence) else float(value)
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -203,7 +216,11 @@ KINDS: dict[str, Kind] = {
     "Padding": Kind(_padding, _whole_tree),
     "LayerShape": Kind(_layer_name, _same),
     "Numbers": Kind(_numbers, _float_tuple),
+    "NumberTree": Kind(_number_tree, _float_tree),
 }
 
 Numbers = tuple[float, ...]
 """A number, or one per channel; always a tuple in Python."""
+
+NumberTree = tuple[Any, ...]
+"""A list of numbers, or of lists of them; tuples within tuples in Python."""

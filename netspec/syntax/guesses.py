@@ -31,6 +31,7 @@ _STAND_INS: dict[str, Any] = {
     "Window": 1,
     "Padding": "valid",
     "Numbers": (1.0,),
+    "NumberTree": (0.0,),
 }
 """What is taken for a required attribute of unknown value, by its kind."""
 

@@ -28,6 +28,9 @@ ACCEPTED: list[tuple[Attribute, Any, Any]] = [
     (attribute("LayerShape"), "encoder/conv2", "encoder/conv2"),
     (attribute("Numbers"), 255, (255.0,)),
     (attribute("Numbers"), [0.5, 1], (0.5, 1.0)),
+    (attribute("NumberTree"), [1, 0.5], (1.0, 0.5)),
+    (attribute("NumberTree"), [[1, 2], [3, 4]], ((1.0, 2.0), (3.0, 4.0))),
+    (attribute("NumberTree"), [[[[[1]]]]], (((((1.0,),),),),)),
 ]
 
 REFUSED: list[tuple[Attribute, Any]] = [
@@ -51,6 +54,11 @@ REFUSED: list[tuple[Attribute, Any]] = [
     (attribute("Padding"), [[1, -1]]),
     (attribute("Numbers", exclusiveMinimum=0), [0.5, 0]),
     (attribute("Numbers"), []),
+    (attribute("NumberTree"), 1),
+    (attribute("NumberTree"), []),
+    (attribute("NumberTree"), [[]]),
+    (attribute("NumberTree"), [["1"]]),
+    (attribute("NumberTree"), [[[[[[1]]]]]]),
 ]
 
 

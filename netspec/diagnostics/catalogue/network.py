@@ -144,6 +144,15 @@ NETWORK: dict[str, Entry] = {
         "'{layer}' takes a number from each window, but along axis {axis} one of size {size} lies in the padding alone",
         ("pad by {largest} cells at most", "pad by fewer cells than the window has"),
     ),
+    "NS229": Entry(
+        "error",
+        "initial values do not fit",
+        (
+            "the values for '{parameter}' are {found}, but it is {expected}",
+            "the values are {found}, but the parameter is {expected}",
+        ),
+        "nest them like the parameter, or write its {count} numbers in one list",
+    ),
     "NS233": Entry(
         "error",
         "parameters that cannot be shared",

@@ -258,10 +258,7 @@ READING: dict[str, Entry] = {
     "NS131": Entry(
         "error",
         "initialiser without its parameter",
-        (
-            "this initialiser does not fit '{parameter}': {problem}",
-            "the layer has no parameter '{parameter}'",
-        ),
+        "the layer has no parameter '{parameter}'",
         ("its parameters are {known}", "it has none at all"),
     ),
 }
