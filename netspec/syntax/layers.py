@@ -129,7 +129,7 @@ class LayerExpansion:
             before = len(self._diagnostics)
             copy = self._entered(inner, sources[0])
             copy = copy._replace(names=copy.names.extended(**{INDEX: UNKNOWN if count is UNKNOWN else index}))
-            present = self._modifiers.present(node, copy.names)
+            present = UNKNOWN if count is UNKNOWN else self._modifiers.present(node, copy.names)
             if present is not False:
                 output = self._copy(node, op, (str(index), True), sources, copy, present, index == 0)
                 inner.scope.add(str(index), output, True)
@@ -140,7 +140,7 @@ class LayerExpansion:
             self._diagnostics.drop_repeated(before)
             if self._left < 0:
                 break
-        return self.placement.unknown(sources[0]) if count is UNKNOWN else sources[0]
+        return sources[0]
 
     def _copy(
         self,
