@@ -23,6 +23,7 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     activations,
     convolution,
     dense,
+    depthwise,
     dropout,
     loss_nodes,
     merge,
