@@ -25,12 +25,15 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     dense,
     depthwise,
     dropout,
+    locally_connected,
     loss_nodes,
     merge,
     normalization,
     pooling,
     preparation,
+    rbf,
     reductions,
+    transposed,
 )
 
 _PLUGIN_GROUP = "netspec.ops"

@@ -17,9 +17,12 @@ FAMILIES = (
     "dropout",
     "finite",
     "layout",
+    "locally_connected",
     "normalization",
     "pooling",
+    "rbf",
     "softmax",
+    "transposed",
 )
 
 
