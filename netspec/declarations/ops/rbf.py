@@ -1,4 +1,8 @@
-"""Radial basis units: how far the input is from each of some points."""
+"""Radial basis units: how far the input is from each of some points.
+
+The nearest point has the smallest number. Where a softmax follows, which takes the largest, the sign is to be turned
+before it.
+"""
 
 from __future__ import annotations
 
