@@ -84,6 +84,11 @@ def conv_transpose_same_cut(kernel: int, stride: int, dilation: int = 1) -> int:
     return window_span(kernel, dilation) - stride
 
 
+def conv_transpose_inputs(kernel: int, stride: int, dilation: int = 1) -> int:
+    """Neighbouring inputs between the first and the last that reach one output: at most ``floor(d(k - 1)/s) + 1``."""
+    return (window_span(kernel, dilation) - 1) // stride + 1
+
+
 def show_conv_transpose_output(
     size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1, output_padding: int = 0
 ) -> str:

@@ -89,6 +89,18 @@ def test_same_leaves_size_times_stride(size: int, kernel: int, stride: int, dila
     assert max(cut, 0) == formulas.same_padding_needed(size * stride, kernel, stride, dilation)
 
 
+@given(SIZES, SMALL, SMALL, SMALL)
+def test_inputs_that_reach_one_output(size: int, kernel: int, stride: int, dilation: int) -> None:
+    reached: dict[int, list[int]] = {}
+    for source in range(size):
+        for tap in range(kernel):
+            reached.setdefault(source * stride + tap * dilation, []).append(source)
+    widest = max(max(sources) - min(sources) + 1 for sources in reached.values())
+    assert widest <= formulas.conv_transpose_inputs(kernel, stride, dilation)
+    if dilation == 1 and size >= kernel:
+        assert widest == formulas.conv_transpose_inputs(kernel, stride, dilation)
+
+
 def test_counts_of_separable_and_locally_connected_layers() -> None:
     # A layer of MobileNet (Howard et al. 2017): 3x3 over 512 channels on 14x14, separable and in full.
     assert formulas.separable_macs(14 * 14, (3, 3), 512, 1, 512) == 52_283_392
