@@ -95,12 +95,12 @@ def test_the_numbers_of_a_separable_convolution() -> None:
     assert shown == [
         ("output axis 1", "⌊(34 + 2·0 − 3)/1⌋ + 1", 32, ""),
         ("output axis 2", "⌊(34 + 2·0 − 3)/1⌋ + 1", 32, ""),
-        ("parameters", "3·3·32·1 + 32·1·64 + 64", 2_400, "a full convolution has 18496"),
+        ("parameters", "3·3·32·1 + 32·1·64 + 64", 2_400, "a full convolution has 18,496"),
         (
             "MACs",
             "32x32 · (3·3·32·1 + 32·1·64)",
             2_392_064,
-            "a full convolution takes 18874368, 7.9 times as many",
+            "a full convolution takes 18,874,368, 7.9 times as many",
         ),
     ]
 

@@ -6,10 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from convolution_cases import Case, Window, case, check, outcomes
+from convolution_cases import Case, Window, case, check
+from kernel_operands import empty, logical, operand, run, tensor
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
+from netspec.declarations.ops.convolution import Conv, ConvDw, ConvDx
 from netspec_numba.host import LANES
 from netspec_numba.kernels.depthwise import is_depthwise
 from netspec_numba.kernels.depthwise_tables import (
@@ -138,10 +140,23 @@ def test_three_directions_agree_with_the_definition(trial: Case) -> None:
 
 
 def test_a_channel_keeps_to_itself() -> None:
-    """No NaN of one channel reaches another, in any direction: there is no product with it."""
-    trial = depthwise("apart", (6, 7), LANES + 4, (3, 3), pad=1)
-    for outcome in outcomes(trial).values():
-        assert np.isfinite(outcome.computed).all()  # padding lanes and dead samples start as NaN
+    """A NaN in one channel reaches no other, in any direction: there is no product of the two."""
+    channels, poisoned = LANES + 4, 2
+    conv = Conv(filters=channels, kernel=3, padding="same", groups=channels, bias=False)
+    image, weight = TensorType((6, 7, channels)), TensorType((3, 3, 1, channels), batched=False)
+    random = np.random.default_rng(0)
+    for op, attrs, given, made in (
+        ("conv", conv, (image, weight), image),
+        ("conv.dx", ConvDx(conv=conv, x=image), (image, weight), image),
+        ("conv.dw", ConvDw(conv=conv), (image, image), weight),
+    ):
+        arrays = [random.normal(size=(2, *t.shape) if t.batched else t.shape) for t in given]
+        arrays[0][..., 3, 3, poisoned] = np.nan
+        inputs = [operand(tensor(t.shape, batched=t.batched), array, 2) for t, array in zip(given, arrays, strict=True)]
+        output = empty(tensor(made.shape, batched=made.batched), 2)
+        run(op, attrs, inputs, [output], 2, 2)
+        found = np.isnan(logical(output, 2)).reshape(-1, channels).any(axis=0)
+        assert np.flatnonzero(found).tolist() == [poisoned], op
 
 
 def test_only_one_filter_per_channel_and_an_image_come_here() -> None:

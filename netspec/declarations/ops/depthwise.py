@@ -143,7 +143,7 @@ class SeparableConv:
             f"kernel cells · c_in·m + c_in·m · c_out{bias}",
             f"{products}{substituted}",
             formulas.separable_weights(window.size, x.channels, self.multiplier, self.filters) + more,
-            f"a full convolution has {full + more}",
+            f"a full convolution has {full + more:,}",
         )
         macs, full_macs = self.macs(data, outputs), y.positions * full
         yield Formula(
@@ -151,5 +151,5 @@ class SeparableConv:
             "output positions · (kernel cells · c_in·m + c_in·m · c_out)",
             f"{formulas.times(y.spatial)} · ({products})",
             macs,
-            f"a full convolution takes {full_macs}, {full_macs / macs:.1f} times as many",
+            f"a full convolution takes {full_macs:,}, {full_macs / macs:.1f} times as many",
         )

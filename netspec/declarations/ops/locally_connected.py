@@ -77,7 +77,7 @@ class LocallyConnected:
             f"output positions · (kernel cells · c_in/groups{bias}) · c_out",
             f"{places} · ({sides}·{inputs}{bias})·{self.filters}",
             formulas.locally_connected_weights(*weights) + more,
-            f"a convolution, which shares them, has {shared}",
+            f"a convolution, which shares them, has {shared:,}",
         )
         yield Formula(
             "MACs",
