@@ -14,6 +14,9 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     the form the op takes while training (batch statistics, a dropout mask) instead of ``node``; ``None`` keeps it
 ``inference(self, g, node) -> Value | None``
     the form the op takes when training is over, instead of ``node``; ``None`` keeps it
+``lower(self, g, node) -> Value``
+    other ops in place of ``node``, on its inputs and parameters (``Builder.apply``); such an op needs neither gradient
+    nor kernel, and stays one layer in summaries: only what is run is lowered
 ``keeps_layout = True``
     the output is stored as the input is, whatever its layout (elementwise ops do so anyway)
 ``activation = True``

@@ -25,9 +25,11 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     clipping,
     convolution,
     dense,
+    depthwise,
     dropout,
     group_normalization,
     local_response,
+    locally_connected,
     loss_nodes,
     lp_pooling,
     median_pooling,
@@ -35,7 +37,9 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     normalization,
     pooling,
     preparation,
+    rbf,
     reductions,
+    transposed,
 )
 
 _PLUGIN_GROUP = "netspec.ops"

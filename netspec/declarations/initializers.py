@@ -48,6 +48,13 @@ class Constant:
         return generator.uniform(self.value, self.value, param.shape)
 
 
+@declare("initializer", "signs", doc="-1 and 1, each as likely.")
+class Signs:
+    def draw(self, generator: np.random.Generator, param: Param) -> Array:
+        """float64 numbers of the parameter's shape."""
+        return 2.0 * generator.integers(0, 2, param.shape) - 1.0
+
+
 @declare("initializer", "uniform", main="bound", doc="Uniform numbers in a fixed range, mean ± bound.")
 class Uniform:
     bound: float = attr(default=0.05, doc="farthest from the mean", exclusiveMinimum=0)

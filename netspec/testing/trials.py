@@ -17,6 +17,7 @@ from netspec.core.types import TensorType
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
+from netspec.passes.lower import lower
 from netspec.testing.weighted_sum import WeightedSum
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,10 +47,16 @@ class Trial:
         return self.name
 
 
+def untouched_trial(case: Case, batch: int = 3) -> Trial:
+    """The op as it is written, before any pass."""
+    g, node = _place(case)
+    return _trial(str(case), g.graph(_outputs(node)), "infer", case, batch, {})
+
+
 def inference_trial(case: Case, batch: int = 3) -> Trial:
     """The op as it is when training is over."""
     g, node = _place(case)
-    graph = inference_form(g.graph(_outputs(node)))
+    graph = inference_form(lower(g.graph(_outputs(node))))
     return _trial(f"{case} forward", graph, "infer", case, batch, {})
 
 
@@ -59,7 +66,7 @@ def training_trial(case: Case, batch: int = 3, loss: bool = False) -> Trial:
     With ``loss`` the sum is an output too; no backend knows it. An op without gradient is tried forward only.
     """
     g, node = _place(case)
-    graph = training_form(g.graph(_outputs(node)))
+    graph = training_form(lower(g.graph(_outputs(node))))
     g = Builder.continuing(graph, graph.nodes)
     gradients: dict[str, str] = {}
     outputs = dict(graph.outputs)
@@ -79,9 +86,9 @@ def training_trial(case: Case, batch: int = 3, loss: bool = False) -> Trial:
 
 
 def is_differentiable(case: Case) -> bool:
-    """Whether the op states a gradient, itself or in its training form."""
+    """Whether the op states a gradient, itself, in its training form or in what it is lowered to."""
     declaration = declaration_of(case.attrs)
-    return declaration.has("grad") or declaration.has("training")
+    return any(declaration.has(way) for way in ("grad", "training", "lower"))
 
 
 def trial(name: str, graph: Graph, mode: Mode, batch: int, classes: int) -> Trial:

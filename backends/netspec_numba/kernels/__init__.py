@@ -21,13 +21,16 @@ FAMILIES = (
     "finite",
     "layout",
     "local_response",
+    "locally_connected",
     "lp_pooling",
     "median_pooling",
     "normalization",
     "pooling",
     "prelu",
+    "rbf",
     "sample_normalization",
     "softmax",
+    "transposed",
 )
 
 

@@ -126,6 +126,18 @@ NETWORK: dict[str, Entry] = {
         "the {input} input of '{layer}' has no axis '{axis}'",
         "its axes are {known}",
     ),
+    "NS220": Entry(
+        "error",
+        "output padding as large as the stride",
+        "output_padding {amount} of '{layer}' must be smaller than its stride or its dilation",
+        ("use at most {largest}; 'pad' adds more cells", "use a number smaller than the stride"),
+    ),
+    "NS221": Entry(
+        "error",
+        "nothing left of the output",
+        "the padding of '{layer}' cuts away the whole output of its {input} input",
+        "padding of a transposed convolution is cut off the output: use less, or a larger kernel or stride",
+    ),
     "NS225": Entry(
         "error",
         "nothing to normalise over",
