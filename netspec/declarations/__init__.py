@@ -32,10 +32,14 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     lp_pooling,
     median_pooling,
     merge,
+    movement,
     normalization,
     pooling,
     preparation,
     reductions,
+    reshaping,
+    resizing,
+    selection,
 )
 
 _PLUGIN_GROUP = "netspec.ops"

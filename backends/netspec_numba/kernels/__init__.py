@@ -23,9 +23,11 @@ FAMILIES = (
     "local_response",
     "lp_pooling",
     "median_pooling",
+    "movement",
     "normalization",
     "pooling",
     "prelu",
+    "reshaping",
     "sample_normalization",
     "softmax",
 )

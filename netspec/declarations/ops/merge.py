@@ -1,4 +1,4 @@
-"""Ops that join several inputs: a sum, and channels (or any axis) laid side by side."""
+"""Ops that join several inputs: number by number, or channels (or any axis) laid side by side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import reduce
 from operator import add
 
-from netspec.core import formulas
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
 from netspec.core.expression import Expression
@@ -16,13 +15,14 @@ from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
 from netspec.core.types import TensorType
-
-AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-"""Names of the spatial axes, by how many there are."""
+from netspec.declarations.ops.axes import AXIS_NAMES, axis_index, spell, with_axis
 
 
-def _spell(inputs: tuple[TensorType, ...]) -> str:
-    return " and ".join(formulas.times(x.shape) for x in inputs)
+def _same_shape(inputs: tuple[TensorType, ...]) -> TensorType:
+    """The type of what is merged number by number; NS203 where shapes differ."""
+    if len({x.shape for x in inputs}) > 1:
+        raise ShapeError("NS203", shapes=spell(inputs))
+    return replace(inputs[0], dtype="float32")
 
 
 @op("add", doc="The sum of its inputs, which have equal shapes.")
@@ -30,9 +30,7 @@ class Add:
     merges = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        if len({x.shape for x in inputs}) > 1:
-            raise ShapeError("NS203", shapes=_spell(inputs))
-        return replace(inputs[0], dtype="float32")
+        return _same_shape(inputs)
 
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
         return (reduce(add, variables(inputs)),)
@@ -41,7 +39,11 @@ class Add:
         return (dy,) * len(node.inputs)
 
 
-@op("times", public=False, doc="Its input times a fixed number, as the loss of a head that has a weight.")
+@op(
+    "times",
+    public=False,
+    doc="Its input times a fixed number, as the loss of a head that has a weight, or a share of a gradient.",
+)
 class Times:
     factor: float = attr(doc="the number")
 
@@ -58,27 +60,21 @@ class Times:
 
 @op("concat", doc="Lays its inputs side by side along an axis; the other axes agree.")
 class Concat:
-    axis: str = attr(
-        default="channels", doc="the axis that grows", enum=("channels", "length", "depth", "height", "width")
-    )
+    axis: str = attr(default="channels", doc="the axis that grows", enum=AXIS_NAMES)
     merges = True
 
     def axis_index(self, axes: int) -> int:
         """Place of the axis in a shape with this many spatial axes; raises ``ShapeError`` if it has none such."""
-        if self.axis == "channels":
-            return axes
-        if self.axis not in AXES.get(axes, ()):
-            raise ShapeError("NS214", attr="axis", axis=self.axis, known=["channels", *AXES.get(axes, ())])
-        return AXES[axes].index(self.axis)
+        return axis_index(self.axis, axes)
 
     def infer(self, *inputs: TensorType) -> TensorType:
         axis = self.axis_index(len(inputs[0].spatial))
         first = inputs[0].shape
         for other in inputs[1:]:
             if (*other.shape[:axis], *other.shape[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
-                raise ShapeError("NS204", attr="axis", axis=self.axis, shapes=_spell(inputs))
-        length = sum(x.shape[axis] for x in inputs)
-        return replace(inputs[0], shape=(*first[:axis], length, *first[axis + 1 :]), dtype="float32", block=None)
+                raise ShapeError("NS204", attr="axis", axis=self.axis, shapes=spell(inputs))
+        shape = with_axis(inputs[0], axis, sum(x.shape[axis] for x in inputs))
+        return replace(inputs[0], shape=shape, dtype="float32", block=None)
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         axis = self.axis_index(len(node.data[0].type.spatial))
@@ -106,4 +102,4 @@ class ConcatDx:
 
     def infer(self, dy: TensorType) -> TensorType:
         axis = self.axis_index(len(dy.spatial))
-        return replace(dy, shape=(*dy.shape[:axis], self.extent, *dy.shape[axis + 1 :]), block=None)
+        return replace(dy, shape=with_axis(dy, axis, self.extent), block=None)
