@@ -36,6 +36,7 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     normalization,
     pooling,
     preparation,
+    products,
     reductions,
     reshaping,
     resizing,

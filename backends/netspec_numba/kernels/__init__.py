@@ -27,6 +27,7 @@ FAMILIES = (
     "normalization",
     "pooling",
     "prelu",
+    "products",
     "reshaping",
     "sample_normalization",
     "softmax",

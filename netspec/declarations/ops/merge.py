@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import add
 
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
-from netspec.core.expression import Expression
+from netspec.core.expression import Expression, maximum, where
 from netspec.core.expression import inputs as variables
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
 from netspec.core.types import TensorType
 from netspec.declarations.ops.axes import AXIS_NAMES, axis_index, spell, with_axis
+
+
+def _largest(candidates: Sequence[Expression]) -> Expression:
+    return reduce(maximum, candidates)
 
 
 def _same_shape(inputs: tuple[TensorType, ...]) -> TensorType:
@@ -56,6 +60,71 @@ class Times:
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         return (g.add(Times(factor=self.factor), dy),)
+
+
+@op("subtract", doc="Its first input minus its second, which have equal shapes.")
+class Subtract:
+    merges = True
+    branches = False
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        if len(inputs) != 2:
+            raise ShapeError("NS211", wanted=2, count=len(inputs), advice="write 'from: [a, b]' for a minus b")
+        return _same_shape(inputs)
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        first, second = variables(inputs)
+        return (first - second,)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        return dy, g.add(Times(factor=-1.0), dy)
+
+
+@op("mean", doc="The mean of its inputs, which have equal shapes, number by number.")
+class Mean:
+    merges = True
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return _same_shape(inputs)
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        return (reduce(add, variables(inputs)) / inputs,)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        count = len(node.inputs)
+        return (g.add(Times(factor=1 / count), dy),) * count
+
+
+@op("max", doc="The largest of its inputs, which have equal shapes, number by number.")
+class Max:
+    merges = True
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return _same_shape(inputs)
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        return (_largest(variables(inputs)),)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        return g.node(MaxDx(), *node.inputs, dy).outputs
+
+
+@op("max.dx", public=False, doc="Sends each gradient to the largest input, on ties to the first of the largest.")
+class MaxDx:
+    def infer(self, *types: TensorType) -> tuple[TensorType, ...]:
+        return (types[-1],) * (len(types) - 1)
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        *candidates, dy = variables(inputs)
+        found: list[Expression] = []
+        for position, each in enumerate(candidates):
+            gradient: Expression = dy
+            if position < len(candidates) - 1:
+                gradient = where(each >= _largest(candidates[position + 1 :]), gradient, 0.0)
+            if position > 0:
+                gradient = where(each > _largest(candidates[:position]), gradient, 0.0)
+            found.append(gradient)
+        return tuple(found)
 
 
 @op("concat", doc="Lays its inputs side by side along an axis; the other axes agree.")
