@@ -72,9 +72,10 @@ def _through(node: Node, x: Value, field: Field, image: tuple[int, ...]) -> Fiel
         return _window(node.attrs.geometry(x.type), field)
     if node.op.has("reverse"):
         return _transposed(node.attrs.reverse(x.type), field)
-    if node.op.has("reach"):
-        return _resized(node.attrs.reach(x.type), places, node.output.type.spatial, field)
-    if node.output.type.positions < x.type.positions:
+    made = node.output.type.spatial
+    if node.op.has("reach") and len(made) == len(places):
+        return _resized(node.attrs.reach(x.type), places, made, field)
+    if len(made) != len(places) or node.output.type.positions < x.type.positions:
         middle = tuple(_tidy((n - 1) / 2) for n in image)
         return Field(tuple(map(max, zip(field.size, image, strict=True))), image, middle)
     return field

@@ -113,6 +113,26 @@ def columns_left_over(size: int, kernel: int, stride: int, pad: int, dilation: i
     return (size + pad - window_span(kernel, dilation)) % stride
 
 
+def upsampled(size: int, factor: int) -> int:
+    """Places of an axis that was made ``factor`` times as long: ``n·f``."""
+    return size * factor
+
+
+def padded(size: int, before: int, after: int) -> int:
+    """Places of an axis with cells added on both sides: ``n + before + after``."""
+    return size + before + after
+
+
+def crop_before(size: int, kept: int) -> int:
+    """Cells cut off before the middle part of an axis: ``floor((n - kept) / 2)``; an odd cell more goes after."""
+    return (size - kept) // 2
+
+
+def equal_part(size: int, parts: int) -> int:
+    """Length of one of ``parts`` equal parts; they must divide ``size``."""
+    return size // parts
+
+
 def convolution_weights(window: Sequence[int], channels: int, groups: int, filters: int) -> int:
     """Weights without bias: ``kh·kw·(c_in/groups)·c_out``; the size of the image does not enter."""
     return math.prod(window) * (channels // groups) * filters

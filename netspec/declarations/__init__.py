@@ -34,11 +34,16 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     lp_pooling,
     median_pooling,
     merge,
+    movement,
     normalization,
     pooling,
     preparation,
+    products,
     rbf,
     reductions,
+    reshaping,
+    resizing,
+    selection,
     transposed,
 )
 

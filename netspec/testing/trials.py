@@ -118,13 +118,13 @@ def _outputs(node: Node) -> dict[str, Value]:
 
 
 def _trial(name: str, graph: Graph, mode: Mode, case: Case, batch: int, gradients: Mapping[str, str]) -> Trial:
-    inputs = {v.name: _input(v, case, batch) for v in graph.inputs}
+    inputs = {v.name: _input(v, case, batch, place / len(graph.inputs)) for place, v in enumerate(graph.inputs)}
     state = {slot.name: _initial(slot) for slot in graph.slots}
     scalars = {v.name: SCALARS.get(v.name, 0.7) for v in graph.scalars}
     return Trial(name, graph, mode, batch, inputs, state, scalars, gradients)
 
 
-def _input(value: Value, case: Case, batch: int) -> Array:
+def _input(value: Value, case: Case, batch: int, shift: float) -> Array:
     shape = (batch, *value.type.shape)
     if value.type.dtype not in ("float32", "bfloat16"):
         return _generator(value.name).integers(0, case.integers, shape).astype(value.type.dtype)
@@ -132,7 +132,7 @@ def _input(value: Value, case: Case, batch: int) -> Array:
         return _generator(value.name).integers(-1, 2, shape).astype(np.float32)
     if value.name == "weight":  # of the sum that is differentiated, not of the op
         return spread(value.name, shape)
-    return spread(value.name, shape) * np.float32(case.magnitude) + np.float32(case.offset)
+    return spread(value.name, shape, shift) * np.float32(case.magnitude) + np.float32(case.offset)
 
 
 def _initial(slot: Slot) -> Array:
@@ -145,13 +145,14 @@ def _initial(slot: Slot) -> Array:
     return numbers / np.float32(np.sqrt(slot.param.fan_in))
 
 
-def spread(name: str, shape: tuple[int, ...]) -> Array:
+def spread(name: str, shape: tuple[int, ...], shift: float = 0.0) -> Array:
     """Distinct float32 numbers between -2 and 2, evenly spaced and shuffled; none is zero. ``name`` is the seed.
 
-    So no two are close, and none is close to zero: central differences do not step over a kink.
+    So no two are close, and none is close to zero: central differences do not step over a kink. Another ``shift``, from
+    0 to below 1, gives other numbers, so that two arrays of one shape have none in common.
     """
     count = int(np.prod(shape, dtype=np.int64))
-    places = _generator(name).permutation(count) * 2 + 1.5 - count
+    places = _generator(name).permutation(count) * 2 + 1.5 + shift / 4 - count
     return (places * (2 / max(count, 1))).reshape(shape).astype(np.float32)
 
 

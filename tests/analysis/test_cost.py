@@ -107,9 +107,22 @@ def test_batch_norm_stores_four_numbers_per_channel_and_trains_two() -> None:
         ("  - separable_conv: {filters: 1, kernel: 3}\n  - depthwise_conv: 3", (5, 5), (1, 1)),
         ("  - add: {body: [{conv: {filters: 1, kernel: 5, padding: same}}], rest: []}", (5, 5), (1, 1)),
         ("  - global_avg_pool: true", (32, 32), (32, 32)),
+        # Cells of a finer grid lie half a cell apart.
+        ("  - upsample: 2\n  - conv: {filters: 1, kernel: 3}", (2, 2), (0.5, 0.5)),
+        ("  - upsample: {factor: 2, method: bilinear}\n  - conv: {filters: 1, kernel: 3}", (3, 3), (0.5, 0.5)),
+        ("  - upsample: 2\n  - conv: {filters: 1, kernel: 4}", (2.5, 2.5), (0.5, 0.5)),
+        ("  - conv: {filters: 4, kernel: 3}\n  - depth_to_space: 2\n  - max_pool: 2", (3.5, 3.5), (1, 1)),
+        ("  - pad: 2\n  - conv: {filters: 1, kernel: 5}\n  - crop: 8", (5, 5), (1, 1)),
+        ("  - select: {index: [0, 4, 8], axis: width}\n  - conv: {filters: 1, kernel: [1, 2]}", (1, 5), (1, 4)),
+        ("  - reshape: [16, 64, 1]\n  - conv: {filters: 1, kernel: 1}", (32, 32), (32, 32)),
+        ("  - reshape: [32, 16, 2]", (32, 32), (32, 32)),
+        ("  - reshape: [16, 16, 4, 1]\n  - max_pool: 1", (32, 32), (32, 32)),
+        # A gate sees all of the image, but what it opens stays where it is.
+        ("  - multiply: {gate: [global_avg_pool], x: []}\n  - conv: {filters: 1, kernel: 3}", (34, 34), (1, 1)),
+        ("  - multiply: {x: [], gate: [{global_avg_pool: true}]}", (32, 32), (1, 1)),
     ],
 )
-def test_receptive_fields(layers: str, size: tuple[int, ...], jump: tuple[int, ...]) -> None:
+def test_receptive_fields(layers: str, size: tuple[float, ...], jump: tuple[float, ...]) -> None:
     graph = graph_of(layers, "[32, 32, 1]")
     field = receptive_fields(graph)[graph.heads["main"]]
     assert (field.size, field.jump) == (size, jump)

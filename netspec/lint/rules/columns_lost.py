@@ -24,7 +24,7 @@ from collections.abc import Iterator
 
 from netspec.core import formulas
 from netspec.core.graph import Node
-from netspec.declarations.ops.merge import AXES
+from netspec.declarations.ops.axes import AXES
 from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, layers, rule
 
