@@ -10,7 +10,7 @@ from netspec.core.op import ShapeError
 from netspec.declarations.ops.preparation import Affine
 
 
-@declare("transform", "divide", main="by", doc="x / by, such as 255 for bytes.")
+@declare("transform", "divide", main="by", doc="x / by, such as 255 for bytes.", example="255")
 class Divide:
     by: float = attr(doc="divisor", exclusiveMinimum=0)
 
@@ -19,7 +19,7 @@ class Divide:
         return g.add(Affine(scale=(1 / self.by,), shift=(0.0,)), x)
 
 
-@declare("transform", "normalize", main="mean", doc="(x − mean)/std per channel.")
+@declare("transform", "normalize", main="mean", doc="(x − mean)/std per channel.", example="{mean: 78, std: 96}")
 class Normalize:
     mean: Numbers = attr(doc="mean of the training data")
     std: Numbers = attr(doc="standard deviation of the training data", exclusiveMinimum=0)
