@@ -152,6 +152,7 @@ def _print(outcomes: Sequence[Outcome], overrides: Sequence[str], format_: str, 
 
 def _print_text(outcomes: Sequence[Outcome], found: list[Diagnostic], files: int, overrides: Sequence[str]) -> None:
     fixes = sum(outcome.fixes for outcome in outcomes)
+    line = f"{files} {'spec is' if files == 1 else 'specs are'} clean"
     if found:
         from netspec.cli.common import show
         from netspec.diagnostics.render import count_line
@@ -159,9 +160,9 @@ def _print_text(outcomes: Sequence[Outcome], found: list[Diagnostic], files: int
 
         texts = {file: text for outcome in outcomes for file, text in outcome.texts.items()}
         show(found, {**texts, **override_sources(overrides)}, err=False)
+        clean = all(diagnostic.severity == "info" for diagnostic in found)
+        line = f"{line} ({count_line(found)})" if clean else count_line(found)
         mendable = sum(d.fix is not None and d.fix.safe for d in found)
-        hint = f" ({mendable} can be mended by --fix)" if mendable else ""
-        click.echo((f"{fixes} mended, " if fixes else "") + count_line(found) + hint)
-    else:
-        mended = f"{fixes} {'mistake' if fixes == 1 else 'mistakes'} mended, " if fixes else ""
-        click.echo(f"{mended}{files} {'spec is' if files == 1 else 'specs are'} clean")
+        line += f" ({mendable} can be mended by --fix)" if mendable else ""
+    mended = f"{fixes} {'mistake' if fixes == 1 else 'mistakes'} mended, " if fixes else ""
+    click.echo(mended + line)

@@ -11,12 +11,15 @@ from netspec.core.declare import declare
 )
 class Digits:
     classes = 10
+    training_samples = 1438
     reader = "netspec.data.digits"
 
 
 @declare("source", "mnist", doc="70,000 handwritten digits of 28x28: DATA_DIR/mnist/*-ubyte[.gz].")
 class Mnist:
     classes = 10
+    image_shape = (28, 28, 1)
+    training_samples = 60_000
     reader = "netspec.data.idx"
     folder = "mnist"
 
@@ -24,6 +27,8 @@ class Mnist:
 @declare("source", "fashion_mnist", doc="70,000 pieces of clothing of 28x28: DATA_DIR/fashion-mnist/*-ubyte[.gz].")
 class FashionMnist:
     classes = 10
+    image_shape = (28, 28, 1)
+    training_samples = 60_000
     reader = "netspec.data.idx"
     folder = "fashion-mnist"
 

@@ -7,12 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netspec.core.graph import Graph, Node, Value
+from netspec.core.window import WindowGeometry
 from netspec.diagnostics import Span
 from netspec.lint.settings import Budgets
 from netspec.syntax.spec import Spec
 
 if TYPE_CHECKING:
     from netspec.analysis.cost import Cost
+    from netspec.analysis.receptive_field import Field
+    from netspec.lint.data_facts import DataFacts
 
 
 class Facts:
@@ -21,6 +24,7 @@ class Facts:
     def __init__(self, spec: Spec, budgets: Budgets = Budgets()) -> None:  # noqa: B008  # it cannot change
         self.spec = spec
         self.budgets = budgets
+        self._windows: dict[Node, WindowGeometry] = {}
         self.graph: Graph = spec.graph
 
     @cached_property
@@ -33,10 +37,28 @@ class Facts:
     @cached_property
     def memory(self) -> dict[str, int]:
         """Bytes of a training step of the spec's batch, and of a prediction, as planned for the CPU."""
+        return self.planned(self.spec.recipe.batch)
+
+    def planned(self, batch: int) -> dict[str, int]:
+        """The same for another batch."""
         from netspec.analysis.memory import planned_bytes
         from netspec.backend import find_backend
 
-        return planned_bytes(self.spec, find_backend("numba").target(threads=1), self.spec.recipe.batch)
+        return planned_bytes(self.spec, find_backend("numba").target(threads=1), batch)
+
+    @cached_property
+    def fields(self) -> dict[Value, Field]:
+        """What each value sees of the image."""
+        from netspec.analysis.receptive_field import receptive_fields
+
+        return receptive_fields(self.graph)
+
+    @cached_property
+    def data(self) -> DataFacts | None:
+        """What is known of the data without reading more than headers; None where the spec names none."""
+        from netspec.lint.data_facts import data_facts
+
+        return None if self.spec.recipe.data is None else data_facts(self.spec.recipe.data, self.spec.file)
 
     @cached_property
     def lines(self) -> dict[str, Value | None]:
@@ -52,6 +74,12 @@ class Facts:
     def producers(self) -> dict[Value, Node]:
         """The node that makes each value."""
         return self.graph.producer()
+
+    def window(self, node: Node) -> WindowGeometry:
+        """The window of a layer that has one, on what comes in."""
+        if node not in self._windows:
+            self._windows[node] = node.attrs.geometry(node.data[0].type)
+        return self._windows[node]
 
     def following(self, node: Node) -> Node | None:
         """The only node that takes this one's output, if there is just one and no mistake hides another."""
@@ -74,3 +102,8 @@ class Facts:
 def layers(facts: Facts, *ops: str) -> Iterator[Node]:
     """The layers of these ops, or of all where none is named."""
     return (node for node in facts.graph.nodes if not ops or node.op.name in ops)
+
+
+def normalises(node: Node) -> bool:
+    """Whether the layer brings numbers into a range of its own."""
+    return node.op.name.endswith("_norm")

@@ -178,7 +178,7 @@ def test_fix_says_what_is_left(netspec: Netspec, write: Write) -> None:
     path = write(BROKEN + "  - relu\n  - relu\n")
     status, out, _ = netspec("lint", path, "--fix")
     assert status == 1
-    assert out.endswith("\n1 mended, 1 warning\n")
+    assert out.endswith("\n1 mistake mended, 1 warning\n")
 
 
 def test_diff(netspec: Netspec, write: Write) -> None:
@@ -279,3 +279,11 @@ def test_many_files(netspec: Netspec, write: Write) -> None:
         write(BROKEN if number == 77 else DOUBTFUL, f"specs/{number:03}.yaml")
     lines = netspec("lint", "specs", "--format", "concise", "--select", "NS1").out.splitlines()
     assert lines == ["specs/077.yaml:4:24: error[NS101] 'conv' has no key 'kernal'"]
+
+
+def test_infos_alone_leave_a_spec_clean(netspec: Netspec, write: Write) -> None:
+    path = write("netspec: 1\ninput: [8, 8, 1]\nlayers:\n  - conv: {filters: 4, kernel: 4, padding: same}\n  - relu\n")
+    status, out, _ = netspec("lint", path)
+    assert status == 0
+    assert "info[NS309]" in out
+    assert out.endswith("\n1 spec is clean (1 info)\n")

@@ -33,12 +33,12 @@ CASES = {
         "  - relu:\n    name: stem\n  - max_pool: 2\n    from: stem\n",
     ),
     "automatic name": (
-        "  - max_pool: 2  # c\n  - relu\n  - abs:\n    from: max_pool\n",
-        "  - max_pool: 2  # c\n    name: max_pool\n  - relu\n  - abs:\n    from: max_pool\n",
+        "  - max_pool: 2  # c\n  - relu:\n    name: a\n  - add:\n    from: [max_pool, a]\n",
+        "  - max_pool: 2  # c\n    name: max_pool\n  - relu:\n    name: a\n  - add:\n    from: [max_pool, a]\n",
     ),
     "automatic name of a bare op": (
-        "  - relu  # c\n  - max_pool: 1\n  - add:\n    from: [relu, input]\n",
-        "  - relu:  # c\n    name: relu\n  - max_pool: 1\n  - add:\n    from: [relu, input]\n",
+        "  - relu  # c\n  - max_pool: 1\n    name: a\n  - add:\n    from: [relu, a]\n",
+        "  - relu:  # c\n    name: relu\n  - max_pool: 1\n    name: a\n  - add:\n    from: [relu, a]\n",
     ),
     "comma": ("  - conv: {filters: $(max(3, 4)), kernel: 3}\n", '  - conv: {filters: "$(max(3, 4))", kernel: 3}\n'),
     "too little indented": (

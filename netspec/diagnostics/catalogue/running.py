@@ -35,6 +35,51 @@ RUNNING: dict[str, Entry] = {
         "the schedule '{schedule}' goes by the loss on a validation part, but there is none",
         "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
     ),
+    "NS513": Entry(
+        "warning",
+        "unusual learning rate",
+        "learning rate {rate} is out of the usual range of {optimizer}, {lowest} to {highest}",
+        "begin with {usual}",
+    ),
+    "NS514": Entry(
+        "warning",
+        "loss and last activation do not match",
+        (
+            "'{layer}' is the last layer, but loss {loss} goes with {absorbs} or with plain numbers",
+            "'{layer}' is the last layer, but loss {loss} wants plain numbers",
+        ),
+        ("put {absorbs} in its place, or take it away", "take it away, or train with cross_entropy"),
+    ),
+    "NS515": Entry(
+        "warning",
+        "batch larger than the data",
+        "batch {batch} is larger than the {samples} training samples of data '{data}'",
+        "write a smaller batch, such as 32",
+    ),
+    "NS516": Entry(
+        "warning",
+        "input not normalised",
+        "images of data '{data}' enter the network with numbers up to {largest}",
+        "put 'divide: 255' into preprocess, or normalize with mean and standard deviation",
+    ),
+    "NS517": Entry(
+        "warning",
+        "schedule longer than the run",
+        "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+        "shorten it, or train for more epochs",
+    ),
+    "NS518": Entry(
+        "warning",
+        "dropout that drops nearly everything",
+        "'{layer}' drops {rate} of all numbers",
+        "the rate is what is dropped: rate: {kept} keeps {rate}",
+    ),
+    "NS519": Entry(
+        "warning",
+        "label smoothing that hides the label",
+        "label_smoothing {smoothing} leaves {left} of the target to the right class",
+        "0.1 is usual",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",

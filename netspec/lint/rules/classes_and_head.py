@@ -12,6 +12,7 @@ Fails:
       - dense: 12
     train:
       data: mnist
+      preprocess: [{divide: 255}]
 
 Passes:
 
@@ -22,6 +23,7 @@ Passes:
       - dense: 10
     train:
       data: mnist
+      preprocess: [{divide: 255}]
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
             continue
         lost = [
             f"the last {cells} of {side} along the {axis}"
-            for cells, side, axis in zip(_cells_lost(node), sides, AXES[len(sides)], strict=True)
+            for cells, side, axis in zip(_cells_lost(facts, node), sides, AXES[len(sides)], strict=True)
             if cells > 0
         ]
         if lost:
@@ -48,9 +48,9 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
             yield Diagnostic("NS306", facts.place(node, "stride"), fields)
 
 
-def _cells_lost(node: Node) -> list[int]:
+def _cells_lost(facts: Facts, node: Node) -> list[int]:
     """Cells of the input behind the last window, per axis; what lies in the padding does not count."""
     x = node.data[0].type
-    window, after = node.attrs.geometry(x), node.attrs.padding_after(x)
+    window, after = facts.window(node), node.attrs.padding_after(x)
     axes = zip(x.spatial, window.size, window.stride, window.before, after, window.dilation, strict=True)
     return [formulas.columns_left_over(n, k, s, before + behind, d) - behind for n, k, s, before, behind, d in axes]
