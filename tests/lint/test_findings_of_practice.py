@@ -41,7 +41,7 @@ layers:
     from: [second, input]
 """
     (found,) = lint(Source("spec.yaml", text))
-    assert (found.code, found.span.line, found.span.column) == ("NS239", 4, 19)
+    assert (found.code, found.span.line, found.span.column) == ("NS239", 4, 20)
     used = text.replace("[second, input]", "[second/a, input]")
     assert lint(Source("spec.yaml", used)) == []
 
