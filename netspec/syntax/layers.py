@@ -19,6 +19,7 @@ from netspec.syntax.op_keys import Op, OpKeys
 from netspec.syntax.placing import Parameters, Placement
 from netspec.syntax.record import Listing, Record, Reference
 from netspec.syntax.references import References
+from netspec.syntax.schema import takes_branches
 from netspec.syntax.scope import INPUT, Scope
 from netspec.syntax.spec import LayerLine
 from netspec.syntax.validate import Checker
@@ -79,8 +80,11 @@ class LayerExpansion:
     def try_block(self, block: Block) -> None:
         """Look through a block that nothing uses, with arguments and an input of which nothing is known."""
         names = self._variables.extended(**dict.fromkeys((*block.args, *block.vars, CHANNELS), UNKNOWN))
+        frame = self.frame()
         self._active.append(block)
-        self.expand(block.layers, None, self.frame()._replace(names=names))
+        self.references.lenient = True
+        self.expand(block.layers, None, frame._replace(scope=Scope("", None, frame.scope, is_block=True), names=names))
+        self.references.lenient = False
         self._active.pop()
 
     def expand(self, node: tree.Node, flow: Value | None, frame: Frame) -> Value | None:
@@ -245,7 +249,7 @@ class LayerExpansion:
         if declaration is None or not declaration.public:
             return self.placement.unknown(sources[0])
         merges = declaration.has("merges")
-        branches = _branches(declaration, op.value) if merges else []
+        branches = _branches(declaration, op.value) if takes_branches(declaration) else []
         merged = [self._branch(branch, body, sources[0], record, frame) for branch, body in branches]
         there = [output for present, output in merged if present]
         if len(sources) > 1 and not merges:
