@@ -19,7 +19,6 @@ from netspec.syntax.op_keys import Op, OpKeys
 from netspec.syntax.placing import Parameters, Placement
 from netspec.syntax.record import Listing, Record, Reference
 from netspec.syntax.references import References
-from netspec.syntax.schema import takes_branches
 from netspec.syntax.scope import INPUT, Scope
 from netspec.syntax.spec import LayerLine
 from netspec.syntax.validate import Checker
@@ -249,7 +248,7 @@ class LayerExpansion:
         if declaration is None or not declaration.public:
             return self.placement.unknown(sources[0])
         merges = declaration.has("merges")
-        branches = _branches(declaration, op.value) if takes_branches(declaration) else []
+        branches = _branches(declaration, op.value) if merges else []
         merged = [self._branch(branch, body, sources[0], record, frame) for branch, body in branches]
         there = [output for present, output in merged if present]
         if len(sources) > 1 and not merges:
@@ -257,6 +256,9 @@ class LayerExpansion:
             del sources[1:]
         elif merges and bool(branches) == (len(sources) > 1):
             self._report("NS211", op.key.span, layer=record.name, given="both" if branches else "neither")
+            return self.placement.unknown(sources[0])
+        elif branches and not getattr(declaration.make, "branches", True):
+            self._report("NS211", op.key.span, layer=record.name, given="branches, of which it knows no order")
             return self.placement.unknown(sources[0])
         elif branches and not there:
             frame.listing.records.remove(record)

@@ -63,11 +63,6 @@ def declaration_schema(declaration: Declaration) -> dict[str, Any]:
     return found
 
 
-def takes_branches(declaration: Declaration) -> bool:
-    """Whether branches may stand under the op."""
-    return declaration.has("merges") and getattr(declaration.make, "branches", True)
-
-
 def _merge_schema(declaration: Declaration) -> dict[str, Any]:
     """A merging op: its attributes, and branches by name or in a list; a branch may be left out by ``when``."""
     found = declaration_schema(declaration)
@@ -119,7 +114,7 @@ def _initializers() -> dict[str, Any]:
 
 
 def _layer() -> dict[str, Any]:
-    ops = {d.name: (_merge_schema if takes_branches(d) else declaration_schema)(d) for d in REGISTRIES["op"].public()}
+    ops = {d.name: (_merge_schema if d.has("merges") else declaration_schema)(d) for d in REGISTRIES["op"].public()}
     modifiers: dict[str, Any] = {
         "name": {"type": ["string"], "title": "a name of letters, digits, _ and -", "pattern": _NAME},
         "from": {
