@@ -66,6 +66,14 @@ def full_padding(kernel: int, dilation: int = 1) -> int:
     return dilation * (kernel - 1)
 
 
+def adaptive_bin(place: int, size: int, places: int) -> tuple[int, int]:
+    """First and end cell of a bin, of ``places`` over ``size`` cells: from ``floor(i·n/m)`` to ``ceil((i + 1)·n/m)``.
+
+    Bins cover every cell; where m does not divide n, neighbours share cells. None is empty, even with m above n.
+    """
+    return place * size // places, -(-(place + 1) * size // places)
+
+
 def columns_left_over(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:
     """Cells at the end that no window reaches ("only the whole part is kept")."""
     return (size + pad - window_span(kernel, dilation)) % stride

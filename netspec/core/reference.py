@@ -48,7 +48,8 @@ class Case:
 
     Floating-point inputs hold distinct numbers, none of them zero, between -2 and 2 times ``magnitude``, around
     ``offset``; with ``ties`` they hold only -1, 0 and 1, so that equal numbers meet (such a case has no derivative).
-    Integer inputs hold numbers from 0 to below ``integers``. A ``frozen`` op keeps its parameters while training.
+    Integer inputs hold numbers from 0 to below ``integers``. A ``frozen`` op keeps its parameters while training. The
+    data inputs at the places ``constants`` (a loss's targets) have no gradient.
     """
 
     attrs: Any
@@ -58,6 +59,7 @@ class Case:
     ties: bool = False
     integers: int = 256
     frozen: bool = False
+    constants: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         words = [repr(self.attrs), *map(str, self.types)]

@@ -17,7 +17,7 @@ PARTS: tuple[PartName, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Samples of one part: ``images`` (N, H, W, C) of uint8 or float32, ``labels`` (N,) of int32."""
+    """Samples of one part: ``images`` (N, H, W, C) of uint8 or float32, ``labels`` (N, ...) of int32 or float32."""
 
     images: Array
     labels: Array

@@ -44,7 +44,10 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path) -> Datase
 
 
 def mismatches(spec: Spec, dataset: Dataset) -> list[Diagnostic]:
-    """NS502 where the images are not what the input says, NS501 where a head does not give one number per class."""
+    """NS502 where the images are not what the input says, NS501 where a head does not give one number per class.
+
+    A head of one number is no mistake where the loss takes the number of the class as a number.
+    """
     span = spec.recipe_spans.get("data", Span.of_file(spec.file))
     found = []
     expected = spec.graph.inputs[0].type.shape
@@ -57,7 +60,8 @@ def mismatches(spec: Spec, dataset: Dataset) -> list[Diagnostic]:
         found.append(Diagnostic("NS502", span, {"data": dataset.name, **fields}))
     producers = spec.graph.producer()
     for name, head in spec.graph.heads.items():
-        if head.type.shape != (len(dataset.class_names),):
+        a_number = head.type.shape == spec.recipe.loss.target(head.type).shape == (1,)
+        if head.type.shape != (len(dataset.class_names),) and not a_number:
             layer = producers[head].path if head in producers else name
             fields = {"classes": len(dataset.class_names), "layer": layer, "outputs": times(head.type.shape)}
             found.append(Diagnostic("NS501", span, {"data": dataset.name, **fields}))

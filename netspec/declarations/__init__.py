@@ -21,12 +21,16 @@ from netspec.declarations import (  # noqa: F401  # importing is what declares
 )
 from netspec.declarations.ops import (  # noqa: F401  # importing is what declares
     activations,
+    adaptive_pooling,
+    clipping,
     convolution,
     dense,
     dropout,
     group_normalization,
     local_response,
     loss_nodes,
+    lp_pooling,
+    median_pooling,
     merge,
     normalization,
     pooling,

@@ -1,5 +1,8 @@
 """Optimisers: each states its moments and its update, as scalar expressions over one number of a parameter.
 
+Gradients are clipped before any rule sees them, each number first (``clip_value``), then all of them as one vector
+(``clip_norm``; Pascanu et al. 2013). With ``decay_on: weights`` a parameter with a single axis does not decay.
+
 Sources: Polyak 1964 and Sutskever et al. 2013 (momentum, Nesterov); Duchi et al. 2011 (AdaGrad); Tieleman and Hinton
 2012 (RMSProp); Zeiler 2012 (AdaDelta); Kingma and Ba 2015 (Adam); Loshchilov and Hutter 2019 (AdamW).
 """
@@ -13,6 +16,7 @@ from netspec.core.attributes import attr
 from netspec.core.declare import declare
 from netspec.core.expression import Expression, exp, sqrt
 from netspec.core.expression import inputs as variables
+from netspec.core.graph import Param
 from netspec.core.op import op
 from netspec.core.types import TensorType
 
@@ -24,11 +28,37 @@ def _updated_types(
     return (weight, *moments)
 
 
+def _decay_on() -> Any:
+    doc = "whether all parameters decay, or weights only: not those with one number per channel (biases, norms)"
+    return attr(default="all", doc=doc, enum=("all", "weights"))
+
+
+def _clip_value() -> Any:
+    doc = "no number of a gradient goes beyond this, up or down; none: no limit"
+    return attr(default=None, doc=doc, exclusiveMinimum=0)
+
+
+def _clip_norm() -> Any:
+    doc = (
+        "gradients longer than this, all of them as one vector, are shortened to it (after clip_value); none: no limit"
+    )
+    return attr(default=None, doc=doc, exclusiveMinimum=0)
+
+
+def _share(optimizer: Any, param: Param) -> float:
+    """The weight decay of a parameter."""
+    decays = optimizer.decay_on == "all" or len(param.shape) > 1
+    return float(optimizer.weight_decay) if decays else 0.0
+
+
 @declare("optimizer", "sgd", main="momentum", doc="Stochastic gradient descent, with momentum: v ← μv + g; w ← w − ηv.")
 class Sgd:
     momentum: float = attr(default=0.0, doc="share of the old velocity that is kept", minimum=0, exclusiveMaximum=1)
     nesterov: bool = attr(default=False, doc="look ahead along the velocity (Sutskever et al. 2013)")
     weight_decay: float = attr(default=0.0, doc="added to the gradient as this share of the weight", minimum=0)
+    decay_on: str = _decay_on()
+    clip_value: float = _clip_value()
+    clip_norm: float = _clip_norm()
 
     usual_rates = (1e-4, 1.0)
     default_rate = 0.01
@@ -38,9 +68,9 @@ class Sgd:
         """Names of the state kept per parameter."""
         return ("velocity",) if self.momentum else ()
 
-    def update(self) -> UpdateSgd:
-        """The op that makes one step."""
-        return UpdateSgd(momentum=self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay)
+    def update(self, param: Param) -> UpdateSgd:
+        """The op that makes one step with this parameter."""
+        return UpdateSgd(momentum=self.momentum, nesterov=self.nesterov, weight_decay=_share(self, param))
 
 
 @op("update.sgd", public=False, doc="(weight, gradient, rate, step[, velocity]) to (weight[, velocity]).")
@@ -67,14 +97,17 @@ class Adam:
     beta2: float = attr(default=0.999, doc="share of the old mean of its square", minimum=0, exclusiveMaximum=1)
     eps: float = attr(default=1e-8, doc="added to the root of the square", exclusiveMinimum=0)
     weight_decay: float = attr(default=0.0, doc="added to the gradient as this share of the weight", minimum=0)
+    decay_on: str = _decay_on()
+    clip_value: float = _clip_value()
+    clip_norm: float = _clip_norm()
 
     usual_rates = (1e-6, 0.02)
     default_rate = 0.001
     moments = ("mean", "square")
 
-    def update(self) -> UpdateAdam:
-        """The op that makes one step."""
-        return UpdateAdam(beta1=self.beta1, beta2=self.beta2, eps=self.eps, weight_decay=self.weight_decay)
+    def update(self, param: Param) -> UpdateAdam:
+        """The op that makes one step with this parameter."""
+        return UpdateAdam(beta1=self.beta1, beta2=self.beta2, eps=self.eps, weight_decay=_share(self, param))
 
 
 @declare("optimizer", "adamw", main="beta1", doc="Adam with decay of the weights themselves, apart from the gradient.")
@@ -83,15 +116,18 @@ class AdamW:
     beta2: float = attr(default=0.999, doc="share of the old mean of its square", minimum=0, exclusiveMaximum=1)
     eps: float = attr(default=1e-8, doc="added to the root of the square", exclusiveMinimum=0)
     weight_decay: float = attr(default=0.01, doc="share of the weight that a step of rate 1 takes off", minimum=0)
+    decay_on: str = _decay_on()
+    clip_value: float = _clip_value()
+    clip_norm: float = _clip_norm()
 
     usual_rates = (1e-6, 0.02)
     default_rate = 0.001
     moments = ("mean", "square")
 
-    def update(self) -> UpdateAdam:
-        """The op that makes one step."""
+    def update(self, param: Param) -> UpdateAdam:
+        """The op that makes one step with this parameter."""
         return UpdateAdam(
-            beta1=self.beta1, beta2=self.beta2, eps=self.eps, weight_decay=self.weight_decay, decoupled=True
+            beta1=self.beta1, beta2=self.beta2, eps=self.eps, weight_decay=_share(self, param), decoupled=True
         )
 
 
@@ -121,14 +157,17 @@ class UpdateAdam:
 class Adagrad:
     eps: float = attr(default=1e-8, doc="added to the root of the sum", exclusiveMinimum=0)
     weight_decay: float = attr(default=0.0, doc="added to the gradient as this share of the weight", minimum=0)
+    decay_on: str = _decay_on()
+    clip_value: float = _clip_value()
+    clip_norm: float = _clip_norm()
 
     usual_rates = (1e-4, 1.0)
     default_rate = 0.01
     moments = ("sum",)
 
-    def update(self) -> UpdateAdagrad:
-        """The op that makes one step."""
-        return UpdateAdagrad(eps=self.eps, weight_decay=self.weight_decay)
+    def update(self, param: Param) -> UpdateAdagrad:
+        """The op that makes one step with this parameter."""
+        return UpdateAdagrad(eps=self.eps, weight_decay=_share(self, param))
 
 
 @op("update.adagrad", public=False, doc="(weight, gradient, rate, step, sum) to (weight, sum).")
@@ -151,6 +190,9 @@ class Rmsprop:
     eps: float = attr(default=1e-8, doc="added to the root of the square", exclusiveMinimum=0)
     momentum: float = attr(default=0.0, doc="share of the old velocity that is kept", minimum=0, exclusiveMaximum=1)
     weight_decay: float = attr(default=0.0, doc="added to the gradient as this share of the weight", minimum=0)
+    decay_on: str = _decay_on()
+    clip_value: float = _clip_value()
+    clip_norm: float = _clip_norm()
 
     usual_rates = (1e-6, 0.1)
     default_rate = 0.001
@@ -160,9 +202,9 @@ class Rmsprop:
         """Names of the state kept per parameter."""
         return ("square", "velocity") if self.momentum else ("square",)
 
-    def update(self) -> UpdateRmsprop:
-        """The op that makes one step."""
-        return UpdateRmsprop(rho=self.rho, eps=self.eps, momentum=self.momentum, weight_decay=self.weight_decay)
+    def update(self, param: Param) -> UpdateRmsprop:
+        """The op that makes one step with this parameter."""
+        return UpdateRmsprop(rho=self.rho, eps=self.eps, momentum=self.momentum, weight_decay=_share(self, param))
 
 
 @op("update.rmsprop", public=False, doc="(weight, gradient, rate, step, square[, velocity]) to (weight, moments).")
@@ -195,14 +237,17 @@ class Adadelta:
     rho: float = attr(default=0.95, doc="share of the old running means", minimum=0, exclusiveMaximum=1)
     eps: float = attr(default=1e-6, doc="added to both means below the root", exclusiveMinimum=0)
     weight_decay: float = attr(default=0.0, doc="added to the gradient as this share of the weight", minimum=0)
+    decay_on: str = _decay_on()
+    clip_value: float = _clip_value()
+    clip_norm: float = _clip_norm()
 
     usual_rates = (1e-3, 10.0)
     default_rate = 1.0
     moments = ("square", "step_square")
 
-    def update(self) -> UpdateAdadelta:
-        """The op that makes one step."""
-        return UpdateAdadelta(rho=self.rho, eps=self.eps, weight_decay=self.weight_decay)
+    def update(self, param: Param) -> UpdateAdadelta:
+        """The op that makes one step with this parameter."""
+        return UpdateAdadelta(rho=self.rho, eps=self.eps, weight_decay=_share(self, param))
 
 
 @op("update.adadelta", public=False, doc="(weight, gradient, rate, step, square, step_square) to (weight, moments).")

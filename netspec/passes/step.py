@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from netspec.core.builder import Builder
 from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Graph, Param, Value
+from netspec.core.op import ShapeError
 from netspec.core.types import DType
+from netspec.declarations.ops.clipping import ClipNorm, ClipValue, GlobalNorm
 from netspec.declarations.ops.merge import Add, Times
 from netspec.declarations.ops.reductions import AllFinite
-from netspec.declarations.recipe import Recipe
+from netspec.declarations.recipe import Head, Recipe
 from netspec.declarations.transforms import Divide
+from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
@@ -55,12 +59,9 @@ def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph
     producers = graph.producer()
     outputs = {}
     for name, head in graph.heads.items():
-        absorbed = getattr(recipe.head(name).loss, "absorbs", None)
+        absorbed = recipe.head(name).loss.absorbs
         ends_in = producers[head].op.name if head in producers else None
-        if absorbed is None or ends_in == absorbed:
-            outputs[name] = head
-        else:
-            outputs[name] = g.add(REGISTRIES["op"][absorbed].make(), head)
+        outputs[name] = g.add(_activation(absorbed), head) if absorbed and ends_in != absorbed else head
     return remove_dead_code(g.graph(outputs, outputs))
 
 
@@ -73,8 +74,13 @@ def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Grap
     return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
 
 
+def _activation(name: str) -> Any:
+    """The activation of that name, with its defaults."""
+    return REGISTRIES["op"][name].make()
+
+
 def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dict[str, Value]]:
-    """A builder holding the graph up to the loss; the graph; the loss; per head the value that the loss takes.
+    """A builder holding the graph up to the loss; the graph; the loss; per head the value that metrics take.
 
     The loss is the sum over the heads of each one's loss times its weight.
     """
@@ -86,39 +92,65 @@ def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dic
     for name, head in graph.heads.items():
         said = recipe.head(name)
         last = producers.get(head)
-        absorbed = last is not None and last.op.name == getattr(said.loss, "absorbs", None)
-        heads[name] = last.inputs[0] if last is not None and absorbed else head
+        absorbed = last is not None and last.op.name == said.loss.absorbs
+        logits = last.inputs[0] if last is not None and absorbed else head
         g.path = "loss" if len(graph.heads) == 1 else f"loss/{name}"
         target = g.input("target" if len(graph.heads) == 1 else f"target/{name}", said.loss.target(head.type))
-        loss = said.loss.apply(g, heads[name], target)
+        try:
+            loss = said.loss.apply(g, logits, target)
+        except ShapeError as error:
+            raise RunError.of(error.code, **error.fields, head=name) from error
         losses.append(loss if said.weight == 1.0 else g.add(Times(factor=said.weight), loss))
+        heads[name] = _measured(g, head, logits, said)
     return g, graph, losses[0] if len(losses) == 1 else g.add(Add(), *losses), heads
+
+
+def _measured(g: Builder, head: Value, logits: Value, said: Head) -> Value:
+    """What metrics take of a head: what is predicted, but no softmax where only the order of channels matters."""
+    absorbs = said.loss.absorbs
+    if absorbs == "softmax" and all(metric.ranks for _, metric in said.metrics):
+        return logits
+    return g.add(_activation(absorbs), head) if absorbs and logits is head else head
 
 
 def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """One step of training: forward, backward and update as regions of one graph.
 
     Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``; each head
-    before the activation that its loss absorbs; ``gradients_finite``, 1 if all of them are, where anything is trained.
+    as metrics take it; ``gradients_finite``, 1 if all of them are, where anything is trained.
     """
     g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     trained = [s for s in graph.slots if s.param.trained]
     gradients = differentiate(g, loss, [s.value for s in trained])
     g.region, g.derived_from, g.path, g.where = "backward", "check", "", None
     finite = {"gradients_finite": g.add(AllFinite(), *gradients.values())} if gradients else {}
+    gradients = _clipped(g, recipe.optimizer, gradients)
     g.region, g.derived_from = "update", "update"
     rate, step = g.scalar("learning_rate"), g.scalar("step", "int32")
-    rule = recipe.optimizer.update()
     for slot in trained:
         if slot.value not in gradients:
             continue
         g.path = slot.name
         zeros = Param(slot.param.shape, "zeros", trained=False)
         moments = [g.state(f"{slot.name}:{name}", zeros, "moment") for name in recipe.optimizer.moments]
+        rule = recipe.optimizer.update(slot.param)
         new = g.node(rule, slot.value, gradients[slot.value], rate, step, *moments).outputs
         for old, value in zip((slot.value, *moments), new, strict=True):
             g.write(old, value)
     return remove_dead_code(g.graph({"loss": loss, **finite, **heads}, heads))
+
+
+def _clipped(g: Builder, optimizer: Any, gradients: dict[Value, Value]) -> dict[Value, Value]:
+    """The gradients as the optimiser wants them clipped: number by number first, then all as one vector."""
+    g.derived_from = "clipping"
+    if optimizer.clip_value is not None:
+        limit = ClipValue(limit=optimizer.clip_value)
+        gradients = {value: g.add(limit, gradient) for value, gradient in gradients.items()}
+    if optimizer.clip_norm is not None and gradients:
+        norm = g.add(GlobalNorm(), *gradients.values())
+        shorten = ClipNorm(limit=optimizer.clip_norm)
+        gradients = {value: g.add(shorten, gradient, norm) for value, gradient in gradients.items()}
+    return gradients
 
 
 def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input: bool = False) -> Graph:

@@ -42,8 +42,8 @@ HEAD_KEYS = {
     "layers": "Layers of this head alone.",
     "loss": "What is made small at this head; without it train.loss.",
     "weight": "Factor of its loss in the sum over the heads.",
-    "metrics": "What is measured at this head; without it train.metrics.",
-    "target": "The field of the data that the head learns; without it the one of its name.",
+    "metrics": "What is measured at this head; without it what usually goes with its own loss, else train.metrics.",
+    "target": "The field of the data that the head learns; without it the one of its name, else the labels.",
     "only": "train: the head is there while training only.",
 }
 

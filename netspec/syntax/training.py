@@ -50,6 +50,8 @@ class RecipeExpansion:
         kept = {key: value for key, value in found.items() if value is not None}
         if "lr" not in kept and "optimizer" in kept:
             kept["lr"] = Constant(rate=kept["optimizer"].default_rate)
+        if "metrics" not in kept and "loss" in kept:
+            kept["metrics"] = kept["loss"].metrics
         return Recipe(**kept), spans
 
     def head(self, written: WrittenHead) -> Head:

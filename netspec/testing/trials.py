@@ -64,7 +64,8 @@ def training_trial(case: Case, batch: int = 3, loss: bool = False) -> Trial:
     gradients: dict[str, str] = {}
     outputs = dict(graph.outputs)
     if is_differentiable(case):
-        wanted = {v.name: v for v in graph.inputs if v.type.dtype == "float32"}
+        constants = {f"x{place}" for place in case.constants}
+        wanted = {v.name: v for v in graph.inputs if v.type.dtype == "float32" and v.name not in constants}
         wanted |= {s.name: s.value for s in graph.slots if s.param.trained}
         y = graph.outputs["y"]
         weight = g.input("weight", y.type) if y.type.batched else g.scalar("weight")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netspec.core.graph import Graph
+from netspec.core.types import TensorType
 from netspec.data.dataset import Array, Part
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import NetspecError
@@ -52,23 +53,38 @@ def _hint(array: Array, expected: tuple[int, ...]) -> str:
 
 
 def checked_part(x: Any, y: Any, network: Graph, recipe: Recipe) -> Part:
-    """Images with their labels, one class number per position of a head; an InputError where they do not fit."""
+    """Images with their labels or targets, in a form that :func:`as_target` takes; an InputError if they do not fit."""
     images, labels = checked_images(x, network), _array(y, "labels")
-    if labels.dtype.kind not in "iu":
-        raise InputError(f"labels are class numbers of an integer type, but {labels.dtype} was given")
+    if labels.dtype.kind not in "fiub":
+        raise InputError(f"labels are numbers, but {labels.dtype} was given")
     for name, head in network.heads.items():
-        expected = (len(images), *recipe.loss.target(head.type).shape)
-        if labels.shape != expected:
-            raise InputError(
-                f"head '{name}' wants labels {shape_text(expected)}, but {shape_text(labels.shape)} was given"
-            )
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= head.type.channels:
-            wrong = low if low < 0 else high
-            raise InputError(
-                f"label {wrong} is no class of head '{name}', whose classes are 0 to {head.type.channels - 1}"
-            )
-    return Part(images, np.ascontiguousarray(labels, np.int32))
+        target = recipe.loss.target(head.type)
+        _check_labels(labels, len(images), name, target, head.type.channels)
+    return Part(images, np.ascontiguousarray(labels, np.float32 if labels.dtype.kind == "f" else np.int32))
+
+
+def _check_labels(labels: Array, samples: int, head: str, target: TensorType, classes: int) -> None:
+    """Refuse what is neither a target of this type nor, where that has a number per class, class numbers."""
+    expected = (samples, *target.shape)
+    by_class = target.dtype == "int32"
+    if not by_class and labels.shape == expected[:-1]:
+        by_class, expected = classes > 1, expected[:-1]
+    if by_class and labels.dtype.kind not in "iu":
+        raise InputError(f"labels are class numbers of an integer type, but {labels.dtype} was given")
+    if labels.shape != expected:
+        raise InputError(f"head '{head}' wants labels {shape_text(expected)}, but {shape_text(labels.shape)} was given")
+    low, high = (int(labels.min()), int(labels.max())) if by_class else (0, 0)
+    if low < 0 or high >= classes:
+        wrong = low if low < 0 else high
+        raise InputError(f"label {wrong} is no class of head '{head}', whose classes are 0 to {classes - 1}")
+
+
+def as_target(labels: Array, target: TensorType) -> Array:
+    """Labels (N, ...) as a loss takes them: as they are, or as one channel, or class numbers as one-hot rows."""
+    if labels.shape[1:] == target.shape:
+        return labels
+    rows = labels[..., np.newaxis]
+    return rows if target.channels == 1 else (rows == np.arange(target.channels)).astype(np.float32)
 
 
 def shape_text(shape: tuple[Any, ...]) -> str:

@@ -16,7 +16,10 @@ from netspec.training.scores import Meter, Scores
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores over a part. ``confusion`` holds, per head, how often class (row) was taken for class (column)."""
+    """Scores over a part. ``confusion`` holds, per head, how often class (row) was taken for class (column).
+
+    A head is not in it where the labels are no class numbers of it.
+    """
 
     samples: int
     scores: Scores
@@ -28,7 +31,11 @@ def evaluate(runtime: Runtime, part: Part) -> Evaluation:
     loaded = runtime.load("evaluate", image_type(part.images))
     heads = runtime.network.heads
     meter = Meter(runtime.recipe.metrics, list(heads))
-    confusion = {name: np.zeros((head.type.channels,) * 2, np.int64) for name, head in heads.items()}
+    confusion = {
+        name: np.zeros((head.type.channels,) * 2, np.int64)
+        for name, head in heads.items()
+        if part.labels.dtype.kind == "i" and part.labels.shape[1:] == head.type.spatial and head.type.channels > 1
+    }
     for images, labels in Batches(part, runtime.batch).in_order(np.arange(len(part))):
         loaded.executable.run(loaded.inputs(images, labels), {}, len(labels))
         outputs = {name: loaded.executable.output(name) for name in heads}

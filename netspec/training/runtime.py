@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.backend import Backend, Executable, State
 from netspec.core.graph import Graph, Slot
-from netspec.core.types import DType
+from netspec.core.types import DType, TensorType
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
+from netspec.training.arrays import as_target
 from netspec.training.state import initialize
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ class Loaded:
 
     executable: Executable
     image: str
-    targets: tuple[str, ...]
+    targets: Mapping[str, TensorType]
     checks_gradients: bool
     """Whether the plan says, as the output ``gradients_finite``, if they are."""
 
     def inputs(self, images: Array, labels: Array | None = None) -> dict[str, Array]:
-        """What ``run`` wants: every head has the same labels."""
-        labelled = {} if labels is None else dict.fromkeys(self.targets, labels)
-        return {self.image: images, **labelled}
+        """What ``run`` wants: every head has the same labels, each in the form that its loss takes."""
+        given = {} if labels is None else {name: as_target(labels, type) for name, type in self.targets.items()}
+        return {self.image: images, **given}
 
 
 class Runtime:
@@ -96,8 +97,9 @@ class Runtime:
         if key not in self._loaded:
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
-            image, *targets = (value.name for value in plan.graph.inputs)
-            self._loaded[key] = Loaded(executable, image, tuple(targets), "gradients_finite" in plan.graph.outputs)
+            image, *targets = plan.graph.inputs
+            types = {value.name: value.type for value in targets}
+            self._loaded[key] = Loaded(executable, image.name, types, "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
 
     def scalars(self, rate: float, step: int) -> Mapping[str, float]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from netspec.data.dataset import Array
 
 
@@ -24,7 +26,8 @@ class Scores:
 class Meter:
     """Adds up the scores of batches.
 
-    A batch's loss counts as often as it has samples, so that the smaller last batch weighs no more than it should.
+    A batch's loss counts as often as it has samples, so that the smaller last batch weighs no more than it should;
+    metrics are made of the sums over all batches.
     With ``sums`` it goes on where another meter of the same metrics was.
     """
 
@@ -34,30 +37,26 @@ class Meter:
         self._metrics = [
             (name if len(heads) == 1 else f"{head}/{name}", head, metric) for head in heads for name, metric in metrics
         ]
-        self._sums = {name: 0.0 for name, _, _ in self._metrics}
-        self._counts = dict.fromkeys(self._sums, 0)
+        self._sums: dict[str, Array] = {}
         self._loss = 0.0
         self._samples = 0
         if sums is not None:
             self._loss, self._samples = float(sums["loss"]), int(sums["samples"])
-            self._sums |= {name: float(total) for name, (total, _) in sums["metrics"].items()}
-            self._counts |= {name: int(count) for name, (_, count) in sums["metrics"].items()}
+            self._sums |= {name: np.array(totals, np.float64) for name, totals in sums["metrics"].items()}
 
     def add(self, loss: float, outputs: Mapping[str, Array], labels: Array) -> None:
-        """Count a batch: its mean loss, its heads (n, ..., classes), its labels (n, ...)."""
+        """Count a batch: its mean loss, its heads (n, ..., channels), its labels (n, ...) or targets (like a head)."""
         self._loss += loss * len(labels)
         self._samples += len(labels)
         for name, head, metric in self._metrics:
-            hits, positions = metric.count(outputs[head], labels)
-            self._sums[name] += float(hits)
-            self._counts[name] += int(positions)
+            self._sums[name] = self._sums.get(name, 0.0) + metric.sums(outputs[head], labels)
 
     def sums(self) -> dict[str, Any]:
         """What was added so far, as plain data that JSON keeps to the last bit."""
-        metrics = {name: [total, self._counts[name]] for name, total in self._sums.items()}
+        metrics = {name: totals.tolist() for name, totals in self._sums.items()}
         return {"loss": self._loss, "samples": self._samples, "metrics": metrics}
 
     def scores(self) -> Scores:
         """Means over everything that was added; at least one batch must have been."""
-        metrics = {name: total / self._counts[name] for name, total in self._sums.items()}
+        metrics = {name: metric.value(self._sums[name]) for name, _, metric in self._metrics}
         return Scores(self._loss / self._samples, metrics)

@@ -170,3 +170,71 @@ def test_moments_are_state_that_starts_at_zero() -> None:
     moments = {slot.name: slot.param.initializer for slot in graph.slots if slot.kind == "moment"}
     assert set(moments) == {f"dense.{p}:{m}" for p in ("weight", "bias") for m in ("mean", "square")}
     assert set(moments.values()) == {"zeros"}
+
+
+OPTIMIZERS = (Sgd, Adam, AdamW, Adagrad, Rmsprop, Adadelta)
+
+
+def clipped_by_hand(value: float, norm: float) -> Weights:
+    """Plain descent with momentum 0.5 on gradients that are clipped first."""
+    graph = gradients(network(), Recipe())
+    weights = start()
+    velocities = {name: np.zeros_like(weight) for name, weight in weights.items()}
+    for _ in range(STEPS):
+        found = interpret(graph, batch(), 6, weights).outputs
+        cut = {name: np.clip(found[name], -value, value) for name in weights}
+        length = np.sqrt(sum((gradient**2).sum() for gradient in cut.values()))
+        shrink = norm / length if length > norm else 1.0
+        for name in weights:
+            velocities[name] = 0.5 * velocities[name] + cut[name] * shrink
+            weights[name] = weights[name] - RATE * velocities[name]
+    return weights
+
+
+@pytest.mark.parametrize(("value", "norm"), [(0.05, None), (None, 0.2), (0.05, 0.1), (1e6, 1e6), (None, 1e6)], ids=str)
+def test_gradients_are_clipped_before_the_rule_sees_them(value: float | None, norm: float | None) -> None:
+    expected = clipped_by_hand(value or np.inf, norm or np.inf)
+    assert_same(trained(Sgd(momentum=0.5, clip_value=value, clip_norm=norm)), expected)
+    unclipped = trained(Sgd(momentum=0.5))
+    if 1e6 in (value, norm):
+        assert_same(unclipped, expected)
+    else:
+        assert not np.allclose(unclipped["dense.weight"], expected["dense.weight"])
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_every_rule_can_clip(kind: Any) -> None:
+    names = [node.op.name for node in training_step(network(), Recipe(optimizer=kind(clip_value=1.0, clip_norm=2.0)))]
+    assert (names.count("clip_value"), names.count("global_norm"), names.count("clip_norm")) == (2, 1, 2)
+    assert not {"clip_value", "global_norm"} & {n.op.name for n in training_step(network(), Recipe(optimizer=kind()))}
+
+
+def test_what_is_checked_for_infinities_is_not_clipped_yet() -> None:
+    graph = training_step(network(), Recipe(optimizer=Sgd(clip_value=1.0)))
+    (check,) = (node for node in graph if node.op.name == "all_finite")
+    assert not {graph.producer()[value].op.name for value in check.inputs} & {"clip_value"}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_decay_on_weights_spares_biases(kind: Any) -> None:
+    everything, weights, none = (
+        trained(kind(weight_decay=decay, decay_on=on)) for decay, on in ((0.1, "all"), (0.1, "weights"), (0.0, "all"))
+    )
+    one_step = training_step(network(), Recipe(optimizer=kind(weight_decay=0.1, decay_on="weights")))
+    shares = {n.path: n.attrs.weight_decay for n in one_step if n.op.name.startswith("update.")}
+    assert shares == {"dense.weight": 0.1, "dense.bias": 0.0}
+    assert not np.array_equal(weights["dense.weight"], none["dense.weight"])
+    assert not np.array_equal(weights["dense.bias"], everything["dense.bias"])
+
+
+def test_decay_on_weights_is_decay_of_the_weights_alone() -> None:
+    graph = gradients(network(), Recipe())
+    weights = start()
+    for _ in range(STEPS):
+        found = interpret(graph, batch(), 6, weights).outputs
+        kernel = weights["dense.weight"]
+        weights = {
+            "dense.weight": kernel - RATE * (found["dense.weight"] + 0.1 * kernel),
+            "dense.bias": weights["dense.bias"] - RATE * found["dense.bias"],
+        }
+    assert_same(trained(Sgd(weight_decay=0.1, decay_on="weights")), weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ import pytest
 from kernel_operands import close, empty, logical, operand, run, tensor
 
 from netspec.core.types import TensorType, scalar
+from netspec.declarations.ops.loss_nodes import CrossEntropyNode
 from netspec_numba.host import LANES
-from netspec_numba.kernels import softmax as _  # noqa: F401 - registers the kernels
+from netspec_numba.kernels import cross_entropy as _  # noqa: F401 - registers the kernels, those of softmax too
 
 SHAPES = [(1,), (3,), (10,), (LANES,), (1000,), (9, 5), (4, 3, LANES), (5, 7, LANES + 1), (2, 3, 4, 21)]
 BATCH, N = 7, 5
@@ -61,36 +61,37 @@ def test_cross_entropy_and_its_gradient(shape: tuple[int, ...], smoothing: float
     kind, channels = tensor(shape), shape[-1]
     label_kind, labels = labels_of(shape)
     x = np.random.default_rng(3).normal(0, 3, (N, *shape)).astype(np.float32)
-    attrs = SimpleNamespace(label_smoothing=smoothing)
+    attrs = CrossEntropyNode(label_smoothing=smoothing)
     target = (1 - smoothing) * np.eye(channels)[labels] + smoothing / channels
     count = labels.size
     exact = x.astype(np.float64)
     top = exact.max(-1)
     each = top + np.log(np.exp(exact - top[..., None]).sum(-1)) - (target * exact).sum(-1)
     given = [operand(kind, x, BATCH), label_operand(label_kind, labels)]
-    loss, dx = empty(scalar(), 1), empty(kind, BATCH)
-    run("cross_entropy", attrs, given, [loss], BATCH, N)
+    loss, divisor, dx = empty(scalar(), 1), empty(scalar(), 1), empty(kind, BATCH)
+    run("cross_entropy", attrs, given, [loss, divisor], BATCH, N)
+    assert divisor.array[0] == count
     close(loss.array[0], each.sum() / count)
     dloss = operand(scalar(), [2.5], 1)
-    run("cross_entropy.dx", attrs, [*given, dloss], [dx], BATCH, N)
+    run("cross_entropy.dx", attrs, [*given, divisor, dloss], [dx], BATCH, N)
     want = (reference(x) - target) * 2.5 / count
     np.testing.assert_allclose(logical(dx, N), want, rtol=0, atol=4 * 2.0**-23 * 2.5 / count)
 
 
 def test_cross_entropy_of_large_logits_is_finite() -> None:
     x = np.array([[3e38, -3e38, 0.0], [1000.0, 0.0, 0.0]], np.float32)
-    kind, loss = tensor((3,)), empty(scalar(), 1)
+    kind, loss, divisor = tensor((3,)), empty(scalar(), 1), empty(scalar(), 1)
     labels = operand(TensorType((), "int32"), np.array([0, 1]), 2)
-    run("cross_entropy", SimpleNamespace(label_smoothing=0.0), [operand(kind, x, 2), labels], [loss], 2, 2)
+    run("cross_entropy", CrossEntropyNode(), [operand(kind, x, 2), labels], [loss, divisor], 2, 2)
     assert loss.array[0] == np.float32(500.0)
 
 
 def test_a_label_out_of_range_is_seen_and_nothing_else_is_touched() -> None:
-    kind, attrs = tensor((3,)), SimpleNamespace(label_smoothing=0.0)
+    kind, attrs = tensor((3,)), CrossEntropyNode()
     x = operand(kind, np.zeros((3, 3), np.float32), 3)
     labels = operand(TensorType((), "int32"), np.array([0, 3, -1]), 3)
-    loss, dx = empty(scalar(), 1), empty(kind, 3)
-    run("cross_entropy", attrs, [x, labels], [loss], 3, 3)
-    run("cross_entropy.dx", attrs, [x, labels, operand(scalar(), [1.0], 1)], [dx], 3, 3)
+    loss, divisor, dx = empty(scalar(), 1), empty(scalar(), 1), empty(kind, 3)
+    run("cross_entropy", attrs, [x, labels], [loss, divisor], 3, 3)
+    run("cross_entropy.dx", attrs, [x, labels, divisor, operand(scalar(), [1.0], 1)], [dx], 3, 3)
     assert np.isnan(loss.array[0])
     np.testing.assert_array_equal(np.isnan(logical(dx, 3)), [[False] * 3, [True] * 3, [True] * 3])

@@ -10,14 +10,19 @@ from netspec.diagnostics.errors import RunError
 from netspec_numba.contract import KERNELS, Kernel
 
 FAMILIES = (
+    "batch_mean",
     "channels",
+    "clipping",
     "constants",
     "convolution",
+    "cross_entropy",
     "dense",
     "dropout",
     "finite",
     "layout",
     "local_response",
+    "lp_pooling",
+    "median_pooling",
     "normalization",
     "pooling",
     "prelu",

@@ -1,6 +1,6 @@
-"""Pooling over windows of any number of axes, and over all positions.
+"""Pooling over windows or bins along any number of axes, and the mean over all positions.
 
-A window becomes a table of positions when the plan is loaded; the kernels then know nothing of axes. The
+A window or bin becomes a table of positions when the plan is loaded; the kernels then know nothing of axes. The
 gradient gathers, for each input position, from the windows that saw it, so that overlaps need no order.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec.core.window import WindowGeometry
+from netspec.core.window import BinGeometry, WindowGeometry
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import as_double, as_single, choose, load_lanes, spread, store_first
@@ -27,11 +27,12 @@ from netspec_numba.kernels.windows import (
 
 
 @kernel("max_pool")
+@kernel("adaptive_max_pool")
 def max_pool(request: Request) -> Launch:
     """x -> (y, index of the tap that won: the first among equals, or the first NaN)."""
     (x,), (y, index) = request.inputs, request.outputs
     check_layout(x.type, y.type)
-    gather = forward_gather(request.attrs.geometry(x.type))
+    gather = forward_gather(_geometry(request.attrs, x.type))
     pieces = splits(request.batch, x.type.blocks, y.type.positions)
     sizes = x.type.lanes, x.type.positions, y.type.positions, pieces
 
@@ -43,12 +44,12 @@ def max_pool(request: Request) -> Launch:
 
 
 @kernel("max_pool.dx")
+@kernel("adaptive_max_pool.dx")
 def max_pool_dx(request: Request) -> Launch:
     """(index, dy) -> dx: each position gets dy of the windows it won."""
     (index, dy), (dx,) = request.inputs, request.outputs
     same_layout(index.type, dy.type)
-    geometry = request.attrs.geometry(dx.type)
-    gather = backward_gather(geometry)
+    gather = backward_gather(_geometry(request.attrs, dx.type))
     pieces = splits(request.batch, dx.type.blocks, dx.type.positions)
     sizes = dx.type.lanes, dy.type.positions, dx.type.positions, pieces
 
@@ -75,10 +76,35 @@ def average_pool_dx(request: Request) -> Launch:
     return _gather_launch(request, dy, dx, backward_gather(geometry, _divisor(request.attrs, geometry, dx.type)))
 
 
+@kernel("adaptive_avg_pool")
+def adaptive_average_pool(request: Request) -> Launch:
+    """x -> y: the mean over each bin."""
+    (x,), (y,) = request.inputs, request.outputs
+    bins = request.attrs.bins(x.type)
+    return _gather_launch(request, x, y, forward_gather(bins, _cells(bins)))
+
+
+@kernel("adaptive_avg_pool.dx")
+def adaptive_average_pool_dx(request: Request) -> Launch:
+    """dy -> dx: each position gets its share of the bins that hold it."""
+    (dy,), (dx,) = request.inputs, request.outputs
+    bins = request.attrs.bins(dx.type)
+    return _gather_launch(request, dy, dx, backward_gather(bins, _cells(bins)))
+
+
+def _geometry(attrs: Any, x: TensorType) -> WindowGeometry | BinGeometry:
+    """The window of a pooling over ``x``, or its bins."""
+    found: WindowGeometry | BinGeometry = attrs.bins(x) if hasattr(attrs, "bins") else attrs.geometry(x)
+    return found
+
+
 def _divisor(attrs: Any, geometry: WindowGeometry, x: TensorType) -> Array:
-    """Cells that count in each window; a window without any is a sum of nothing, whatever it is divided by."""
-    if attrs.count_padding:
-        return cells_within(geometry, attrs.padding_after(x))
+    """Cells that count in each window."""
+    return cells_within(geometry, attrs.padding_after(x)) if attrs.count_padding else _cells(geometry)
+
+
+def _cells(geometry: WindowGeometry | BinGeometry) -> Array:
+    """Cells of the input in each window; 1 for a window without any, a sum of nothing whatever it is divided by."""
     return np.maximum((window_table(geometry) >= 0).sum(axis=1), 1)
 
 

@@ -1,4 +1,4 @@
-"""Index tables of sliding windows: which input positions each output position sees, in any number of axes."""
+"""Index tables of sliding windows and of bins: which input positions each output position sees, along any axes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netspec.core.window import WindowGeometry
+from netspec.core.window import BinGeometry, WindowGeometry
 from netspec_numba.contract import Array
 
 
-def window_table(geometry: WindowGeometry) -> Array:
-    """Input position seen by each (output position, tap), row-major both, and -1 in the padding; int64."""
+def window_table(geometry: WindowGeometry | BinGeometry) -> Array:
+    """Input position seen by each (output position, tap), row-major both; int64. It is -1 in the padding, and in the
+    box around a bin.
+    """
     table = np.zeros((1, 1), np.int64)
     for axis, length in enumerate(geometry.input):
-        here = (
-            np.arange(geometry.output[axis])[:, None] * geometry.stride[axis]
-            - geometry.before[axis]
-            + np.arange(geometry.size[axis]) * geometry.dilation[axis]
-        )
+        here = _along(geometry, axis) if isinstance(geometry, WindowGeometry) else _along_bins(geometry, axis)
         here[(here < 0) | (here >= length)] = -1
         combined = table[:, None, :, None] * length + here[None, :, None, :]
         combined[(table < 0)[:, None, :, None] | (here < 0)[None, :, None, :]] = -1
@@ -28,15 +26,24 @@ def window_table(geometry: WindowGeometry) -> Array:
     return table
 
 
+def _along(geometry: WindowGeometry, axis: int) -> Array:
+    """Position along an axis for each (output position, tap) of it."""
+    first = np.arange(geometry.output[axis]) * geometry.stride[axis] - geometry.before[axis]
+    return np.asarray(first[:, None] + np.arange(geometry.size[axis]) * geometry.dilation[axis])
+
+
+def _along_bins(geometry: BinGeometry, axis: int) -> Array:
+    """The same for bins; -1 beyond the end of a bin that is smaller than others."""
+    first, end = np.array(geometry.bins(axis)).T[..., None]
+    here = first + np.arange(geometry.size[axis])
+    return np.where(here < end, here, -1)
+
+
 def cells_within(geometry: WindowGeometry, after: Sequence[int]) -> Array:
     """Cells of each output position's window that lie in the input or in its padding of ``before`` and ``after``."""
     cells = np.ones(1, np.int64)
     for axis, length in enumerate(geometry.input):
-        here = (
-            np.arange(geometry.output[axis])[:, None] * geometry.stride[axis]
-            - geometry.before[axis]
-            + np.arange(geometry.size[axis]) * geometry.dilation[axis]
-        )
+        here = _along(geometry, axis)
         inside = ((here >= -geometry.before[axis]) & (here < length + after[axis])).sum(axis=1)
         cells = (cells[:, None] * inside).reshape(-1)
     return cells
@@ -61,14 +68,14 @@ class Gather:
         return self.start.size - 1
 
 
-def forward_gather(geometry: WindowGeometry, divisor: Array | None = None) -> Gather:
+def forward_gather(geometry: WindowGeometry | BinGeometry, divisor: Array | None = None) -> Gather:
     """Each output position from the inputs its window sees, divided by the output position's divisor, if any."""
     table = window_table(geometry)
     output, tap = np.nonzero(table >= 0)
     return _gather(output, table[output, tap], tap, _weights(output, divisor), table.shape[0])
 
 
-def backward_gather(geometry: WindowGeometry, divisor: Array | None = None) -> Gather:
+def backward_gather(geometry: WindowGeometry | BinGeometry, divisor: Array | None = None) -> Gather:
     """Each input position from the output positions whose windows see it: the transpose of the forward matrix."""
     table = window_table(geometry)
     output, tap = np.nonzero(table >= 0)

@@ -1,43 +1,83 @@
-"""Pooling: the maximum or the mean under a window, or over all positions."""
+"""Pooling: the maximum or the mean under a window, and the mean over all positions.
+
+Of a window that reaches beyond the padding, as it may where sizes are rounded up, the cells out there count nowhere, as
+in Caffe and PyTorch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, Protocol
 
 from netspec.core import formulas
 from netspec.core.attributes import Padding, Window, attr
 from netspec.core.builder import Builder
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Value
-from netspec.core.op import op
+from netspec.core.op import ShapeError, op
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec.declarations.ops.windows import Sliding, check_image, resolve
 
-_SIZE_DOC = "window size, one number or one per axis"
-_STRIDE_DOC = "step of the window; without it the size, so that windows tile"
-_ROUND_DOC = "whether a last window that is only partly filled is dropped (floor) or kept (ceil)"
+
+class Pool(Protocol):
+    """The attributes of an op that pools under a window."""
+
+    @property
+    def size(self) -> Window: ...
+    @property
+    def stride(self) -> Window: ...
+    @property
+    def padding(self) -> Padding: ...
+    @property
+    def round(self) -> str: ...
 
 
-def _resolved(pool: MaxPool | AvgPool, x: TensorType) -> tuple[WindowGeometry, tuple[int, ...]]:
+def size_attr() -> Any:
+    """The attribute ``size`` of a pooling."""
+    return attr(doc="window size, one number or one per axis", minimum=1)
+
+
+def stride_attr() -> Any:
+    """The attribute ``stride`` of a pooling."""
+    return attr(default=None, doc="step of the window; without it the size, so that windows tile", minimum=1)
+
+
+def round_attr() -> Any:
+    """The attribute ``round`` of a pooling."""
+    doc = "whether a last window that is only partly filled is dropped (floor) or kept (ceil)"
+    return attr(default="floor", doc=doc, enum=("floor", "ceil"), dialects={"caffe": "ceil"})
+
+
+def _resolved(pool: Pool, x: TensorType) -> tuple[WindowGeometry, tuple[int, ...]]:
     sliding = Sliding(pool.size, pool.stride or pool.size, 1, pool.padding, "size", pool.round == "ceil")
     return resolve(sliding, x)
 
 
-def _geometry(self: MaxPool | AvgPool, x: TensorType) -> WindowGeometry:
+def pool_geometry(self: Pool, x: TensorType) -> WindowGeometry:
     """The window over the axes of ``x``."""
     return _resolved(self, x)[0]
 
 
-def _padding_after(self: MaxPool | AvgPool, x: TensorType) -> tuple[int, ...]:
+def pool_padding_after(self: Pool, x: TensorType) -> tuple[int, ...]:
     """Cells of padding behind each axis of ``x``."""
     return _resolved(self, x)[1]
 
 
-def _explain(attrs: MaxPool | AvgPool, x: TensorType) -> Iterator[Formula]:
-    window, after = attrs.geometry(x), attrs.padding_after(x)
-    brackets = "⌊⌋" if attrs.round == "floor" else "⌈⌉"
+def filled_geometry(self: Pool, x: TensorType) -> WindowGeometry:
+    """The window over the axes of ``x``; NS228 where one lies in the padding as a whole, for ops that want a number."""
+    window = pool_geometry(self, x)
+    axes = zip(window.input, window.output, window.size, window.stride, window.before, strict=True)
+    for axis, (n, places, size, stride, before) in enumerate(axes):
+        if size <= before or (places - 1) * stride >= before + n:
+            raise ShapeError("NS228", attr="padding", axis=axis + 1, size=size, largest=size - 1)
+    return window
+
+
+def explain_pool(self: Pool, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
+    """The size of the output along each axis."""
+    (window, after), brackets = _resolved(self, data[0]), "⌊⌋" if self.round == "floor" else "⌈⌉"
     for axis, n in enumerate(window.input):
         k, s, before = window.size[axis], window.stride[axis], window.before[axis]
         pads = f" + {before} + {after[axis]}" if before or after[axis] else ""
@@ -51,13 +91,14 @@ def _explain(attrs: MaxPool | AvgPool, x: TensorType) -> Iterator[Formula]:
 
 @op("max_pool", main="size", doc="The largest number under the window, per channel; on ties the first is recorded.")
 class MaxPool:
-    size: Window = attr(doc=_SIZE_DOC, minimum=1)
-    stride: Window = attr(default=None, doc=_STRIDE_DOC, minimum=1)
+    size: Window = size_attr()
+    stride: Window = stride_attr()
     padding: Padding = attr(default="valid", doc="cells added around the input; they never win")
-    round: str = attr(default="floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
+    round: str = round_attr()
 
-    geometry = _geometry
-    padding_after = _padding_after
+    geometry = filled_geometry
+    padding_after = pool_padding_after
+    explain = explain_pool
 
     def infer(self, x: TensorType) -> tuple[TensorType, ...]:
         geometry = self.geometry(x)
@@ -66,9 +107,6 @@ class MaxPool:
 
     def grad(self, g: Builder, node: Node, dy: Value, _: Value | None = None) -> tuple[Value | None, ...]:
         return (g.add(MaxPoolDx(pool=self, x=node.data[0].type), node.outputs[1], dy),)
-
-    def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
-        return _explain(self, data[0])
 
 
 @op("max_pool.dx", public=False, doc="Sends each gradient to the recorded maximum.")
@@ -86,23 +124,23 @@ class MaxPoolDx:
 
 @op("avg_pool", main="size", doc="The mean of the numbers under the window, per channel.")
 class AvgPool:
-    size: Window = attr(doc=_SIZE_DOC, minimum=1)
-    stride: Window = attr(default=None, doc=_STRIDE_DOC, minimum=1)
+    size: Window = size_attr()
+    stride: Window = stride_attr()
     padding: Padding = attr(default="valid", doc="cells of zeros added around the input")
-    round: str = attr(default="floor", doc=_ROUND_DOC, enum=("floor", "ceil"))
-    count_padding: bool = attr(default=False, doc="whether padding counts in the divisor")
+    round: str = round_attr()
+    count_padding: bool = attr(
+        default=False, doc="whether padding counts in the divisor", dialects={"caffe": True, "torch": True}
+    )
 
-    geometry = _geometry
-    padding_after = _padding_after
+    geometry = pool_geometry
+    padding_after = pool_padding_after
+    explain = explain_pool
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, shape=(*self.geometry(x).output, x.channels), dtype="float32", block=None)
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         return (g.add(AvgPoolDx(pool=self, x=node.data[0].type), dy),)
-
-    def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
-        return _explain(self, data[0])
 
 
 @op("avg_pool.dx", public=False, doc="Spreads each gradient evenly over its window.")

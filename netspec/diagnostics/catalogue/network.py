@@ -138,6 +138,12 @@ NETWORK: dict[str, Entry] = {
         "size gives {count} numbers, but under across: channels '{layer}' looks along one axis",
         "write one number, or 'across: space' for a window over the positions of each channel",
     ),
+    "NS228": Entry(
+        "error",
+        "window of padding alone",
+        "'{layer}' takes a number from each window, but along axis {axis} one of size {size} lies in the padding alone",
+        ("pad by {largest} cells at most", "pad by fewer cells than the window has"),
+    ),
     "NS233": Entry(
         "error",
         "parameters that cannot be shared",

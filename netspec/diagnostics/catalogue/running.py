@@ -23,6 +23,12 @@ RUNNING: dict[str, Entry] = {
         "'{transform}' has {count} numbers, but the input has {channels} channels",
         "write one number for all channels, or one for each",
     ),
+    "NS504": Entry(
+        "error",
+        "class weights and head differ",
+        "class_weights has {count} numbers, but head '{head}' gives {outputs}",
+        "write one weight for each class",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",

@@ -39,6 +39,8 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     classes = getattr(data, "classes", None)
     if head is None or head in facts.spec.guessed or classes is None or head.type.channels == classes:
         return
+    if head.type.channels == 1 and facts.spec.recipe.loss.target(head.type).shape == head.type.shape:
+        return  # the loss takes the number of the class as a number
     node = facts.producers.get(head)
     while node is not None and not node.parameters:
         node = facts.producers.get(node.data[0])

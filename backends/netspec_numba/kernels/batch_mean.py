@@ -1,0 +1,56 @@
+"""The mean of a whole batch, and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from netspec.core.types import TensorType
+from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.host import LANES
+from netspec_numba.kernels.channels import gather_sums
+from netspec_numba.kernels.loops import Walk, padded, parts, serial, walk
+
+Types = tuple[TensorType, ...]
+
+
+def _scratch(attrs: object, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """A float64 sum for each lane of each part."""
+    over = walk(inputs[0])
+    return {"sums": 2 * parts(over, batch) * padded(over)}
+
+
+@kernel("batch_mean", scratch=_scratch)
+def batch_mean(request: Request) -> Launch:
+    """x -> the mean over live samples, positions and channels."""
+    (x,), (mean,) = request.inputs, request.outputs
+    over, sums = walk(x.type), request.scratch["sums"].view(np.float64)
+
+    def launch(n: int) -> None:
+        count = parts(over, n)
+        gather_sums(n, count, over, x.array, sums)
+        join_means(count, over, n * x.type.elements, sums, mean.array)
+
+    return launch
+
+
+@kernel("batch_mean.dx")
+def batch_mean_dx(request: Request) -> Launch:
+    """dmean -> dx, dmean over the count of numbers in every place."""
+    (dmean,), (dx,) = request.inputs, request.outputs
+
+    def launch(n: int) -> None:
+        dx.array[: n * dx.type.stored] = dmean.array[0] / (n * dx.type.elements)
+
+    return launch
+
+
+@serial
+def join_means(parts: int, over: Walk, count: int, sums: Array, mean: Array) -> None:
+    """sums (parts, blocks, LANES) -> mean (1,), the parts in order and in each its channels."""
+    total = 0.0
+    for part in range(parts):
+        for channel in range(over.channels):
+            total += sums[part * over.blocks * LANES + channel]
+    mean[0] = total / count
