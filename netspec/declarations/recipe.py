@@ -31,7 +31,8 @@ class Recipe:
     """The training half of a spec. Every field holds declaration instances or plain numbers."""
 
     data: Any = None
-    validation: float = 0.0
+    validation: float | str = 0.0
+    """A share of the training part, or a part of the data by its name."""
     preprocess: tuple[Any, ...] = ()
     loss: Any = field(default_factory=lambda: CrossEntropy())
     metrics: tuple[tuple[str, Any], ...] = (("accuracy", Accuracy()),)

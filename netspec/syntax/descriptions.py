@@ -49,7 +49,7 @@ HEAD_KEYS = {
 
 TRAIN_KEYS = {
     "data": "What is learnt from.",
-    "validation": "Share of the training part that is kept aside, to see what was learnt.",
+    "validation": "Share of the training part that is kept aside, or a part by its name, to see what was learnt.",
     "preprocess": "What is done to each sample before it goes in.",
     "augment": "What is done at random to training samples.",
     "loss": "What is made small.",
