@@ -86,7 +86,7 @@ def command(
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
     from netspec.training.resume import given_settings
-    from netspec.training.runtime import Runtime, image_type
+    from netspec.training.runtime import Runtime, input_type
     from netspec.training.threads import available_threads
 
     if resume and run_dir is None:
@@ -104,7 +104,7 @@ def command(
     if dry_run:
         click.echo(_plan_text(loaded, dataset, runtime, format_))
         return
-    runtime.load("train", image_type(dataset.train.images))  # what cannot be run leaves no run directory behind
+    runtime.load("train", input_type(dataset.train.inputs))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given)
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
     outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
@@ -172,9 +172,9 @@ def _now() -> datetime:
 
 def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> str:
     """What a run would do."""
-    from netspec.training.runtime import image_type
+    from netspec.training.runtime import input_type
 
-    plan = runtime.plan("train", image_type(dataset.train.images))
+    plan = runtime.plan("train", input_type(dataset.train.inputs))
     epochs = runtime.recipe.epochs
     document: dict[str, Any] = {
         "version": 1,

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from netspec.core.declare import declaration_of
-from netspec.data.dataset import Array, Dataset, Part, ReadContext
-from netspec.data.split import hold_out_validation
+from netspec.data.dataset import IMAGE, Array, Dataset, Part, ReadContext, dataset_of, labelled
 from netspec.diagnostics.errors import RunError
 
 LARGEST_FILE = 4 * 2**30
@@ -35,13 +34,12 @@ def load(source: Any, context: ReadContext) -> Dataset:
     name = declaration_of(source).name
     whole = _part(folder, "train", source.classes)
     test = _part(folder, "t10k", source.classes)
-    if whole.images.shape[1:] != test.images.shape[1:]:
+    if whole[IMAGE].shape[1:] != test[IMAGE].shape[1:]:
         raise _fault(
             folder / "t10k-images-idx3-ubyte",
-            f"its images are {_size(test.images)}, those of the training part {_size(whole.images)}",
+            f"its images are {_size(test[IMAGE])}, those of the training part {_size(whole[IMAGE])}",
         )
-    train, validation = hold_out_validation(whole, context.validation, context.seed)
-    return Dataset(name, tuple(map(str, range(source.classes))), train, validation, test)
+    return dataset_of(name, tuple(map(str, range(source.classes))), whole, None, test)
 
 
 def _folder(source: Any, context: ReadContext) -> Path:
@@ -86,7 +84,7 @@ def _part(folder: Path, prefix: str, classes: int) -> Part:
     if labels.max() >= classes:
         first = int(np.argmax(labels >= classes))
         raise _fault(label_file, f"label {labels[first]} of sample {first} is not one of the {classes} classes from 0")
-    return Part(images[..., np.newaxis], labels.astype(np.int32))
+    return labelled(images[..., np.newaxis], labels.astype(np.int32))
 
 
 def _find(folder: Path, name: str) -> Path:

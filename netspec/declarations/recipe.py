@@ -14,7 +14,10 @@ from netspec.declarations.schedules import Constant
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How one output is trained. What is None is the recipe's; ``target`` is the field of the data that it learns."""
+    """How one output is trained. What is None is the recipe's; ``target`` is the field of the data that it learns.
+
+    Where a head has its own loss and no metrics, those that usually go with this loss are measured.
+    """
 
     loss: Any = None
     weight: float = 1.0
@@ -28,7 +31,8 @@ class Recipe:
     """The training half of a spec. Every field holds declaration instances or plain numbers."""
 
     data: Any = None
-    validation: float = 0.0
+    validation: float | str = 0.0
+    """A share of the training part, or a part of the data by its name."""
     preprocess: tuple[Any, ...] = ()
     loss: Any = field(default_factory=lambda: CrossEntropy())
     metrics: tuple[tuple[str, Any], ...] = (("accuracy", Accuracy()),)
@@ -43,5 +47,5 @@ class Recipe:
     def head(self, name: str) -> Head:
         """How the output of that name is trained, filled up with what holds for all."""
         said = self.heads.get(name, Head())
-        loss, metrics = (b if a is None else a for a, b in ((said.loss, self.loss), (said.metrics, self.metrics)))
-        return replace(said, loss=loss, metrics=metrics, target=said.target or name)
+        loss, metrics = (self.loss, self.metrics) if said.loss is None else (said.loss, said.loss.metrics)
+        return replace(said, loss=loss, metrics=metrics if said.metrics is None else said.metrics)

@@ -157,12 +157,13 @@ def _clipped(g: Builder, optimizer: Any, gradients: dict[Value, Value]) -> dict[
 def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input: bool = False) -> Graph:
     """Forward and backward only; outputs are ``loss`` and one gradient per trained parameter, by its name.
 
-    With ``of_input`` also ``input``, the gradient of the first input (which must then be float32).
+    With ``of_input`` also ``input``, the gradient of the input, or ``input/NAME`` for each of several; they must be
+    float32 then.
     """
     g, graph, loss, _ = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     wanted = {s.name: s.value for s in graph.slots if s.param.trained}
     if of_input:
-        wanted["input"] = graph.inputs[0]
+        wanted |= {"input" if len(graph.inputs) == 1 else f"input/{x.name}": x for x in graph.inputs}
     found = differentiate(g, loss, wanted.values())
     g.slots = {name: replace(s, written=None) for name, s in g.slots.items()}
     return remove_dead_code(g.graph({"loss": loss} | {name: found[v] for name, v in wanted.items() if v in found}))

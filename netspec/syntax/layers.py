@@ -79,8 +79,11 @@ class LayerExpansion:
     def try_block(self, block: Block) -> None:
         """Look through a block that nothing uses, with arguments and an input of which nothing is known."""
         names = self._variables.extended(**dict.fromkeys((*block.args, *block.vars, CHANNELS), UNKNOWN))
+        frame = self.frame()
         self._active.append(block)
-        self.expand(block.layers, None, self.frame()._replace(names=names))
+        self.references.lenient = True
+        self.expand(block.layers, None, frame._replace(scope=Scope("", None, frame.scope, is_block=True), names=names))
+        self.references.lenient = False
         self._active.pop()
 
     def expand(self, node: tree.Node, flow: Value | None, frame: Frame) -> Value | None:
@@ -253,6 +256,9 @@ class LayerExpansion:
             del sources[1:]
         elif merges and bool(branches) == (len(sources) > 1):
             self._report("NS211", op.key.span, layer=record.name, given="both" if branches else "neither")
+            return self.placement.unknown(sources[0])
+        elif branches and not getattr(declaration.make, "branches", True):
+            self._report("NS211", op.key.span, layer=record.name, given="branches, of which it knows no order")
             return self.placement.unknown(sources[0])
         elif branches and not there:
             frame.listing.records.remove(record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
@@ -62,7 +63,7 @@ def read_spec(
     values = Values(violations, diagnostics, _dialect(root, violations))
     _check_version(root, diagnostics)
     variables = _variables(root, values)
-    builder = Builder(_text(root, "name") or source.name)
+    builder = Builder(_text(root, "name") or Path(source.name).stem)
     expansion = LayerExpansion(builder, values, checker, variables, blocks, root, options.layer_limit)
     network = Network(root, values, expansion, builder)
     is_library = blocks and not {"layers", "input", "inputs", "heads", "train"} & root.by_name.keys()

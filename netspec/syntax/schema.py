@@ -189,7 +189,13 @@ def _train() -> dict[str, Any]:
     properties |= {
         "data": _named(REGISTRIES["source"].public()),
         "validation": or_expression(
-            {"type": ["number"], "title": "a share of at least 0 and less than 1", "minimum": 0, "exclusiveMaximum": 1}
+            {
+                "type": ["number", "string"],
+                "title": "a share of at least 0 and less than 1, or the name of a part",
+                "minimum": 0,
+                "exclusiveMaximum": 1,
+                "pattern": _NAME,
+            }
         ),
         "preprocess": {
             "type": ["array"],

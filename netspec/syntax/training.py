@@ -71,11 +71,13 @@ class RecipeExpansion:
             found["target"] = target.value
         return Head(**found)
 
-    def _number(self, key: str, node: tree.Node) -> float | None:
+    def _number(self, key: str, node: tree.Node) -> float | str | None:
         schema = spec_schema()["properties"]["train"]["properties"][key]
         number = self._values.checked(node, self._variables, schema, key)
         if number is UNKNOWN or self._values.is_guess(node):
             return None
+        if isinstance(number, str):
+            return number
         return int(number) if "integer" in schema["type"] else float(number)
 
     def _list(self, kind: str, key: str, items: tuple[tree.Node, ...]) -> tuple[Any, ...] | None:

@@ -14,7 +14,7 @@ from typing import Any
 from netspec import __version__
 from netspec.data.dataset import Dataset
 from netspec.syntax.spec import Spec
-from netspec.training.runtime import Runtime, image_type
+from netspec.training.runtime import Runtime, input_type
 
 MANIFEST_VERSION = 2
 """Since version 2 the spec of a run is the resolved one, in which the overrides have been put in."""
@@ -36,7 +36,7 @@ def run_facts(
     ``given`` are the epochs, batch and seed that the command line sets over the spec's.
     """
     recipe = runtime.recipe
-    plan = runtime.plan("train", image_type(dataset.train.images))
+    plan = runtime.plan("train", input_type(dataset.train.inputs))
     return {
         "version": MANIFEST_VERSION,
         "name": spec.name,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from netspec.backend import Backend, Executable, State
-from netspec.core.graph import Graph, Slot
-from netspec.core.types import DType, TensorType
+from netspec.core.graph import Graph, Slot, Value
+from netspec.core.types import DType
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.passes.step import evaluation, gradients, inference, training_step
@@ -34,18 +34,19 @@ _MODES: dict[Purpose, Mode] = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An executable, and the names by which its plan is fed; ``targets`` is empty where no labels are asked for."""
+    """An executable, and how its plan is fed."""
 
     executable: Executable
-    image: str
-    targets: Mapping[str, TensorType]
+    dtype: DType
+    targets: Mapping[str, Value]
+    """By the head's name, what the plan calls its targets; empty where none are asked for."""
     checks_gradients: bool
     """Whether the plan says, as the output ``gradients_finite``, if they are."""
 
-    def inputs(self, images: Array, labels: Array | None = None) -> dict[str, Array]:
-        """What ``run`` wants: every head has the same labels, each in the form that its loss takes."""
-        given = {} if labels is None else {name: as_target(labels, type) for name, type in self.targets.items()}
-        return {self.image: images, **given}
+    def feed(self, inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> dict[str, Array]:
+        """What ``run`` wants: inputs of the plan's type, and the targets of its heads in the form that losses take."""
+        learnt = {value.name: as_target(targets[head], value.type) for head, value in self.targets.items()}
+        return {name: array.astype(self.dtype, copy=False) for name, array in inputs.items()} | learnt
 
 
 class Runtime:
@@ -81,8 +82,17 @@ class Runtime:
         """What the optimiser remembers."""
         return tuple(slot for slot in self._slots if slot.kind == "moment")
 
+    def metrics(self, heads: Iterable[str]) -> dict[str, tuple[tuple[str, Any], ...]]:
+        """What is measured at each of these heads, under the head's name too where the network has several."""
+        several = len(self.network.heads) > 1
+        said = {head: self.recipe.head(head).metrics or () for head in heads}
+        return {
+            head: tuple((f"{head}/{name}" if several else name, metric) for name, metric in metrics)
+            for head, metrics in said.items()
+        }
+
     def plan(self, purpose: Purpose, dtype: DType) -> Plan:
-        """The plan for images of ``dtype``; a RunError for training where the network was not made to train."""
+        """The plan for inputs of ``dtype``; a RunError for training where the network was not made to train."""
         if purpose == "train" and not self.trains:
             raise RunError("this network was compiled for inference; compile it with mode='train' to train it")
         key = (purpose, dtype)
@@ -97,9 +107,8 @@ class Runtime:
         if key not in self._loaded:
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
-            image, *targets = plan.graph.inputs
-            types = {value.name: value.type for value in targets}
-            self._loaded[key] = Loaded(executable, image.name, types, "gradients_finite" in plan.graph.outputs)
+            targets = target_inputs(plan.graph, self.network)
+            self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
 
     def scalars(self, rate: float, step: int) -> Mapping[str, float]:
@@ -116,6 +125,13 @@ class Runtime:
         return gradients(self.network, self.recipe, dtype, of_input=purpose == "input_gradients")
 
 
-def image_type(images: Array) -> DType:
-    """The element type of the plan for these images: bytes travel as they are, everything else as float32."""
-    return "uint8" if images.dtype == "uint8" else "float32"
+def target_inputs(plan: Graph, network: Graph) -> dict[str, Value]:
+    """The inputs of a plan that take targets, by the head's name: all that follow the network's own."""
+    targets = plan.inputs[len(network.inputs) :]
+    alone = next(iter(plan.heads or network.heads))  # a plan for gradients has no heads, and those of the network
+    return {value.name.partition("/")[2] or alone: value for value in targets}
+
+
+def input_type(inputs: Mapping[str, Array]) -> DType:
+    """The element type of the plan for these inputs: where all are bytes they travel as they are, else as float32."""
+    return "uint8" if all(array.dtype == "uint8" for array in inputs.values()) else "float32"

@@ -42,9 +42,10 @@ def test_the_defaults(read: Read) -> None:
         ("validation: 0.1", "validation", 0.1),
         ("validation: 0", "validation", 0.0),
         ("validation: $rate", "validation", 0.5),
+        ("validation: val", "validation", "val"),
     ],
 )
-def test_numbers(recipe: Read, line: str, key: str, value: float) -> None:
+def test_numbers(recipe: Read, line: str, key: str, value: float | str) -> None:
     found = getattr(read_recipe(recipe(f"  {line}")), key)
     assert found == value
     assert type(found) is type(value)
