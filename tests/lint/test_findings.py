@@ -46,6 +46,7 @@ def test_all_axes_that_lose_cells_are_named(shape: str, pool: str, message: str)
         "{size: 3, stride: 2, padding: same}",
         "{size: 3, stride: 2, padding: 1}",
         "{size: [3, 2]}",
+        "{size: 1, stride: 2}",
     ],
 )
 def test_no_cells_are_lost(pool: str) -> None:
