@@ -75,7 +75,11 @@ def test_the_specs_that_ship_are_valid_to_an_editor(repository: Path) -> None:
     for path in (repository / "specs").glob("**/*.yaml"):
         parsed = tree.parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
         assert parsed is not None
-        errors = list(validator.iter_errors(tree.to_plain(parsed.root)))
+        plain = tree.to_plain(parsed.root)
+        assert isinstance(plain, dict)
+        errors = list(validator.iter_errors(plain))
+        if "extends" in plain:  # what is missing stands in the other file
+            errors = [error for error in errors if error.validator != "required"]
         assert not errors, (path, errors[0])
 
 
