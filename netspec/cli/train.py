@@ -83,6 +83,7 @@ def command(
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from.
     """
     from netspec.backend import find_backend
+    from netspec.data.download import cache_folder
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
     from netspec.training.resume import given_settings
@@ -98,7 +99,7 @@ def command(
     changed: dict[str, Any] = dict(given)
     loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
     folder = Path(loaded.file).parent
-    dataset = read_dataset(loaded, data_folder(data_dir), folder)
+    dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
     recipe, machine = loaded.recipe, find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
     if dry_run:

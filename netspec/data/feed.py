@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netspec.core.formulas import times
 from netspec.core.graph import Value
 from netspec.core.types import TensorType
-from netspec.data.dataset import Dataset, Feed
+from netspec.data.dataset import PARTS, Dataset, Feed
+from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.model import Diagnostic, Span
 
 if TYPE_CHECKING:
@@ -54,6 +56,39 @@ def _missing(dataset: Dataset, kind: str, name: str, key: str, field: str, span:
 
 def _data_span(spec: Spec) -> Span:
     return spec.recipe_spans.get("data", Span.of_file(spec.file))
+
+
+def _learnt_as_classes(spec: Spec, feed: Feed) -> Iterator[tuple[str, str]]:
+    """Each head whose loss wants class numbers, with the field that it learns."""
+    for name, head in spec.graph.heads.items():
+        if spec.recipe.head(name).loss.target(head.type).dtype == "int32":
+            yield name, feed.targets[name]
+
+
+def with_class_numbers(spec: Spec, dataset: Dataset, feed: Feed) -> Dataset:
+    """The data set with bytes as class numbers where a head learns them as such and nothing takes them as an image."""
+    wanted = {field for _, field in _learnt_as_classes(spec, feed)} - set(feed.inputs.values())
+    as_bytes = {name for name in wanted if dataset.train[name].dtype == "uint8"}
+    if not as_bytes:
+        return dataset
+    return dataset.with_parts(
+        lambda part: replace(
+            part, fields={n: a.astype("int32") if n in as_bytes else a for n, a in part.fields.items()}
+        )
+    )
+
+
+def refuse_strange_labels(spec: Spec, dataset: Dataset, feed: Feed) -> None:
+    """A RunError where a class number is none of the head that learns it."""
+    for head, field in _learnt_as_classes(spec, feed):
+        classes = spec.graph.heads[head].type.channels
+        for part in PARTS:
+            labels = dataset.part(part)[field]
+            strange = (labels < 0) | (labels >= classes)
+            if strange.any():
+                place = tuple(axis[0] for axis in strange.nonzero())
+                fields = {"value": int(labels[place]), "sample": int(place[0]), "part": part, "last": classes - 1}
+                raise RunError.of("NS910", data=dataset.name, field=field, head=head, **fields)
 
 
 def mismatches(spec: Spec, dataset: Dataset, feed: Feed) -> list[Diagnostic]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netspec.data.dataset import Dataset, ReadContext, Reader
-from netspec.data.feed import find_feed, mismatches
+from netspec.data.feed import find_feed, mismatches, refuse_strange_labels, with_class_numbers
 from netspec.data.split import with_validation
 from netspec.diagnostics.errors import RunError, SpecError
 
@@ -45,9 +45,12 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir
     elif recipe.validation:
         dataset = with_validation(dataset, recipe.validation, recipe.seed)
     feed, found = find_feed(spec, dataset)
-    found = found or mismatches(spec, dataset, feed)
+    if not found:
+        dataset = with_class_numbers(spec, dataset, feed)
+        found = mismatches(spec, dataset, feed)
     if found:
         raise SpecError(found, spec.texts)
+    refuse_strange_labels(spec, dataset, feed)
     return dataset.with_parts(lambda part: replace(part, feed=feed))
 
 

@@ -34,3 +34,57 @@ class Idx:
     classes: int = attr(default=10, doc="number of classes", minimum=2)
 
     reader = "netspec.data.idx"
+
+
+_RESIZE = ("none", "stretch", "crop", "letterbox")
+_RESIZE_DOC = "what to do with images that are not of the input's size; none refuses them"
+
+
+@declare(
+    "source",
+    "cifar10",
+    doc="60,000 colour images of 32x32 in ten classes: DATA_DIR/cifar10/, original files, JPEG copy, or npz.",
+)
+class Cifar10:
+    classes = 10
+    reader = "netspec.data.cifar10"
+
+
+@declare("source", "npz", main="path", doc="Arrays of a NumPy archive, such as x_train, y_train, x_test, y_test.")
+class Npz:
+    path: str = attr(doc="archive whose arrays are fields: FIELD_train or train_FIELD, and so with val and test")
+    image: str = attr(default="", doc="field of the images; without it the first of x, image, images, input, data")
+    label: str = attr(default="", doc="field of the labels; without it the first of y, label, labels, target")
+
+    reader = "netspec.data.npz"
+
+
+@declare("source", "folder", main="path", doc="Images in a folder for each class.")
+class Folder:
+    path: str = attr(doc="folder with train/CLASS/IMAGE, val/... and test/..., or CLASS/IMAGE alone")
+    resize: str = attr(default="none", doc=_RESIZE_DOC, enum=_RESIZE)
+
+    reader = "netspec.data.folder"
+
+
+@declare("source", "masks", main="path", doc="Images with a mask beside each, of one class number per pixel.")
+class Masks:
+    path: str = attr(doc="folder with images/ and masks/, or with these below train/, val/ and test/")
+    classes: int = attr(default=2, doc="number of classes", minimum=2, maximum=256)
+    images: str = attr(default="images", doc="name of the folders of images")
+    masks: str = attr(default="masks", doc="name of the folders of masks")
+    resize: str = attr(default="none", doc=_RESIZE_DOC, enum=_RESIZE)
+
+    reader = "netspec.data.masks"
+
+
+@declare("source", "csv", main="path", doc="A table with a row for each sample: numbers, or names of image files.")
+class Csv:
+    path: str = attr(doc="table of the training part, with a header")
+    image: str = attr(default="", doc="column of image files; without it all other numbers of a row are the sample")
+    label: str = attr(default="label", doc="column of class names, or of class numbers from 0; empty for none")
+    validation: str = attr(default="", doc="table of the validation part")
+    test: str = attr(default="", doc="table of the test part")
+    resize: str = attr(default="none", doc=_RESIZE_DOC, enum=_RESIZE)
+
+    reader = "netspec.data.table"

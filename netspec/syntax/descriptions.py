@@ -61,7 +61,7 @@ TRAIN_KEYS = {
     "seed": "What all that is random follows from.",
     "init": "Weights to start from.",
     "precision": "The numbers that are computed with.",
-    "math": "Whether sums may be taken in any order.",
+    "math": "fast: any algorithm whose error is documented; exact: plain sums only.",
     "on_nan": "What happens at a loss that is not finite.",
 }
 

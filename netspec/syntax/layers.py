@@ -230,7 +230,8 @@ class LayerExpansion:
             return (scope.automatic(op) if present else ""), False
         name = str(entry.value.value)
         if scope.taken(name) or name == INPUT:
-            self._report("NS111", entry.value.span, name=name, suggestion=scope.free(name))
+            meaning = "what enters the block, or the network" if name == INPUT else None
+            self._report("NS111", entry.value.span, name=name, meaning=meaning, suggestion=scope.free(name))
             return f"{scope.free(name)} ", True  # nobody can write a name that ends in a blank
         return name, True
 

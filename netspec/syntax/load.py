@@ -200,7 +200,7 @@ def _unused(
     if isinstance(node, tree.Mapping):
         used = values.used.union(expression_words(root))
         for entry in node.entries:
-            if entry.name not in used and entry.key.span.file == file:
+            if entry.name not in used and entry.name not in RESERVED and entry.key.span.file == file:
                 values.diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name, "kind": "var"}))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from netspec.backend import find_backend
 from netspec.data.dataset import Dataset, PartName
+from netspec.data.download import cache_folder
 from netspec.data.read import read_dataset
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import read_weights
@@ -35,7 +36,7 @@ def evaluate_run(
     except (KeyError, TypeError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
     spec = with_settings(load_spec(source, overrides), settings)
-    dataset = read_dataset(spec, data_dir, spec_folder)
+    dataset = read_dataset(spec, data_dir, spec_folder, cache_folder())
     if not len(dataset.part(part)):
         raise RunError(f"the data '{dataset.name}' has no {part} part in this run")
     runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)

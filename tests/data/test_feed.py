@@ -89,20 +89,20 @@ def test_data_without_labels_has_none_to_learn() -> None:
             "input: [8, 8, 3]",
             "{mask: {layers: [{conv: {filters: 5, kernel: 1}}]}}",
             "",
-            "head 'mask' of 5 channels learns class numbers of 8x8 for each sample, but the field 'mask' of data "
+            "head 'mask' of 5 channels learns class numbers of 8x8 for each sample, but field 'mask' of data "
             "'pets' has 2 classes, 8x8 for each sample",
         ),
         (
             "input: [8, 8, 3]",
             f"{{main: {{{FLAT}, target: age}}}}",
             "",
-            "but the field 'age' of data 'pets' has numbers, one for each sample",
+            "but field 'age' of data 'pets' has numbers, one for each sample",
         ),
         (
             "input: [8, 8, 3]",
             "{main: {target: image, loss: huber}}",
             "",
-            "head 'main' learns numbers of 8x8x2 for each sample, but the field 'image' of data 'pets' has numbers, "
+            "head 'main' learns numbers of 8x8x2 for each sample, but field 'image' of data 'pets' has numbers, "
             "8x8x3 for each sample",
         ),
     ],

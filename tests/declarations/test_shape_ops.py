@@ -11,15 +11,12 @@ import pytest
 from netspec.core import op as ops
 from netspec.core.axis_map import Reach
 from netspec.core.builder import Builder
-from netspec.core.declare import REGISTRIES
 from netspec.core.op import ShapeError
-from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.reshaping import DepthToSpace, Identity, Reshape
 from netspec.declarations.ops.resizing import Crop, Pad, Upsample
 from netspec.declarations.ops.selection import ChannelShuffle, Part, Select
-from netspec.passes.forms import inference_form, training_form
-from netspec.testing import cases, interpret
+from netspec.testing import interpret
 
 SHAPES: list[tuple[Any, tuple[int, ...], tuple[int, ...]]] = [
     (Identity(), (4, 3, 2), (4, 3, 2)),
@@ -126,25 +123,6 @@ def test_explanations(attrs: Any, given: tuple[int, ...], lines: list[str]) -> N
 )
 def test_reach(attrs: Any, given: tuple[int, ...], reach: tuple[Reach, ...]) -> None:
     assert attrs.reach(TensorType(given)) == reach
-
-
-@pytest.mark.parametrize("name", ["identity", "reshape"])
-@pytest.mark.parametrize("form", [training_form, inference_form])
-def test_what_stands_for_an_op_computes_the_same(name: str, form: Any) -> None:
-    for case in cases(REGISTRIES["op"][name]):
-        check_form(case, form)
-
-
-def check_form(case: Case, form: Any) -> None:
-    g = Builder("network")
-    x = g.input("x", case.types[0])
-    y = g.layer(case.attrs, x).output
-    graph = g.graph({"y": y}, {"y": y})
-    numbers = {"x": np.random.default_rng(1).normal(size=(2, *case.types[0].shape))}
-    formed = form(graph)
-    assert case.attrs.declaration.name not in {node.op.name for node in formed}
-    assert formed.outputs["y"].type == y.type
-    np.testing.assert_array_equal(interpret(formed, numbers, 2).outputs["y"], interpret(graph, numbers, 2).outputs["y"])
 
 
 def test_shuffling_deals_groups_out() -> None:

@@ -205,6 +205,9 @@ def test_every_key_of_train(read: Read) -> None:
       epochs: 3
       batch: 8
       seed: 4
+      precision: float32
+      math: exact
+      on_nan: stop
     """
     recipe = read(textwrap.dedent(text)).network.recipe
     assert (recipe.validation, recipe.epochs, recipe.batch, recipe.seed) == (0.1, 3, 8, 4)

@@ -25,10 +25,7 @@ class Identity:
     def infer(self, x: TensorType) -> TensorType:
         return x
 
-    def training(self, g: Builder, node: Node) -> Value:
-        return node.data[0]
-
-    def inference(self, g: Builder, node: Node) -> Value:
+    def lower(self, g: Builder, node: Node) -> Value:
         return node.data[0]
 
 
@@ -51,12 +48,10 @@ class Reshape:
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, shape=self.resolved(x), block=None)
 
-    def training(self, g: Builder, node: Node) -> Value:
+    def lower(self, g: Builder, node: Node) -> Value:
         x, shape = node.data[0], self.resolved(node.data[0].type)
         flat = g.add(Flatten(), x) if x.type.spatial else x
         return g.add(FlattenDx(shape=shape), flat) if len(shape) > 1 else flat
-
-    inference = training
 
     def reach(self, x: TensorType) -> tuple[Reach, ...]:
         kept = self.resolved(x)[:-1] == x.spatial

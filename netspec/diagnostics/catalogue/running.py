@@ -48,9 +48,8 @@ RUNNING: dict[str, Entry] = {
         "error",
         "field and head differ",
         (
-            "head '{head}' of {channels} channels learns {wanted}, "
-            "but the field '{field}' of data '{data}' has {found}",
-            "head '{head}' learns numbers of {wanted}, but the field '{field}' of data '{data}' has {found}",
+            "head '{head}' of {channels} channels learns {wanted}, but field '{field}' of data '{data}' has {found}",
+            "head '{head}' learns numbers of {wanted}, but field '{field}' of data '{data}' has {found}",
         ),
         "change the layers of the head, its loss, or its 'target:'",
     ),
@@ -96,5 +95,18 @@ RUNNING: dict[str, Entry] = {
         "no such part in the data",
         "data '{data}' has no part '{part}' to validate on",
         "write a share of the training part instead, such as 'validation: 0.1'",
+    ),
+    "NS910": Entry(
+        "error",
+        "label out of range",
+        "field '{field}' of data '{data}' holds {value} in sample {sample} of its {part} part, but head '{head}' has "
+        "the classes 0 to {last}",
+        "class numbers begin at 0; change the last layer, or the data",
+    ),
+    "NS911": Entry(
+        "error",
+        "data that cannot be fetched",
+        "{address} cannot be had: {problem}",
+        "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
     ),
 }
