@@ -76,7 +76,7 @@ def totals(entry: str) -> dict[str, int]:
 
 def table(entry: str) -> Iterator[tuple[str, Layer]]:
     """Name and figures of each layer with weights and of each pool, in the order of the table."""
-    channels_last = "keras.applications" in figures()[entry]["source"]
+    channels_last = of_keras(entry)
     for row in _rows(entry):
         kind = _KIND_OF[row["type"]]
         pools_nothing = kind == "pool" and row.get("in_shape") == row["out_shape"] and row.get("kernel") == ""
@@ -85,7 +85,18 @@ def table(entry: str) -> Iterator[tuple[str, Layer]]:
         shape = _numbers(row["out_shape"])
         stored = int(row["params"]) + int(row.get("bn_running_stats") or 0)
         last = shape if channels_last else (*shape[1:], shape[0])
-        yield row["name"], Layer(kind, without_places(last), stored, int(row["macs"]))
+        yield row["name"], comparable(kind, last, stored, int(row["macs"]))
+
+
+def comparable(kind: str, shape: tuple[int, ...], stored: int, macs: int) -> Layer:
+    """A layer as it is compared: a convolution with one place left is a dense layer, which some write as the other."""
+    numbers = without_places(shape)
+    return Layer("dense" if kind == "conv" and len(numbers) == 1 else kind, numbers, stored, macs)
+
+
+def of_keras(entry: str) -> bool:
+    """Whether a table lists its layers as Keras does."""
+    return "keras.applications" in figures()[entry]["source"]
 
 
 def windows(entry: str) -> Iterator[tuple[str, Slide]]:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import pytest
-from zoo_figures import Layer, Slide, figures, kind_of_op, table, totals, windows, without_places
+from zoo_figures import Layer, Slide, comparable, figures, kind_of_op, of_keras, table, totals, windows
 
 from netspec.analysis.cost import LayerCost, cost, nodes_only_for
 from netspec.core.graph import Graph, Node
@@ -53,6 +53,13 @@ TWINS = (
     Twin("densenet121_keras", "densenet121", ("dialect=keras", "eps=1.001e-5")),
     Twin("squeezenet1_0", "squeezenet1_0"),
     Twin("squeezenet1_1", "squeezenet1_1"),
+    Twin("xception", "xception"),
+    Twin("mobilenet_v1", "mobilenet_v1"),
+    Twin("mobilenet_v1_keras", "mobilenet_v1", ("dialect=keras", "act=relu6")),
+    Twin("mobilenet_v2", "mobilenet_v2", unlisted=("global_avg_pool",)),
+    Twin("mobilenet_v2_keras", "mobilenet_v2", ("dialect=keras",)),
+    Twin("shufflenet_v1_g3", "shufflenet_v1_g3"),
+    Twin("shufflenet_v2_x1_0", "shufflenet_v2_x1_0", unlisted=("global_avg_pool",)),
 )
 
 
@@ -71,11 +78,11 @@ AUXILIARY = (
     Aux("inception_v3_aux", "inception_v3", ("AuxLogits.",), ("aux/avg_pool",)),
 )
 
-TOTALS_ONLY = {"vgg11_bn_cifar": "vgg11_bn_cifar"}
+TOTALS_ONLY = {"vgg11_bn_cifar": "vgg11_bn_cifar", "voxnet": "volume_3d"}
 """Networks of which the totals are published, but no table of layers."""
 BY_CONNECTIONS = {"lenet5_1998": "lenet5_1998"}
 """The network whose paper counts connections."""
-OWN: frozenset[str] = frozenset()
+OWN = frozenset({"cifar_fast", "inpainting", "mlp", "siamese", "signal_1d", "two_tasks", "unet_small"})
 """Specs of our own, of which nobody else published figures."""
 
 twins = pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.entry)
@@ -151,13 +158,13 @@ def compared(rows: list[LayerCost], unlisted: tuple[str, ...]) -> Iterator[tuple
         left_out = [pattern for pattern in unlisted if fnmatchcase(row.name, pattern)]
         unused.difference_update(left_out)
         if kind and not left_out:
-            yield row.name, Layer(kind, without_places(row.output), row.params, row.macs)
+            yield row.name, comparable(kind, row.output, row.params, row.macs)
         else:
             assert not row.params or left_out
     assert not unused
 
 
-@pytest.mark.parametrize("twin", [twin for twin in TWINS if not twin.entry.endswith("_keras")], ids=lambda t: t.entry)
+@pytest.mark.parametrize("twin", [twin for twin in TWINS if not of_keras(twin.entry)], ids=lambda t: t.entry)
 def test_layers(twin: Twin) -> None:
     spec = load(twin.spec, twin.sets)
     rows = [row for row in cost(spec.graph, spec.train_only).layers if not row.train_only]
@@ -202,7 +209,7 @@ def test_layers_of_the_heads_of_training(aux: Aux) -> None:
     ]
 
 
-@pytest.mark.parametrize("twin", [twin for twin in TWINS if twin.entry.endswith("_keras")], ids=lambda t: t.entry)
+@pytest.mark.parametrize("twin", [twin for twin in TWINS if of_keras(twin.entry)], ids=lambda t: t.entry)
 def test_layers_of_keras(twin: Twin) -> None:
     """Keras lists layers by how far they are from the end, those of parallel branches mixed."""
     spec = load(twin.spec, twin.sets)
