@@ -11,7 +11,7 @@ MODIFIERS = ("name", "from", "when", "repeat", "share", "freeze", "init")
 GROUP = "layers"
 """The op key of a list of layers that is used as one layer."""
 
-LATER_TRAIN_KEYS = ("augment", "init", "precision", "math", "on_nan")
+LATER_TRAIN_KEYS = ("init", "precision", "math", "on_nan")
 """Keys of ``train:`` that this version reads but does not act on; each use says so at its position."""
 
 TOTALS = ("params", "params_trained", "macs", "flops", "memory_train_bytes", "memory_infer_bytes")

@@ -13,7 +13,7 @@ from netspec.data.dataset import Array, Part
 from netspec.diagnostics.errors import RunError
 from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
-from netspec.training.runtime import Loaded, Runtime, input_type
+from netspec.training.runtime import Fed, Loaded, Runtime
 from netspec.training.scores import Meter
 
 
@@ -58,7 +58,7 @@ def run_epochs(
     """
     course = _Course(runtime, train, progress, epochs, origin, clock, after_step)
     if len(validation):
-        runtime.load("evaluate", input_type(train.inputs))
+        runtime.load("evaluate", runtime.input_type(validation.inputs))
     place = begin or origin
     for epoch in range(place.epoch, origin.epoch + epochs):
         step, rate, meter, seconds = course.train_epoch(place)
@@ -84,9 +84,9 @@ class _Course:
     ) -> None:
         self._runtime, self._epochs, self._origin = runtime, epochs, origin
         self._progress, self._clock, self._after_step = progress, clock, after_step
-        self._loaded = runtime.load("train", input_type(train.inputs))
+        self._loaded = runtime.load("train", runtime.train_type(train))
         self._samples = len(train)
-        self._batches = Batches(train, runtime.batch)
+        self._batches = Batches(train, runtime.batch, runtime.augmenter(train))
 
     def train_epoch(self, place: Position) -> tuple[int, float, Meter, float]:
         """Train the rest of the epoch at ``place``: the last step's number and rate, the scores, and the seconds."""
@@ -99,12 +99,13 @@ class _Course:
         begun = self._clock() - underway.seconds
         step = place.step
         order = epoch_order(self._samples, recipe.seed, place.epoch)[underway.batches * self._runtime.batch :]
-        for done, batch in enumerate(self._batches.in_order(order), start=underway.batches):
+        for done, batch in enumerate(self._batches.in_order(order, place.epoch), start=underway.batches):
             step += 1
+            fed = self._runtime.prepared(batch)
             loss = train_step(
-                self._runtime, self._loaded, batch, self._rate(place.epoch, done), Position(place.epoch, step)
+                self._runtime, self._loaded, fed, self._rate(place.epoch, done), Position(place.epoch, step)
             )
-            meter.add(loss, len(batch), _outputs(self._runtime, self._loaded), batch.targets)
+            meter.add(loss, len(batch), _outputs(self._runtime, self._loaded), fed.targets)
             self._progress.step(loss)
             if self._after_step is not None:
                 now = Underway(done + 1, self._clock() - begun, meter.sums())
@@ -120,12 +121,12 @@ class _Course:
         return rate
 
 
-def train_step(runtime: Runtime, loaded: Loaded, batch: Part, rate: float, position: Position) -> float:
-    """Loss of one batch, before its update. ``position.step`` (from 1) is the step's number.
+def train_step(runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, position: Position) -> float:
+    """Loss of one batch that was prepared, before its update. ``position.step`` (from 1) is the step's number.
 
     A loss or a gradient that is not finite is a RunError, and the update does not run.
     """
-    executable, samples = loaded.executable, len(batch)
+    executable, samples = loaded.executable, batch.samples
     fed = loaded.feed(batch.inputs, batch.targets)
     executable.run(fed, runtime.scalars(rate, position.step), samples, ("forward", "backward"))
     loss = float(executable.output("loss"))
