@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from netspec.data.augment import Augmenter
 from netspec.data.dataset import Array, Part
 from netspec.data.keyed import keyed_generator
 
@@ -19,8 +20,9 @@ def epoch_order(samples: int, seed: int, epoch: int) -> Array:
 class Batches:
     """Cuts a part into batches. The arrays it yields are overwritten by the next batch."""
 
-    def __init__(self, part: Part, size: int) -> None:
+    def __init__(self, part: Part, size: int, augmenter: Augmenter | None = None) -> None:
         self._part = part
+        self._augmenter = augmenter
         self._size = size
         fields = {name: part[name] for name in part.feed.fields}
         self._buffers = {name: np.empty((size, *array.shape[1:]), array.dtype) for name, array in fields.items()}
@@ -29,10 +31,16 @@ class Batches:
         """Batches of one epoch, the last, smaller one included."""
         return -(-len(self._part) // self._size)
 
-    def in_order(self, order: Array) -> Iterator[Part]:
-        """The samples of ``order``, n at a time, with the fields that the network is fed; the last n may be smaller."""
+    def in_order(self, order: Array, epoch: int | str = 0) -> Iterator[Part]:
+        """The samples of ``order``, n at a time, with the fields that the network is fed; the last n may be smaller.
+
+        What augments them is told that it is this ``epoch``.
+        """
         for start in range(0, len(order), self._size):
             indices = order[start : start + self._size]
+            if self._augmenter is not None:
+                yield self._augmenter.batch(indices, epoch)
+                continue
             gathered = {name: buffer[: len(indices)] for name, buffer in self._buffers.items()}
             for name, buffer in gathered.items():
                 # In the mode "raise", take() would fill a buffer of its own first. The indices are ours and in range.

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netspec.core.formulas import times
-from netspec.core.graph import Value
+from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
 from netspec.data.dataset import PARTS, Dataset, Feed
+from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.model import Diagnostic, Span
 
@@ -58,10 +59,15 @@ def _data_span(spec: Spec) -> Span:
     return spec.recipe_spans.get("data", Span.of_file(spec.file))
 
 
+def target_types(network: Graph, recipe: Recipe) -> dict[str, TensorType]:
+    """By head, the type of the targets that its loss takes."""
+    return {name: recipe.head(name).loss.target(head.type) for name, head in network.heads.items()}
+
+
 def _learnt_as_classes(spec: Spec, feed: Feed) -> Iterator[tuple[str, str]]:
     """Each head whose loss wants class numbers, with the field that it learns."""
-    for name, head in spec.graph.heads.items():
-        if spec.recipe.head(name).loss.target(head.type).dtype == "int32":
+    for name, target in target_types(spec.graph, spec.recipe).items():
+        if target.dtype == "int32":
             yield name, feed.targets[name]
 
 

@@ -9,8 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.data.augment import Augmenter
 from netspec.data.dataset import Dataset, ReadContext, Reader
-from netspec.data.feed import find_feed, mismatches, refuse_strange_labels, with_class_numbers
+from netspec.data.feed import find_feed, mismatches, refuse_strange_labels, target_types, with_class_numbers
 from netspec.data.split import with_validation
 from netspec.diagnostics.errors import RunError, SpecError
 
@@ -51,7 +52,10 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir
     if found:
         raise SpecError(found, spec.texts)
     refuse_strange_labels(spec, dataset, feed)
-    return dataset.with_parts(lambda part: replace(part, feed=feed))
+    dataset = dataset.with_parts(lambda part: replace(part, feed=feed))
+    if recipe.augment:  # what does not go with the data is found now, not when training begins
+        Augmenter(dataset.train, recipe.augment, recipe.seed, target_types(spec.graph, recipe))
+    return dataset
 
 
 def _own_validation(dataset: Dataset, name: str) -> Dataset:

@@ -34,6 +34,7 @@ class Recipe:
     validation: float | str = 0.0
     """A share of the training part, or a part of the data by its name."""
     preprocess: tuple[Any, ...] = ()
+    augment: tuple[Any, ...] = ()
     loss: Any = field(default_factory=lambda: CrossEntropy())
     metrics: tuple[tuple[str, Any], ...] = (("accuracy", Accuracy()),)
     optimizer: Any = field(default_factory=lambda: Sgd(momentum=0.9))
@@ -47,6 +48,17 @@ class Recipe:
     on_nan: str = "stop"
     heads: Mapping[str, Head] = field(default_factory=dict)
     """What is said of single heads, by their name."""
+
+    @property
+    def host_preprocess(self) -> tuple[Any, ...]:
+        """The transforms that are computed before samples go in: up to the last that the graph has no node for."""
+        on_host = [place for place, transform in enumerate(self.preprocess) if transform.on_host]
+        return self.preprocess[: on_host[-1] + 1] if on_host else ()
+
+    @property
+    def graph_preprocess(self) -> tuple[Any, ...]:
+        """The transforms that are nodes of the graph."""
+        return self.preprocess[len(self.host_preprocess) :]
 
     def head(self, name: str) -> Head:
         """How the output of that name is trained, filled up with what holds for all."""

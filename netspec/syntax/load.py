@@ -14,6 +14,7 @@ from netspec.core.declare import declaration_of
 from netspec.core.op import ShapeError
 from netspec.core.types import TensorType
 from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import add_to_graph
 from netspec.diagnostics import Diagnostic, Diagnostics, Span, SpecError
 from netspec.syntax import tree
 from netspec.syntax.blocks import Block, check_name, read_blocks, unused_names
@@ -152,7 +153,7 @@ def _check_preprocessing(recipe: Recipe, input: TensorType, place: Span, diagnos
     flow = builder.input("input", input)
     for transform in recipe.preprocess:
         try:
-            flow = transform.apply(builder, flow)
+            flow = flow if transform.on_host else add_to_graph(transform, builder, flow)
         except ShapeError as error:
             fields = {"transform": declaration_of(transform).name, **error.fields}
             diagnostics.append(Diagnostic(error.code, place, fields))

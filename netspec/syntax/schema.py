@@ -212,6 +212,11 @@ def _train() -> dict[str, Any]:
             "title": "a list of transforms",
             "items": _named(REGISTRIES["transform"].public()),
         },
+        "augment": {
+            "type": ["array"],
+            "title": "a list of augmentations",
+            "items": _named(REGISTRIES["augmentation"].public()),
+        },
         "loss": _named(REGISTRIES["loss"].public()),
         "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
         "optimizer": _named(REGISTRIES["optimizer"].public()),

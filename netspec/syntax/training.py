@@ -18,7 +18,7 @@ from netspec.syntax.values import UNKNOWN, Values
 from netspec.syntax.vocabulary import LATER_TRAIN_KEYS, LATER_TRAIN_VALUES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
-_LISTS = {"preprocess": "transform", "metrics": "metric"}
+_LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
 _NUMBERS = ("validation", "epochs", "batch", "seed")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from netspec.core.types import TensorType
 from netspec.data.batches import Batches
 from netspec.data.dataset import Array, Part
-from netspec.training.runtime import Runtime, input_type
+from netspec.training.runtime import Runtime
 from netspec.training.scores import Meter, Scores
 
 
@@ -29,16 +29,17 @@ class Evaluation:
 
 def evaluate(runtime: Runtime, part: Part) -> Evaluation:
     """Scores of the inference form over all samples of ``part``, of which there must be one; nothing is learnt."""
-    loaded = runtime.load("evaluate", input_type(part.inputs))
+    loaded = runtime.load("evaluate", runtime.input_type(part.inputs))
     meter = Meter(runtime.metrics(loaded.targets))
     confusion = {
         name: np.zeros((runtime.network.heads[name].type.channels,) * 2, np.int64)
         for name in loaded.targets
         if _numbers_classes(part.targets[name], runtime.network.heads[name].type)
     }
-    for batch in Batches(part, runtime.batch).in_order(np.arange(len(part))):
-        targets = batch.targets
-        loaded.executable.run(loaded.feed(batch.inputs, targets), {}, len(batch))
+    batches = Batches(part, runtime.batch, runtime.augmenter(part, evaluation=True))
+    for batch in batches.in_order(np.arange(len(part)), "evaluation"):
+        inputs, targets, _ = runtime.prepared(batch)
+        loaded.executable.run(loaded.feed(inputs, targets), {}, len(batch))
         outputs = {name: loaded.executable.output(name) for name in loaded.targets}
         meter.add(float(loaded.executable.output("loss")), len(batch), outputs, targets)
         for name, counts in confusion.items():
@@ -60,13 +61,13 @@ def _confused(output: Array, labels: Array) -> Array:
 
 def predict(runtime: Runtime, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Every head of the inference form, (N, ..., channels), over inputs by name, (N, ...) of uint8 or float32."""
-    dtype = input_type(inputs)
+    dtype = runtime.input_type(inputs)
     loaded = runtime.load("predict", dtype)
     found: dict[str, list[Array]] = {name: [] for name in runtime.plan("predict", dtype).graph.heads}
     samples = len(next(iter(inputs.values())))
     for start in range(0, samples, runtime.batch):
         chunk = {name: array[start : start + runtime.batch] for name, array in inputs.items()}
-        loaded.executable.run(loaded.feed(chunk, {}), {}, min(runtime.batch, samples - start))
+        loaded.executable.run(loaded.feed(runtime.prepared_inputs(chunk), {}), {}, min(runtime.batch, samples - start))
         for name, parts in found.items():
             parts.append(loaded.executable.output(name))
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from netspec.backend import find_backend
@@ -13,6 +14,7 @@ from netspec.interop.safetensors import read_weights
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.training.evaluate import Evaluation, evaluate
+from netspec.training.fitted import with_kept_numbers
 from netspec.training.runs import MANIFEST, SPEC, Kept, find_checkpoint, read_manifest, with_settings
 from netspec.training.runtime import Runtime
 
@@ -39,6 +41,7 @@ def evaluate_run(
     dataset = read_dataset(spec, data_dir, spec_folder, cache_folder())
     if not len(dataset.part(part)):
         raise RunError(f"the data '{dataset.name}' has no {part} part in this run")
+    spec = replace(spec, recipe=with_kept_numbers(spec.recipe, folder))
     runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
     shapes = {slot.name: slot.param.shape for slot in runtime.weights}
     for name, array in read_weights(checkpoint.weights, shapes).items():

@@ -14,11 +14,11 @@ from typing import Any
 from netspec import __version__
 from netspec.data.dataset import Dataset
 from netspec.syntax.spec import Spec
-from netspec.training.runtime import Runtime, input_type
+from netspec.training.runtime import Runtime
 
 MANIFEST_VERSION = 2
 """Since version 2 the spec of a run is the resolved one, in which the overrides have been put in."""
-RECIPE = ("validation", "preprocess", "loss", "metrics", "optimizer", "lr")
+RECIPE = ("validation", "preprocess", "augment", "loss", "metrics", "optimizer", "lr")
 """What of ``train:`` decides the weights and is not a number of its own in the manifest."""
 
 
@@ -36,7 +36,7 @@ def run_facts(
     ``given`` are the epochs, batch and seed that the command line sets over the spec's.
     """
     recipe = runtime.recipe
-    plan = runtime.plan("train", input_type(dataset.train.inputs))
+    plan = runtime.plan("train", runtime.train_type(dataset.train))
     return {
         "version": MANIFEST_VERSION,
         "name": spec.name,

@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 
 from netspec.data.dataset import Array, Part
+from netspec.data.preprocess import fit_preprocessing
 from netspec.interop.safetensors import encode, read_weights
 from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
+from netspec.training.fitted import with_kept_numbers
 from netspec.training.loop import START, Position, run_epochs, train_step
 from netspec.training.progress import make_progress
 from netspec.training.runs import MANIFEST, find_checkpoint
-from netspec.training.runtime import Purpose, Runtime, input_type
+from netspec.training.runtime import Purpose, Runtime
 from netspec.training.scores import Scores
 
 
@@ -93,6 +95,7 @@ class Model:
         """
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
+        self._runtime.use(fit_preprocessing(self._runtime.recipe, part))
         count = self._runtime.recipe.epochs if epochs is None else epochs
         if count < 0:
             raise InputError(f"epochs is {count}, but must be at least 0")
@@ -127,13 +130,13 @@ class Model:
         ``rate`` is the learning rate; left out, it is the one with which the spec's schedule begins.
         """
         part = self._one_batch(x, y)
-        loaded = self._runtime.load("train", input_type(part.inputs))
+        loaded = self._runtime.load("train", self._runtime.input_type(part.inputs))
         schedule, epochs = self._runtime.recipe.lr, self._runtime.recipe.epochs
         position = replace(self._position, step=self._position.step + 1)
         used = schedule.at(0, 1, epochs) if rate is None else rate
         if not math.isfinite(used) or used < 0:
             raise InputError(f"rate is {used}, but must be a finite number of at least 0")
-        loss = train_step(self._runtime, loaded, part, used, position)
+        loss = train_step(self._runtime, loaded, self._runtime.prepared(part), used, position)
         self._position = position
         return {"loss": loss}
 
@@ -145,10 +148,11 @@ class Model:
         """
         part = self._one_batch(x, y)
         purpose: Purpose = "input_gradients" if input else "gradients"
-        dtype = "float32" if input else input_type(part.inputs)
+        dtype = "float32" if input else self._runtime.input_type(part.inputs)
         loaded = self._runtime.load(purpose, dtype)
         scalars = self._runtime.scalars(0.0, self._position.step + 1)
-        loaded.executable.run(loaded.feed(part.inputs, part.targets), scalars, len(part), ("forward", "backward"))
+        inputs, targets, samples = self._runtime.prepared(part)
+        loaded.executable.run(loaded.feed(inputs, targets), scalars, samples, ("forward", "backward"))
         outputs = self._runtime.plan(purpose, dtype).graph.outputs
         return {name: loaded.executable.output(name) for name in outputs if name != "loss"}
 
@@ -163,6 +167,7 @@ class Model:
         """
         file = Path(path)
         if (file / MANIFEST).is_file():
+            self._runtime.use(with_kept_numbers(self._runtime.recipe, file))
             file = find_checkpoint(file, "last").weights
         self.weights.update(read_weights(file, self.weights.shapes))
 

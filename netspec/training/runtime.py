@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from netspec.backend import Backend, Executable, State
+from netspec.core.declare import declaration_of
 from netspec.core.graph import Graph, Slot, Value
 from netspec.core.types import DType
+from netspec.data.augment import Augmenter
+from netspec.data.dataset import Part
+from netspec.data.feed import target_types
+from netspec.data.preprocess import transformed
 from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics.errors import RunError
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
@@ -47,6 +53,14 @@ class Loaded:
         """What ``run`` wants: inputs of the plan's type, and the targets of its heads in the form that losses take."""
         learnt = {value.name: as_target(targets[head], value.type) for head, value in self.targets.items()}
         return {name: array.astype(self.dtype, copy=False) for name, array in inputs.items()} | learnt
+
+
+class Fed(NamedTuple):
+    """A batch as a network takes it: inputs after the transforms outside of the graph, targets by head."""
+
+    inputs: Mapping[str, Array]
+    targets: Mapping[str, Array]
+    samples: int
 
 
 class Runtime:
@@ -91,6 +105,44 @@ class Runtime:
             for head, metrics in said.items()
         }
 
+    def use(self, recipe: Recipe) -> None:
+        """Go on under a recipe whose transforms were fitted since."""
+        if recipe is not self.recipe:
+            self.recipe = recipe
+            self._plans.clear()
+            self._loaded.clear()
+
+    def input_type(self, inputs: Mapping[str, Array]) -> DType:
+        """The element type of the plan for these inputs: where all are bytes they travel as such, else as float32."""
+        as_bytes = all(array.dtype == "uint8" for array in inputs.values()) and not self.recipe.host_preprocess
+        return "uint8" if as_bytes else "float32"
+
+    def train_type(self, part: Part) -> DType:
+        """The element type of the plan that learns from a part: mixed bytes are bytes no more."""
+        mixes = any(augmentation.scope == "pair" for augmentation in self.recipe.augment)
+        return "float32" if mixes else self.input_type(part.inputs)
+
+    def prepared(self, batch: Part) -> Fed:
+        """A batch after the transforms outside of the graph.
+
+        A target of bytes is an image: it goes through all of the preprocessing, as it would if it went in.
+        """
+        targets = {
+            name: transformed(self.recipe.preprocess, array) if array.dtype == "uint8" else array
+            for name, array in batch.targets.items()
+        }
+        return Fed(self.prepared_inputs(batch.inputs), targets, len(batch))
+
+    def prepared_inputs(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Inputs after the transforms outside of the graph."""
+        transforms = self.recipe.host_preprocess
+        return {name: transformed(transforms, x) if transforms else x for name, x in inputs.items()}
+
+    def augmenter(self, part: Part, evaluation: bool = False) -> Augmenter | None:
+        """What changes the samples of a part that is learnt from, or that is scored; ``None`` where nothing does."""
+        wanted = [each for each in self.recipe.augment if not evaluation or getattr(each, "in_evaluation", False)]
+        return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe)) if wanted else None
+
     def plan(self, purpose: Purpose, dtype: DType) -> Plan:
         """The plan for inputs of ``dtype``; a RunError for training where the network was not made to train."""
         if purpose == "train" and not self.trains:
@@ -105,6 +157,9 @@ class Runtime:
         """The plan with its kernels, which are compiled the first time."""
         key = (purpose, dtype)
         if key not in self._loaded:
+            unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
+            if unfitted:
+                raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
             targets = target_inputs(plan.graph, self.network)
@@ -130,8 +185,3 @@ def target_inputs(plan: Graph, network: Graph) -> dict[str, Value]:
     targets = plan.inputs[len(network.inputs) :]
     alone = next(iter(plan.heads or network.heads))  # a plan for gradients has no heads, and those of the network
     return {value.name.partition("/")[2] or alone: value for value in targets}
-
-
-def input_type(inputs: Mapping[str, Array]) -> DType:
-    """The element type of the plan for these inputs: where all are bytes they travel as they are, else as float32."""
-    return "uint8" if all(array.dtype == "uint8" for array in inputs.values()) else "float32"

@@ -50,8 +50,9 @@ layers:
   - dense: $classes
 
 train:
-  data: digits
+  data: cifar10
   preprocess: [{divide: 255}, {normalize: {mean: [0.491, 0.482, 0.447], std: [0.247, 0.243, 0.262]}}]
+  augment: [{random_crop: {padding: 4}}, {random_flip: horizontal}]
   loss: {cross_entropy: {label_smoothing: 0.1}}
   optimizer: {sgd: {momentum: 0.9, nesterov: true, weight_decay: 5.0e-4}}
   lr: {cosine: {peak: 0.1, warmup_epochs: 1}}

@@ -53,6 +53,17 @@ RUNNING: dict[str, Entry] = {
         ),
         "change the layers of the head, its loss, or its 'target:'",
     ),
+    "NS510": Entry(
+        "error",
+        "transform that was not fitted",
+        "'{name}' learns its numbers from the training part, and there has been none yet",
+        "train first, or load a run directory, which keeps them",
+    ),
+    "NS512": Entry(
+        "error",
+        "transform or augmentation that does not fit",
+        "'{name}' does not go with this network and its data: {problem}",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",
