@@ -1,9 +1,13 @@
-"""Every network of the zoo runs at its real size: it predicts for one sample, and a step of training lowers its loss."""
+"""Every network runs at its real size: it predicts for one sample, and steps of training lower its loss.
+
+The quick ones run always; ``pytest -m zoo`` runs all that ship, and those that prove the language.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,18 +30,22 @@ QUICK = (
     *("lenet5", "lenet5_1998", "cifar10_quick", "vgg11_bn_cifar", "resnet20", "mobilenet_v1", "shufflenet_v1_g3"),
     *("mlp", "siamese", "signal_1d", "two_tasks", "unet_small", "inpainting", "cifar_fast", "volume_3d"),
 )
-"""At least one small network of each kind. The others are run by ``pytest -m zoo``."""
+"""At least one small network of each kind."""
+
+LANGUAGE = {path.stem: path for path in (Path(__file__).resolve().parent / "language").glob("*.yaml")}
 
 BATCH = 2
 RATE = 0.01
 """How far a step goes: its gradient is shortened to a length of 1 at most, so that no network overshoots."""
 
 
-NETWORKS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in zoo_names()]
+NETWORKS = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in (*zoo_names(), *sorted(LANGUAGE))
+]
 
 
 def load(name: str) -> Spec:
-    source = read_source(zoo_path(name))
+    source = read_source(LANGUAGE.get(name) or zoo_path(name))
     assert isinstance(source, Source)
     return load_spec(source)
 
