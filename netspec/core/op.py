@@ -56,9 +56,11 @@ T = TypeVar("T")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attr,))
-def op(name: str, *, main: str | None = None, doc: str = "", public: bool = True) -> Callable[[type[T]], type[T]]:
+def op(
+    name: str, *, main: str | None = None, doc: str = "", public: bool = True, example: str = ""
+) -> Callable[[type[T]], type[T]]:
     """Declare an op; see :func:`netspec.core.declare.declare`."""
-    return declare("op", name, main=main, doc=doc, public=public)
+    return declare("op", name, main=main, doc=doc, public=public, example=example)
 
 
 class ShapeError(Exception):

@@ -136,7 +136,13 @@ class Orthogonal:
         return self.gain * (basis if rows >= columns else basis.T).reshape(param.shape)
 
 
-@declare("initializer", "values", main="values", doc="Numbers that are written down, such as those of a known filter.")
+@declare(
+    "initializer",
+    "values",
+    main="values",
+    doc="Numbers that are written down, such as those of a known filter.",
+    example="{values: [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]}",
+)
 class Values:
     values: NumberTree = attr(
         doc="the numbers, in one list (last axis fastest) or nested like the parameter, maybe without axes of length 1"

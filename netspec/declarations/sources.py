@@ -28,7 +28,7 @@ class FashionMnist:
     folder = "fashion-mnist"
 
 
-@declare("source", "idx", main="path", doc="A folder of idx files, named as MNIST's are.")
+@declare("source", "idx", main="path", doc="A folder of idx files, named as MNIST's are.", example="{path: my_digits}")
 class Idx:
     path: str = attr(doc="folder with train-images-idx3-ubyte and its three companions, each maybe .gz")
     classes: int = attr(default=10, doc="number of classes", minimum=2)

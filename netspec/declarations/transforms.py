@@ -35,7 +35,7 @@ def add_to_graph(transform: Any, g: Builder, x: Value) -> Value:
     return g.add(Affine(scale=scale, shift=shift), x)
 
 
-@declare("transform", "divide", main="by", doc="x / by, such as 255 for bytes.")
+@declare("transform", "divide", main="by", doc="x / by, such as 255 for bytes.", example="255")
 class Divide:
     by: float = attr(doc="divisor", exclusiveMinimum=0)
 
@@ -46,7 +46,7 @@ class Divide:
         return ScaleShift((1 / self.by,), (0.0,))
 
 
-@declare("transform", "normalize", main="mean", doc="(x − mean)/std per channel.")
+@declare("transform", "normalize", main="mean", doc="(x − mean)/std per channel.", example="{mean: 78, std: 96}")
 class Normalize:
     mean: Numbers = attr(doc="mean of the training data")
     std: Numbers = attr(doc="standard deviation of the training data", exclusiveMinimum=0)

@@ -11,7 +11,7 @@ from netspec.core import op as ops
 from netspec.core.builder import Builder
 from netspec.core.op import ShapeError
 from netspec.core.types import TensorType
-from netspec.declarations.ops.merge import Max, Mean, Subtract
+from netspec.declarations.ops.merge import Concat, Max, Mean, Subtract
 from netspec.declarations.ops.products import Multiply, Scale
 from netspec.passes.autodiff import differentiate
 from netspec.testing import interpret
@@ -110,3 +110,10 @@ def test_parameters_of_scale(attrs: Scale, names: list[str]) -> None:
     }
     (formula,) = attrs.explain((TensorType((4, 4, 7)),), (TensorType((4, 4, 7)),))
     assert formula.result == 7 * len(names)
+
+
+def test_a_row_is_not_laid_beside_an_image() -> None:
+    """Not even where the image's other sides read like the row."""
+    with pytest.raises(ShapeError) as refused:
+        Concat().infer(TensorType((1, 6)), TensorType((1,)))
+    assert refused.value.code == "NS204"

@@ -18,7 +18,12 @@ from netspec.declarations.ops.reductions import ChannelSum
 from netspec.declarations.ops.windows import Sliding, resolve
 
 
-@op("conv", main="filters", doc="Cross-correlation of a window with learned filters, over one, two or three axes.")
+@op(
+    "conv",
+    main="filters",
+    doc="Cross-correlation of a window with learned filters, over one, two or three axes.",
+    example="- conv: {filters: 16, kernel: 3, stride: 2, padding: same}\n- relu",
+)
 class Conv:
     filters: int = attr(doc="output channels", minimum=1)
     kernel: Window = attr(doc="window size, one number or one per axis", minimum=1)

@@ -17,7 +17,14 @@ from netspec.declarations.ops.convolution import Conv, explain_places, times_sig
 _MULTIPLIER_DOC = "filters per channel; those of a channel come out side by side"
 
 
-@op("depthwise_conv", main="kernel", doc="Cross-correlation of each channel with filters of its own.")
+@op(
+    "depthwise_conv",
+    main="kernel",
+    doc="Cross-correlation of each channel with filters of its own.",
+    example=(
+        "- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- depthwise_conv: {kernel: 3, padding: same}\n- relu"
+    ),
+)
 class DepthwiseConv:
     kernel: Window = attr(doc="window size, one number or one per axis", minimum=1)
     stride: Window = attr(default=1, doc="step of the window", minimum=1)
@@ -81,7 +88,17 @@ class DepthwiseConv:
         )
 
 
-@op("separable_conv", main="filters", doc="A depthwise convolution, then a 1x1 that mixes the channels.")
+@op(
+    "separable_conv",
+    main="filters",
+    doc="A depthwise convolution, then a 1x1 that mixes the channels.",
+    example=(
+        "- conv: {filters: 8, kernel: 3, padding: same}\n"
+        "- relu\n"
+        "- separable_conv: {filters: 16, kernel: 3, padding: same}\n"
+        "- relu"
+    ),
+)
 class SeparableConv:
     filters: int = attr(doc="output channels", minimum=1)
     kernel: Window = attr(doc="window size, one number or one per axis", minimum=1)

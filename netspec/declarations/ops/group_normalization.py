@@ -156,7 +156,12 @@ class InstanceNorm:
     explain = _explain
 
 
-@op("group_norm", main="groups", doc="Brings groups of neighbouring channels of each sample to mean 0 and variance 1.")
+@op(
+    "group_norm",
+    main="groups",
+    doc="Brings groups of neighbouring channels of each sample to mean 0 and variance 1.",
+    example="- conv: {filters: 8, kernel: 3}\n- group_norm: 2\n- relu",
+)
 class GroupNorm:
     groups: int = attr(doc="parts into which the channels are cut; 1 normalises all of a sample", minimum=1)
     eps: float = _eps()

@@ -18,7 +18,12 @@ from netspec.declarations.ops.reductions import SampleSum
 from netspec.declarations.ops.windows import Sliding, resolve
 
 
-@op("locally_connected", main="filters", doc="A convolution with weights of its own at each place of the window.")
+@op(
+    "locally_connected",
+    main="filters",
+    doc="A convolution with weights of its own at each place of the window.",
+    example="- locally_connected: {filters: 4, kernel: 4, stride: 2}\n- relu",
+)
 class LocallyConnected:
     filters: int = attr(doc="output channels", minimum=1)
     kernel: Window = attr(doc="window size, one number or one per axis", minimum=1)

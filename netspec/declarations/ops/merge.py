@@ -29,7 +29,19 @@ def _same_shape(inputs: tuple[TensorType, ...]) -> TensorType:
     return replace(inputs[0], dtype="float32")
 
 
-@op("add", doc="The sum of its inputs, which have equal shapes.")
+@op(
+    "add",
+    doc="The sum of its inputs, which have equal shapes.",
+    example=(
+        "- conv: {filters: 8, kernel: 3, padding: same}\n"
+        "- relu\n"
+        "- add:\n"
+        "    body:\n"
+        "      - conv: {filters: 8, kernel: 3, padding: same}\n"
+        "    shortcut: []\n"
+        "- relu"
+    ),
+)
 class Add:
     merges = True
 
@@ -62,7 +74,19 @@ class Times:
         return (g.add(Times(factor=self.factor), dy),)
 
 
-@op("subtract", doc="Its first input minus its second, which have equal shapes.")
+@op(
+    "subtract",
+    doc="Its first input minus its second, which have equal shapes.",
+    example=(
+        "- conv: {filters: 8, kernel: 3, padding: same}\n"
+        "- relu:\n"
+        "  name: fine\n"
+        "- avg_pool: {size: 3, stride: 1, padding: same}\n"
+        "  name: coarse\n"
+        "- subtract:\n"
+        "  from: [fine, coarse]"
+    ),
+)
 class Subtract:
     merges = True
     branches = False
@@ -80,7 +104,18 @@ class Subtract:
         return dy, g.add(Times(factor=-1.0), dy)
 
 
-@op("mean", doc="The mean of its inputs, which have equal shapes, number by number.")
+@op(
+    "mean",
+    doc="The mean of its inputs, which have equal shapes, number by number.",
+    example=(
+        "- mean:\n"
+        "    narrow:\n"
+        "      - conv: {filters: 8, kernel: 3, padding: same}\n"
+        "    wide:\n"
+        "      - conv: {filters: 8, kernel: 5, padding: same}\n"
+        "- relu"
+    ),
+)
 class Mean:
     merges = True
 
@@ -95,7 +130,17 @@ class Mean:
         return (g.add(Times(factor=1 / count), dy),) * count
 
 
-@op("max", doc="The largest of its inputs, which have equal shapes, number by number.")
+@op(
+    "max",
+    doc="The largest of its inputs, which have equal shapes, number by number.",
+    example=(
+        "- max:\n"
+        "    narrow:\n"
+        "      - conv: {filters: 8, kernel: 3, padding: same}\n"
+        "    wide:\n"
+        "      - conv: {filters: 8, kernel: 5, padding: same}"
+    ),
+)
 class Max:
     merges = True
 
@@ -127,7 +172,18 @@ class MaxDx:
         return tuple(found)
 
 
-@op("concat", doc="Lays its inputs side by side along an axis; the other axes agree.")
+@op(
+    "concat",
+    doc="Lays its inputs side by side along an axis; the other axes agree.",
+    example=(
+        "- concat:\n"
+        "    narrow:\n"
+        "      - conv: {filters: 4, kernel: 3, padding: same}\n"
+        "    wide:\n"
+        "      - conv: {filters: 4, kernel: 5, padding: same}\n"
+        "- relu"
+    ),
+)
 class Concat:
     axis: str = attr(default="channels", doc="the axis that grows", enum=AXIS_NAMES)
     merges = True
@@ -140,7 +196,8 @@ class Concat:
         axis = self.axis_index(len(inputs[0].spatial))
         first = inputs[0].shape
         for other in inputs[1:]:
-            if (*other.shape[:axis], *other.shape[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]):
+            beside = (*other.shape[:axis], *other.shape[axis + 1 :])
+            if len(other.shape) != len(first) or beside != (*first[:axis], *first[axis + 1 :]):
                 raise ShapeError("NS204", attr="axis", axis=self.axis, shapes=spell(inputs))
         shape = with_axis(inputs[0], axis, sum(x.shape[axis] for x in inputs))
         return replace(inputs[0], shape=shape, dtype="float32", block=None)

@@ -30,6 +30,16 @@ def stretched_shape(inputs: tuple[TensorType, ...]) -> tuple[int, ...] | None:
 @op(
     "multiply",
     doc="The product of its inputs. Axes of 1 are stretched, and [C] over an image, as a gate or a mask needs.",
+    example=(
+        "- conv: {filters: 8, kernel: 3, padding: same}\n"
+        "- relu\n"
+        "- multiply:\n"
+        "    features: []\n"
+        "    gate:\n"
+        "      - global_avg_pool\n"
+        "      - dense: 8\n"
+        "      - sigmoid"
+    ),
 )
 class Multiply:
     merges = True

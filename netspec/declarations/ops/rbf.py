@@ -18,7 +18,12 @@ from netspec.core.op import ShapeError, op
 from netspec.core.types import TensorType
 
 
-@op("rbf", main="units", doc="Squared distance from a point per unit, as at the end of LeNet-5: Σ (x_i − w_ij)².")
+@op(
+    "rbf",
+    main="units",
+    doc="Squared distance from a point per unit, as at the end of LeNet-5: Σ (x_i − w_ij)².",
+    example="- flatten\n- dense: 16\n- tanh\n- rbf: 12",
+)
 class Rbf:
     units: int = attr(doc="outputs, one point each", minimum=1)
 

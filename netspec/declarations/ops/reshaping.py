@@ -29,7 +29,12 @@ class Identity:
         return node.data[0]
 
 
-@op("reshape", main="shape", doc="The same numbers in another shape, in the order height, width, channels.")
+@op(
+    "reshape",
+    main="shape",
+    doc="The same numbers in another shape, in the order height, width, channels.",
+    example="- reshape: [4, 4, 4]\n- conv: {filters: 8, kernel: 3}\n- relu",
+)
 class Reshape:
     shape: Shape = attr(doc="the new shape, channels last; one side may be -1, which takes what is left")
 
@@ -67,6 +72,7 @@ class Reshape:
     main="factor",
     doc="Lays groups of channels out as cells: with factor f, f·f·C channels become C channels on f times the sides. "
     "Channel (i·f + j)·C + c goes to cell (i, j), as in TensorFlow and in ONNX's mode DCR.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- depth_to_space: 2",
 )
 class DepthToSpace:
     factor: Window = attr(doc="how many times as long each axis becomes, one number or one per axis", minimum=1)

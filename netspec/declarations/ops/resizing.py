@@ -19,7 +19,12 @@ from netspec.declarations.ops.movement import gradient_of_move
 from netspec.declarations.ops.windows import check_image
 
 
-@op("upsample", main="factor", doc="A finer grid: each cell repeated, or interpolated between its neighbours.")
+@op(
+    "upsample",
+    main="factor",
+    doc="A finer grid: each cell repeated, or interpolated between its neighbours.",
+    example=("- upsample: {factor: 2, method: bilinear}\n- conv: {filters: 4, kernel: 4, stride: 2}\n- relu"),
+)
 class Upsample:
     factor: Window = attr(
         default=None, doc="how many times as long each axis becomes, one number or one per axis", minimum=1
@@ -63,7 +68,10 @@ class Upsample:
 
 
 @op(
-    "crop", main="size", doc="The middle part of an image; of an odd number of cells cut off, one more goes at the end."
+    "crop",
+    main="size",
+    doc="The middle part of an image; of an odd number of cells cut off, one more goes at the end.",
+    example="- crop: 6\n- conv: {filters: 8, kernel: 3}\n- relu",
 )
 class Crop:
     size: Window = attr(default=None, doc="sides of what is left, one number or one per axis", minimum=1)
@@ -91,7 +99,12 @@ class Crop:
             yield Formula(f"cells before, axis {axis}", "⌊(n − size)/2⌋", f"⌊({n} − {kept})/2⌋", before)
 
 
-@op("pad", main="amount", doc="Adds cells around an image, and channels: of one value, mirrored, or like the edge.")
+@op(
+    "pad",
+    main="amount",
+    doc="Adds cells around an image, and channels: of one value, mirrored, or like the edge.",
+    example="- pad: {amount: 1, mode: reflect}\n- conv: {filters: 8, kernel: 3}\n- relu",
+)
 class Pad:
     amount: Margins = attr(default=0, doc="cells on both sides, or per axis a number or a [before, after] pair")
     channels: Margin = attr(default=0, doc="channels before and behind, a number for both or a [before, after] pair")

@@ -17,7 +17,12 @@ from netspec.declarations.ops.axes import AXIS_NAMES, along, axis_index, reach_o
 from netspec.declarations.ops.movement import gradient_of_move
 
 
-@op("part", main="index", doc="One of several equal parts of an axis.")
+@op(
+    "part",
+    main="index",
+    doc="One of several equal parts of an axis.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- part: {index: 0, of: 2}",
+)
 class Part:
     index: int = attr(doc="which part, counted from 0", minimum=0)
     of: int = attr(default=2, doc="how many parts there are", minimum=1)
@@ -56,6 +61,7 @@ class Part:
     "select",
     main="index",
     doc="The listed places of an axis, in that order. The axis stays, of length 1 for one place.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- select: [0, 2, 4]",
 )
 class Select:
     index: Indices = attr(doc="a place or a list of places, counted from 0; a place may come again")
@@ -88,6 +94,13 @@ class Select:
     main="groups",
     doc="Deals the channels of each group out to all groups: the table of groups by channels is transposed "
     "(Zhang et al. 2018, ShuffleNet).",
+    example=(
+        "- conv: {filters: 8, kernel: 3, padding: same}\n"
+        "- relu\n"
+        "- channel_shuffle: 2\n"
+        "- conv: {filters: 8, kernel: 3, groups: 2}\n"
+        "- relu"
+    ),
 )
 class ChannelShuffle:
     groups: int = attr(doc="how many groups there are; the number of channels is a multiple of it", minimum=1)

@@ -23,6 +23,12 @@ from netspec.declarations.ops.windows import Sliding, check_image, padding_pairs
     "conv_transpose",
     main="filters",
     doc="Transposed convolution: every position sends a window of numbers, where windows overlap they are summed.",
+    example=(
+        "- conv: {filters: 8, kernel: 3, stride: 2, padding: same}\n"
+        "- relu\n"
+        "- conv_transpose: {filters: 4, kernel: 4, stride: 2, padding: same}\n"
+        "- relu"
+    ),
 )
 class ConvTranspose:
     filters: int = attr(doc="output channels", minimum=1)
