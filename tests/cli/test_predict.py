@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
+
+from netspec.cli import train
 
 Run = Callable[..., Any]
 
@@ -42,15 +46,25 @@ def save(path: Path, value: int, size: tuple[int, int] = (4, 4)) -> None:
     Image.new("L", size, value).save(path)
 
 
-@pytest.fixture
-def bright(netspec: Run, write: Callable[..., Path], tmp_path: Path) -> Path:
-    """A run that tells dark images from bright ones."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that tells dark images from bright ones; what it learnt from is gone."""
+    folder = tmp_path_factory.mktemp("bright")
     for number in range(8):
-        save(tmp_path / f"set/train/dark/{number}.png", number * 10 + 20)
-        save(tmp_path / f"set/train/light/{number}.png", number * 10 + 160)
-    result = netspec("train", write(SPEC), "--run-dir", "run", "--quiet")
-    assert result.status == 0, result.err
-    return tmp_path / "run"
+        save(folder / f"set/train/dark/{number}.png", number * 10 + 20)
+        save(folder / f"set/train/light/{number}.png", number * 10 + 160)
+    (folder / "spec.yaml").write_text(SPEC)
+    arguments = [str(folder / "spec.yaml"), "--run-dir", str(folder / "run"), "--quiet"]
+    result = CliRunner().invoke(train.command, arguments)
+    assert result.exit_code == 0, result.output
+    shutil.rmtree(folder / "set")
+    return folder / "run"
+
+
+@pytest.fixture
+def bright(trained: Path, tmp_path: Path) -> Path:
+    """A copy of that run."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 def predict(netspec: Run, *arguments: object) -> dict[str, Any]:
@@ -91,10 +105,9 @@ def test_text_names_the_likeliest_first(netspec: Run, bright: Path, tmp_path: Pa
 def test_what_was_fitted_is_that_of_training(netspec: Run, bright: Path, tmp_path: Path) -> None:
     """min_max of the training part goes from 20 to 230, whatever comes to be predicted."""
     save(tmp_path / "new.png", 20)
-    before = predict(netspec, bright, "new.png")["predictions"][0]["probabilities"]
-    for path in (tmp_path / "set").rglob("*.png"):
-        path.unlink()
-    assert predict(netspec, bright, "new.png")["predictions"][0]["probabilities"] == before
+    alone = predict(netspec, bright, "new.png")["predictions"][0]["probabilities"]
+    save(tmp_path / "other.png", 255)
+    assert predict(netspec, bright, "other.png", "new.png")["predictions"][1]["probabilities"] == alone
     (bright / "preprocess.safetensors").unlink()
     result = netspec("predict", bright, "new.png")
     assert result.status == 3
