@@ -78,7 +78,7 @@ more layer before it changes it."""
 
 def compare(before: Spec, after: Spec) -> Difference:
     """What changed from ``before`` to ``after``; both are without mistakes."""
-    costs = cost(before.graph), cost(after.graph)
+    costs = cost(before.graph, before.train_only), cost(after.graph, after.train_only)
     return Difference(
         tuple(_layers((before.graph, after.graph), costs)),
         tuple(_totals(*costs)),

@@ -7,6 +7,14 @@ from netspec.plan import Mode, Plan, Target, make_plan
 from netspec.syntax.spec import Spec
 
 
+def planned_bytes(spec: Spec, target: Target, batch: int) -> dict[str, int]:
+    """Memory of a training step and of inference, under the names that ``summary`` and ``expect:`` give them."""
+    return {
+        "memory_train_bytes": plan_for(spec, target, batch, "train").total_bytes,
+        "memory_infer_bytes": plan_for(spec, target, batch, "infer").total_bytes,
+    }
+
+
 def plan_for(spec: Spec, target: Target, batch: int, mode: Mode) -> Plan:
     """The plan of a training step, or of inference, for up to ``batch`` samples."""
     build = training_step if mode == "train" else inference

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,8 +14,14 @@ from netspec.diagnostics import Diagnostic, NetspecError, SpecError
 from netspec.syntax.source import Source, read_source
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
+if TYPE_CHECKING:
+    from netspec.syntax.load import ReadOptions
+    from netspec.syntax.spec import Spec
+
 F = TypeVar("F", bound=Callable[..., Any])
 ZOO = "zoo:"
+_READING = "netspec.reading"
+"""Where click keeps what a spec is allowed."""
 NAMES_SHOWN = 20
 """Names that a message lists at most."""
 
@@ -28,23 +34,41 @@ threads_option = click.option("--threads", type=click.IntRange(min=1), help="Thr
 
 
 def set_option(function: F) -> F:
-    """``--set name=value``, any number of times."""
+    """How a spec is read: ``--set name=value``, any number of times, and what it is allowed; see :func:`reading`."""
     text = "Give a var another value, else a key (train.lr=0.1). May be repeated."
-    option = click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help=text, callback=_assignments)
-    return option(function)
+    options = (
+        click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help=text, callback=_assignments),
+        click.option(
+            "--allow-outside",
+            is_flag=True,
+            expose_value=False,
+            callback=_allowed,
+            help="Let include and extends name files outside of the spec's root.",
+        ),
+        click.option(
+            "--max-layers",
+            "layer_limit",
+            type=click.IntRange(min=1),
+            expose_value=False,
+            callback=_allowed,
+            help="Layers that the spec may expand to; 200,000 if left out.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _allowed(context: click.Context, option: click.Parameter, given: Any) -> Any:
+    if given:
+        context.meta.setdefault(_READING, {})[option.name] = given
+    return given
 
 
 def _assignments(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     for assignment in given:
         if "=" not in assignment[1:]:
             raise click.BadParameter(f"{assignment!r} is not of the form NAME=VALUE")
-    return given
-
-
-def known_codes(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Check codes of findings; one that nobody registered is a usage error."""
-    for code in given:
-        check_code(code)
     return given
 
 
@@ -58,6 +82,20 @@ def check_code(code: str) -> None:
         load_rules()
     if code not in codes():
         raise click.UsageError(f"there is no code {code!r}; {did_you_mean(code, codes())}")
+
+
+def load(name: str, overrides: tuple[str, ...]) -> Spec:
+    """The spec given by path or as ``zoo:NAME``; a ``SpecError`` with every mistake if it has any."""
+    from netspec.syntax.load import load_spec
+
+    return load_spec(find_source(name), overrides, reading())
+
+
+def reading() -> ReadOptions:
+    """What the options of :func:`set_option` allow a spec."""
+    from netspec.syntax.load import READ
+
+    return READ._replace(**click.get_current_context().meta.get(_READING, {}))
 
 
 def find_source(name: str) -> Source:

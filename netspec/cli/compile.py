@@ -8,11 +8,10 @@ import click
 
 from netspec.analysis.memory import plan_for
 from netspec.backend import find_backend
-from netspec.cli.common import backend_option, find_source, format_option, set_option, spec_argument, threads_option
+from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
 from netspec.core.verify import verify
 from netspec.diagnostics.text import escape
 from netspec.plan import Mode, Plan
-from netspec.syntax.load import load_spec
 from netspec.training.threads import available_threads
 
 
@@ -43,7 +42,7 @@ def command(
     Example:
       netspec compile zoo:lenet5 --emit plan --batch 64
     """
-    loaded = load_spec(find_source(spec), overrides)
+    loaded = load(spec, overrides)
     machine, count = find_backend(backend), threads or available_threads()
     plan = plan_for(loaded, machine.target(count), batch or loaded.recipe.batch, mode)
     if check:

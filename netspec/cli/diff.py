@@ -11,12 +11,11 @@ from typing import Any
 import click
 
 from netspec.analysis.diff import Change, Difference, LayerChange, Side, compare
-from netspec.cli.common import find_source, set_option
+from netspec.cli.common import load, set_option
 from netspec.cli.tables import columns, markdown, plain_markdown
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.diagnostics.render import use_color
 from netspec.diagnostics.text import escape
-from netspec.syntax.load import load_spec
 from netspec.syntax.spec import Spec
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~", "renamed": ">"}
@@ -68,7 +67,7 @@ def _load(a: str, b: str, overrides: tuple[str, ...]) -> tuple[Spec, Spec]:
     sources: dict[str, str] = {}
     for name, changes in ((a, ()), (b, overrides)):
         try:
-            specs.append(load_spec(find_source(name), changes))
+            specs.append(load(name, changes))
         except SpecError as error:
             diagnostics += error.diagnostics
             sources |= error.sources

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import find_source, set_option, spec_argument
-from netspec.syntax.load import load_spec
+from netspec.cli.common import load, set_option, spec_argument
 
 FORMATS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot"}
 """The format that the ending of a file asks for."""
@@ -45,7 +44,7 @@ def command(spec: str, overrides: tuple[str, ...], output: Path | None, format_:
     from netspec.analysis.draw.text import WRITERS
 
     chosen = format_ or _by_ending(output)
-    loaded = load_spec(find_source(spec), overrides)
+    loaded = load(spec, overrides)
     text = {**WRITERS, "svg": svg}[chosen](picture(loaded.graph, fold))
     if output is None:
         click.echo(text, nl=False)

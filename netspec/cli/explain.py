@@ -10,12 +10,11 @@ import click
 
 from netspec.analysis.errata import common_mistakes
 from netspec.analysis.explain import explain_layer, find_layer
-from netspec.cli.common import check_code, did_you_mean, find_source, format_option, set_option
+from netspec.cli.common import check_code, did_you_mean, format_option, load, set_option
 from netspec.core.formulas import Formula, times
 from netspec.core.graph import Node
 from netspec.diagnostics.catalogue import Templates, lookup
 from netspec.lint.engine import load_rules
-from netspec.syntax.load import load_spec
 
 WIDTH = 100
 """Characters of a line of prose."""
@@ -47,7 +46,7 @@ def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_
             json.dumps(_page_document(subject), indent=2, ensure_ascii=False) if format_ == "json" else _page(subject)
         )
         return
-    spec = load_spec(find_source(subject), overrides)
+    spec = load(subject, overrides)
     node = find_layer(spec.graph, layer)
     if node is None:
         paths = [n.path for n in spec.graph.nodes]

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("netspec.cli.diff", "What changed between two specs: layers, totals, recipe."),
     "draw": ("netspec.cli.draw", "A picture of the network: SVG, Mermaid, DOT."),
     "new": ("netspec.cli.new", "A commented spec to start from."),
+    "show": ("netspec.cli.show", "A spec as it is written, or written out."),
     "compile": ("netspec.cli.compile", "Check, differentiate and plan; show the graph or the plan."),
     "train": ("netspec.cli.train", "Train a network as its spec says."),
     "predict": ("netspec.cli.predict", "Predict images, folders of them, or arrays, with a finished run."),

@@ -8,13 +8,12 @@ from typing import Any
 import click
 
 from netspec.analysis.cost import Cost, LayerCost, Totals, cost
-from netspec.analysis.memory import plan_for
+from netspec.analysis.memory import planned_bytes
 from netspec.backend import find_backend
-from netspec.cli.common import backend_option, find_source, set_option, spec_argument
+from netspec.cli.common import backend_option, load, set_option, spec_argument
 from netspec.cli.tables import columns, comma_separated, markdown, plain_markdown, size
 from netspec.core.formulas import times
 from netspec.diagnostics.text import escape
-from netspec.syntax.load import load_spec
 from netspec.syntax.spec import Spec
 
 HEAD = ("layer", "op", "output", "params", "trained", "MACs", "activations", "sees", "jump", "offset")
@@ -60,28 +59,19 @@ def command(spec: str, overrides: tuple[str, ...], backend: str, format_: str, b
       netspec summary zoo:lenet5
       netspec summary zoo:lenet5 --format markdown
     """
-    loaded = load_spec(find_source(spec), overrides)
-    table = cost(loaded.graph)
+    loaded = load(spec, overrides)
+    table = cost(loaded.graph, loaded.train_only)
     if format_ == "csv":
         click.echo(_csv(table), nl=False)
         return
     size_of_batch = batch or loaded.recipe.batch
-    memory = _memory(loaded, backend, size_of_batch)
+    memory = planned_bytes(loaded, find_backend(backend).target(threads=1), size_of_batch)
     if format_ == "json":
         click.echo(json.dumps(_document(loaded, table, memory), indent=2))
     elif format_ == "markdown":
         click.echo("\n".join(_markdown(loaded, table, memory, size_of_batch)))
     else:
         click.echo("\n".join(_text(loaded, table, memory, size_of_batch)))
-
-
-def _memory(spec: Spec, backend: str, batch: int) -> dict[str, int]:
-    """Bytes of a training step and of inference, as planned for the backend."""
-    target = find_backend(backend).target(threads=1)
-    return {
-        "memory_train_bytes": plan_for(spec, target, batch, "train").total_bytes,
-        "memory_infer_bytes": plan_for(spec, target, batch, "infer").total_bytes,
-    }
 
 
 def _document(spec: Spec, table: Cost, memory: dict[str, int]) -> dict[str, Any]:

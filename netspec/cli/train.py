@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import backend_option, find_source, format_option, set_option, spec_argument, threads_option
+from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
@@ -86,7 +86,6 @@ def command(
     from netspec.data.download import cache_folder
     from netspec.data.preprocess import fit_preprocessing
     from netspec.data.read import data_folder, read_dataset
-    from netspec.syntax.load import load_spec
     from netspec.training.facts import run_facts
     from netspec.training.fitted import keep_fitted
     from netspec.training.resume import given_settings
@@ -95,7 +94,7 @@ def command(
 
     if resume and run_dir is None:
         raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
-    loaded = load_spec(find_source(spec), overrides)
+    loaded = load(spec, overrides)
     options = {"epochs": epochs, "batch": batch, "seed": seed}
     given = given_settings(run_dir) if resume and run_dir is not None else {}
     given |= {key: value for key, value in options.items() if value is not None}
@@ -127,14 +126,16 @@ def _open(
     allow_changes: bool,
 ) -> Resumed:
     """The run in ``run_dir`` to go on with, or a new one."""
+    from netspec.syntax.resolved import resolved_text
     from netspec.training.loop import START
     from netspec.training.resume import Resumed, resume_run
     from netspec.training.runs import Run, new_folder
 
     if resume and run_dir is not None:
         steps = -(-len(dataset.train) // runtime.batch)
-        return resume_run(run_dir, spec.text, facts, runtime, steps, allow_changes)
-    return Resumed(Run.create(run_dir or new_folder(Path("runs"), spec.name, _now()), spec.text, facts), START, ())
+        return resume_run(run_dir, resolved_text(spec), facts, runtime, steps, allow_changes)
+    folder = run_dir or new_folder(Path("runs"), spec.name, _now())
+    return Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
 
 
 def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, checkpoint_every: int | None) -> Outcome:

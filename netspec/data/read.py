@@ -50,7 +50,7 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir
         dataset = with_class_numbers(spec, dataset, feed)
         found = mismatches(spec, dataset, feed)
     if found:
-        raise SpecError(found, {**spec.texts, spec.file: spec.text})
+        raise SpecError(found, spec.texts)
     refuse_strange_labels(spec, dataset, feed)
     dataset = dataset.with_parts(lambda part: replace(part, feed=feed))
     if recipe.augment:  # what does not go with the data is found now, not when training begins

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from netspec.core.attributes import attr
+from netspec.core import formulas
+from netspec.core.attributes import NumberTree, attr
 from netspec.core.declare import declare
 from netspec.core.graph import Param
+from netspec.core.op import ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +46,13 @@ class Constant:
     def draw(self, generator: np.random.Generator, param: Param) -> Array:
         """float64 numbers of the parameter's shape."""
         return generator.uniform(self.value, self.value, param.shape)
+
+
+@declare("initializer", "signs", doc="-1 and 1, each as likely.")
+class Signs:
+    def draw(self, generator: np.random.Generator, param: Param) -> Array:
+        """float64 numbers of the parameter's shape."""
+        return 2.0 * generator.integers(0, 2, param.shape) - 1.0
 
 
 @declare("initializer", "uniform", main="bound", doc="Uniform numbers in a fixed range, mean ± bound.")
@@ -125,6 +134,43 @@ class Orthogonal:
         # Of the two signs of each column the one that makes all such matrices equally likely (Mezzadri 2007).
         basis = basis * np.where(np.diagonal(triangle) < 0, -1.0, 1.0)
         return self.gain * (basis if rows >= columns else basis.T).reshape(param.shape)
+
+
+@declare("initializer", "values", main="values", doc="Numbers that are written down, such as those of a known filter.")
+class Values:
+    values: NumberTree = attr(
+        doc="the numbers, in one list (last axis fastest) or nested like the parameter, maybe without axes of length 1"
+    )
+
+    def check(self, param: Param) -> None:
+        """Refuse a parameter of another shape, as NS229."""
+        found, wanted = _shape(self.values), param.shape
+        if found not in ((math.prod(wanted),), tuple(n for n in wanted if n != 1) or (1,)):
+            given = "lists of different lengths" if found is None else formulas.times(found)
+            raise ShapeError(
+                "NS229", attr="values", found=given, expected=formulas.times(wanted), count=math.prod(wanted)
+            )
+
+    def draw(self, generator: np.random.Generator, param: Param) -> Array:
+        """float64 numbers of the parameter's shape; ``ShapeError`` where they are not as many."""
+        import numpy as np
+
+        self.check(param)
+        return np.array(self.values, np.float64).reshape(param.shape)
+
+
+def _shape(tree: NumberTree | float) -> tuple[int, ...] | None:
+    """Lengths of nested lists without those of 1, (1,) if that leaves none; ``None`` where lists differ in length."""
+    full = _full_shape(tree)
+    return None if full is None else tuple(n for n in full if n != 1) or (1,)
+
+
+def _full_shape(tree: NumberTree | float) -> tuple[int, ...] | None:
+    if not isinstance(tree, tuple):
+        return ()
+    inner = {_full_shape(branch) for branch in tree}
+    (first, *others) = inner
+    return None if others or first is None else (len(tree), *first)
 
 
 def _spread(generator: np.random.Generator, param: Param, distribution: str, variance: float) -> Array:

@@ -42,6 +42,10 @@ class Recipe:
     epochs: int = 10
     batch: int = 64
     seed: int = 0
+    precision: str = "float32"
+    math: str = "fast"
+    """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
+    on_nan: str = "stop"
     heads: Mapping[str, Head] = field(default_factory=dict)
     """What is said of single heads, by their name."""
 

@@ -1,5 +1,8 @@
 """Learning-rate schedules: the rate at a step, as a function of the step and of how long the run is.
 
+One that watches how the run goes also states ``after(losses)``, the schedule that holds after epochs with these losses
+on the validation part, of which there must be one then.
+
 All but ``one_cycle``, which begins low anyway, can begin with a warm-up (Goyal et al. 2017): the rate rises in a line
 from step to step until it is the schedule's own.
 """
@@ -7,6 +10,7 @@ from step to step until it is the schedule's own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from netspec.core.attributes import attr
@@ -102,6 +106,43 @@ class OneCycle:
         if step < top:
             return _half_cosine(start, self.peak, step / top)
         return _half_cosine(self.peak, start / self.end_divisor, _progress(step, top, total))
+
+
+@declare(
+    "schedule",
+    "plateau",
+    main="start",
+    doc="The rate times a factor when the validation loss has not fallen for some epochs, as in PyTorch.",
+)
+class Plateau:
+    start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
+    factor: float = attr(default=0.1, doc="what the rate is multiplied by", exclusiveMinimum=0, exclusiveMaximum=1)
+    patience: int = attr(default=10, doc="epochs without a fall that are put up with", minimum=0)
+    threshold: float = attr(
+        default=1e-4,
+        doc="share of the lowest loss so far by which another must be lower",
+        minimum=0,
+        exclusiveMaximum=1,
+    )
+    cooldown: int = attr(default=0, doc="epochs after a drop that do not count", minimum=0)
+    floor: float = attr(default=0.0, doc="lowest rate", minimum=0)
+    warmup_epochs: float = _warmup()
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Rate of step ``step`` (from 0) while there is no epoch to judge by."""
+        return self.after(()).at(step, steps_per_epoch, epochs)
+
+    def after(self, losses: Sequence[float]) -> Constant:
+        """The schedule after epochs with these losses, by which every drop so far is decided anew."""
+        rate, lowest, waited, cooling = self.start, math.inf, 0, 0
+        for loss in losses:
+            fell = loss < lowest * (1 - self.threshold)
+            lowest = loss if fell else lowest
+            waited = 0 if fell or cooling else waited + 1
+            cooling = max(cooling - 1, 0)
+            if waited > self.patience:
+                rate, waited, cooling = max(rate * self.factor, self.floor), 0, self.cooldown
+        return Constant(rate=rate, warmup_epochs=self.warmup_epochs)
 
 
 def _risen(step: int, warmup: float) -> float:

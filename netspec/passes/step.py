@@ -19,11 +19,12 @@ from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
+from netspec.passes.lower import lower
 from netspec.passes.rewrite import finish, rewire
 
 
 def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
-    """The network with data of ``dtype`` coming in and the recipe's transforms in the graph before the first layer.
+    """The network, lowered, with data of ``dtype`` coming in and the recipe's transforms before the first layer.
 
     Bytes that no transform makes numbers of are taken as they are, 0 to 255.
     """
@@ -40,7 +41,7 @@ def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
         mapping[old] = value
     later = Builder.continuing(replace(network, inputs=tuple(g.inputs), nodes=tuple(g.nodes)), tuple(g.nodes))
     later.nodes += [rewire(node, mapping) for node in network.nodes]
-    return finish(later, network, mapping)
+    return lower(finish(later, network, mapping))
 
 
 def main_part(network: Graph, recipe: Recipe) -> Graph:

@@ -61,7 +61,7 @@ TRAIN_KEYS = {
     "seed": "What all that is random follows from.",
     "init": "Weights to start from.",
     "precision": "The numbers that are computed with.",
-    "math": "Whether sums may be taken in any order.",
+    "math": "fast: any algorithm whose error is documented; exact: plain sums only.",
     "on_nan": "What happens at a loss that is not finite.",
 }
 
@@ -73,6 +73,6 @@ EXPECT_KEYS = {
     "macs": "Multiply-accumulates of convolutions and dense layers, for one sample.",
     "flops": "Twice the multiply-accumulates.",
     "memory_train_bytes": "Memory of a training step of the spec's batch, as planned.",
-    "memory_infer_bytes": "Memory of a prediction for one sample, as planned.",
+    "memory_infer_bytes": "Memory of a prediction for the spec's batch, as planned.",
     "train_only": "The totals of the heads that are there while training only.",
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from netspec.core.declare import REGISTRIES
+from netspec.core.declare import REGISTRIES, declaration_of
 from netspec.core.graph import Param
+from netspec.core.op import ShapeError
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
 from netspec.syntax.environment import Environment
@@ -28,7 +29,7 @@ class Initials(NamedTuple):
         """The initialiser of each of these parameters that is given one.
 
         A bare one is for the weights, or for the only parameter that is trained. NS131 where the layer has no such
-        parameter, or the values are not as many as its numbers.
+        parameter, NS229 where values do not fit it.
         """
         found = {} if self.outer is None else self.outer._replace(own=False).of(wanted, diagnostics)
         for name, (initializer, span) in self.by_name.items():
@@ -37,9 +38,11 @@ class Initials(NamedTuple):
                 fields = {"parameter": name or "weight", "known": list(wanted) or None}
                 diagnostics.append(Diagnostic("NS131", span, fields))
             for parameter in set(meant) & wanted.keys():
-                problem = initializer.refuses(wanted[parameter]) if hasattr(initializer, "refuses") else None
-                if problem is not None:
-                    diagnostics.append(Diagnostic("NS131", span, {"parameter": parameter, "problem": problem}))
+                try:
+                    if declaration_of(initializer).has("check"):
+                        initializer.check(wanted[parameter])
+                except ShapeError as error:
+                    diagnostics.append(Diagnostic(error.code, span, {"parameter": parameter, **error.fields}))
                 else:
                     found[parameter] = initializer
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
@@ -63,7 +64,7 @@ def read_spec(
     values = Values(violations, diagnostics, _dialect(root, violations))
     _check_version(root, diagnostics)
     variables = _variables(root, values)
-    builder = Builder(_text(root, "name") or source.name)
+    builder = Builder(_text(root, "name") or Path(source.name).stem)
     expansion = LayerExpansion(builder, values, checker, variables, blocks, root, options.layer_limit)
     network = Network(root, values, expansion, builder)
     is_library = blocks and not {"layers", "input", "inputs", "heads", "train"} & root.by_name.keys()
@@ -200,7 +201,7 @@ def _unused(
     if isinstance(node, tree.Mapping):
         used = values.used.union(expression_words(root))
         for entry in node.entries:
-            if entry.name not in used and entry.key.span.file == file:
+            if entry.name not in used and entry.name not in RESERVED and entry.key.span.file == file:
                 values.diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name, "kind": "var"}))
 
 

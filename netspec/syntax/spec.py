@@ -76,3 +76,8 @@ class Spec:
     """Values whose shape rests on a guess."""
     cut: frozenset[Value] = frozenset()
     """Values that some layer reads which is not in the graph."""
+
+    @property
+    def train_only(self) -> frozenset[str]:
+        """The heads that are there while training only."""
+        return frozenset(name for name in self.graph.heads if self.recipe.head(name).train_only)

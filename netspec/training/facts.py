@@ -16,7 +16,8 @@ from netspec.data.dataset import Dataset
 from netspec.syntax.spec import Spec
 from netspec.training.runtime import Runtime
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
+"""Since version 2 the spec of a run is the resolved one, in which the overrides have been put in."""
 RECIPE = ("validation", "preprocess", "augment", "loss", "metrics", "optimizer", "lr")
 """What of ``train:`` decides the weights and is not a number of its own in the manifest."""
 
@@ -52,7 +53,7 @@ def run_facts(
             "file": spec.file,
             "folder": str(spec_folder.resolve()),
             "overrides": list(spec.overrides),
-            "sha256": _sha256(spec.text.encode()),
+            "sha256": _sha256("".join(spec.texts.values()).encode()),
         },
         "data": {
             "name": dataset.name,

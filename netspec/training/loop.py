@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from netspec.core.declare import declaration_of
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Array, Part
 from netspec.diagnostics.errors import RunError
@@ -48,21 +49,27 @@ def run_epochs(
     clock: Callable[[], float] = time.perf_counter,
     begin: Position | None = None,
     after_step: Callable[[Position], None] | None = None,
+    losses: Sequence[float] = (),
 ) -> Iterator[EpochResult]:
     """Trains for ``epochs`` epochs and yields after each, when the state is that of the epoch's end.
 
     The order of the samples follows from ``recipe.seed`` and the epoch's number alone. Epochs and steps count on from
     ``origin``, where the learning rate's schedule begins. ``begin`` is where an interrupted course goes on: the state
-    has to be that of this position. ``after_step`` is told the position after each step. A RunError if a loss is not
-    finite; the state then is that of the step before.
+    has to be that of this position, and ``losses`` those of its epochs on the validation part, by which a schedule may
+    go. ``after_step`` is told the position after each step. A RunError if a loss is not finite, the state then is that
+    of the step before; or if the schedule needs a validation part and there is none.
     """
-    course = _Course(runtime, train, progress, epochs, origin, clock, after_step)
+    if not len(validation) and hasattr(runtime.recipe.lr, "after"):
+        raise RunError.of("NS505", schedule=declaration_of(runtime.recipe.lr).name)
+    course = _Course(runtime, train, progress, epochs, origin, clock, after_step, losses)
     if len(validation):
         runtime.load("evaluate", runtime.input_type(validation.inputs))
     place = begin or origin
     for epoch in range(place.epoch, origin.epoch + epochs):
         step, rate, meter, seconds = course.train_epoch(place)
         validated = evaluate(runtime, validation).scores if len(validation) else None
+        if validated is not None:
+            course.losses.append(validated.loss)
         result = EpochResult(epoch + 1, step, rate, meter.scores(), validated, len(train), seconds)
         place = Position(epoch + 1, step)
         progress.end(result)
@@ -81,12 +88,15 @@ class _Course:
         origin: Position,
         clock: Callable[[], float],
         after_step: Callable[[Position], None] | None,
+        losses: Sequence[float],
     ) -> None:
         self._runtime, self._epochs, self._origin = runtime, epochs, origin
         self._progress, self._clock, self._after_step = progress, clock, after_step
         self._loaded = runtime.load("train", runtime.train_type(train))
         self._samples = len(train)
         self._batches = Batches(train, runtime.batch, runtime.augmenter(train))
+        self.losses = list(losses)
+        """On the validation part, one for each epoch of the course that is done."""
 
     def train_epoch(self, place: Position) -> tuple[int, float, Meter, float]:
         """Train the rest of the epoch at ``place``: the last step's number and rate, the scores, and the seconds."""
@@ -116,8 +126,10 @@ class _Course:
         """Learning rate of a batch (from 0). It follows from epoch and batch, not from the number of steps, so that it
         stays in its place where a run goes on with batches of another size.
         """
-        steps = len(self._batches)
-        rate: float = self._runtime.recipe.lr.at((epoch - self._origin.epoch) * steps + batch, steps, self._epochs)
+        steps, schedule = len(self._batches), self._runtime.recipe.lr
+        if hasattr(schedule, "after"):
+            schedule = schedule.after(self.losses)
+        rate: float = schedule.at((epoch - self._origin.epoch) * steps + batch, steps, self._epochs)
         return rate
 
 

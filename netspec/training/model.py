@@ -1,6 +1,7 @@
 """The model that Python programs hold: training, prediction, gradients and weights, all with NumPy arrays.
 
-Images are channels-last, (N, H, W, C); uint8 ones travel as bytes, all others as float32. Labels are class numbers.
+Images are channels-last, (N, H, W, C); uint8 ones travel as bytes, all others as float32. Labels are class numbers or
+what else the loss takes: a number for each number of the head.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ def open_run(folder: Path, kept: Kept, backend: str, threads: int) -> OpenRun:
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")
     try:
-        overrides, spec_folder = tuple(manifest["spec"]["overrides"]), Path(manifest["spec"]["folder"])
+        spec_folder = Path(manifest["spec"]["folder"])
+        overrides = tuple(manifest["spec"]["overrides"]) if manifest["version"] == 1 else ()
         settings = {key: manifest[key] for key in ("epochs", "batch", "seed")}
     except (KeyError, TypeError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error

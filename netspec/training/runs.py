@@ -127,6 +127,10 @@ class Run:
         finally:
             self._lock.release()
 
+    def validation_losses(self) -> list[float]:
+        """The loss on the validation part after each epoch that had one."""
+        return [row["validation_loss"] for row in self.course.metrics if "validation_loss" in row]
+
     def last_scores(self) -> tuple[Scores, Scores | None]:
         """Scores of the last epoch on the training part and, where there is one, on the validation part."""
         train, validation = (_scores(self.course.metrics[-1], part) for part in ("train", "validation"))

@@ -114,9 +114,8 @@ def _train(
             raise KeyboardInterrupt
 
     stop.armed = True
-    for result in run_epochs(
-        runtime, dataset.train, dataset.validation, progress, epochs, begin=begin, after_step=after_step
-    ):
+    parts, losses = (dataset.train, dataset.validation), run.validation_losses()
+    for result in run_epochs(runtime, *parts, progress, epochs, begin=begin, after_step=after_step, losses=losses):
         place = Position(result.epoch, result.step)
         where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
         run.record(result, *_checked_state(runtime, where))

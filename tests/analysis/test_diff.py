@@ -106,10 +106,18 @@ def test_the_head() -> None:
 
 
 def test_wiring() -> None:
-    text = BASE.replace("  - global", "  - {add: , from: [relu2, conv2]}\n  - global")
-    found = difference("from: [relu2, conv2]", "from: [relu2, conv]", text)
+    text = """\
+netspec: 1
+input: [16, 16, 3]
+layers:
+  - {relu: , name: a}
+  - {tanh: , name: b}
+  - {sigmoid: , name: c}
+  - {add: , from: [a, b]}
+"""
+    found = difference("from: [a, b]", "from: [a, c]", text)
     (layer,) = found.layers
-    assert (layer.name, layer.changes) == ("add", (Change("from", "relu2, conv2", "relu2, conv"),))
+    assert (layer.name, layer.changes) == ("add", (Change("from", "a, b", "a, c"),))
 
 
 @pytest.mark.parametrize(

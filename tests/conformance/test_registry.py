@@ -17,8 +17,8 @@ DECLARATIONS = tuple(declaration for registry in REGISTRIES.values() for declara
 
 
 def reaches_backends(declaration: Declaration) -> bool:
-    """Not an op that both forms of a network replace by others, nor the loss of the tests."""
-    replaced = declaration.has("training") and declaration.has("inference")
+    """Not an op that is lowered, or that both forms of a network replace by others, nor the loss of the tests."""
+    replaced = declaration.has("lower") or (declaration.has("training") and declaration.has("inference"))
     return not replaced and not declaration.module.startswith("netspec.testing")
 
 

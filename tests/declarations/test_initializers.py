@@ -8,8 +8,20 @@ import pytest
 
 from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Param
+from netspec.core.op import ShapeError
 from netspec.core.types import TensorType
-from netspec.declarations.initializers import Constant, Gaussian, Glorot, He, LeCun, Ones, Orthogonal, Uniform, Zeros
+from netspec.declarations.initializers import (
+    Constant,
+    Gaussian,
+    Glorot,
+    He,
+    LeCun,
+    Ones,
+    Orthogonal,
+    Uniform,
+    Values,
+    Zeros,
+)
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense
 
@@ -87,6 +99,8 @@ def test_orthogonal_matrices_are_turned_either_way() -> None:
 
 def test_the_same_generator_draws_the_same() -> None:
     for declaration in REGISTRIES["initializer"].all():
+        if any(attribute.required for attribute in declaration.attributes):
+            continue  # `values`, which draws nothing
         first, second = (declaration.make().draw(np.random.default_rng(7), PARAM) for _ in range(2))
         assert first.tobytes() == second.tobytes()
 
@@ -96,3 +110,35 @@ def test_fans_count_window_cells_times_channels() -> None:
     assert (conv.shape, conv.fan_in, conv.fan_out) == ((3, 3, 3, 8), 27, 36)
     dense = Dense(units=8).params(TensorType((6,)))["weight"]
     assert (dense.shape, dense.fan_in, dense.fan_out) == ((6, 8), 6, 8)
+
+
+NUMBERS = np.arange(18.0).reshape(3, 3, 1, 2)
+
+
+@pytest.mark.parametrize("given", [NUMBERS, NUMBERS.reshape(3, 3, 2), NUMBERS.ravel()], ids=lambda x: str(x.shape))
+def test_values_are_taken_nested_or_flat(given: Any) -> None:
+    made = Values(values=REGISTRIES["initializer"]["values"].attribute("values").python(given.tolist()))
+    drawn = made.draw(np.random.default_rng(0), Param((3, 3, 1, 2), "values"))
+    np.testing.assert_array_equal(drawn, NUMBERS)
+    assert drawn.dtype == np.float64
+
+
+def test_one_value_is_enough_for_one_number() -> None:
+    assert Values(values=(2.5,)).draw(np.random.default_rng(0), Param((1, 1, 1), "values")).tolist() == [[[2.5]]]
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ((1.0, 2.0), "2"),
+        (((1.0, 2.0), (3.0,)), "lists of different lengths"),
+        (((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)), "2x3"),
+        ((1.0, (2.0, 3.0)), "lists of different lengths"),
+    ],
+    ids=str,
+)
+def test_values_of_another_shape_are_refused(values: Any, found: str) -> None:
+    with pytest.raises(ShapeError) as error:
+        Values(values=values).check(Param((3, 2), "values"))
+    assert (error.value.code, error.value.attr) == ("NS229", "values")
+    assert error.value.fields == {"found": found, "expected": "3x2", "count": 6}

@@ -153,7 +153,7 @@ def test_weight_decay_shrinks_the_weights(rule: Any) -> None:
         (Rmsprop(weight_decay=0.01), lambda g: g / (np.sqrt(0.1) * np.abs(g) + 1e-8)),
         (Adadelta(weight_decay=0.01), lambda g: g * np.sqrt(1e-6 / (0.05 * g**2 + 1e-6))),
     ],
-    ids=repr,
+    ids=lambda given: repr(given) if hasattr(given, "declaration") else None,
 )
 def test_weight_decay_is_a_share_of_the_weight(rule: Any, change: Callable[[Array], Array]) -> None:
     weights = start()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netspec.declarations.schedules import Constant, Cosine, Exponential, OneCycle, Polynomial, Step
+from netspec.declarations.schedules import Constant, Cosine, Exponential, OneCycle, Plateau, Polynomial, Step
 
 PER_EPOCH, EPOCHS = 10, 6
 
@@ -110,3 +110,38 @@ def test_what_falls_over_the_run_begins_to_fall_after_the_warmup() -> None:
 def test_epochs_of_a_step_are_counted_from_the_start_of_the_run() -> None:
     found = rates(Step(start=0.4, every=3, factor=0.5, warmup_epochs=1))
     assert found[29:31] == pytest.approx([0.4, 0.2])
+
+
+def plateau_rates(schedule: Plateau, losses: list[float]) -> list[float]:
+    """The rate of each epoch, each before its own loss is known."""
+    return [schedule.after(losses[:epoch]).at(epoch * PER_EPOCH, PER_EPOCH, EPOCHS) for epoch in range(len(losses) + 1)]
+
+
+def test_plateau_drops_after_more_bad_epochs_than_it_is_patient() -> None:
+    schedule = Plateau(start=1.0, factor=0.5, patience=1)
+    assert plateau_rates(schedule, [3, 2, 2, 2, 2, 2]) == [1, 1, 1, 1, 0.5, 0.5, 0.25]
+    assert plateau_rates(schedule, [3, 2, 2, 1, 1, 0.5]) == [1] * 7
+
+
+def test_plateau_calls_a_fall_only_what_passes_the_threshold() -> None:
+    schedule = Plateau(start=1.0, patience=0, threshold=0.1)
+    assert plateau_rates(schedule, [1.0, 0.95, 0.89]) == pytest.approx([1, 1, 0.1, 0.1])
+
+
+def test_plateau_cools_down_and_has_a_floor() -> None:
+    schedule = Plateau(start=1.0, factor=0.5, patience=0, cooldown=2, floor=0.3)
+    assert plateau_rates(schedule, [1.0] * 8) == [1, 1, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3]
+
+
+def test_plateau_goes_as_in_pytorch() -> None:
+    """Rates of PyTorch 2.13's ReduceLROnPlateau on the same losses."""
+    losses = [2.0, 1.5, 1.49999, 1.6, 1.7, 1.2, 1.3, math.nan, 1.25, 1.21, 1.22, 1.2, 1.1999, 1.0, 1.1, 1.1, 1.1]
+    schedule = Plateau(start=0.8, factor=0.5, patience=2, cooldown=1, threshold=1e-4)
+    expected = [0.8, 0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05]
+    assert plateau_rates(schedule, losses)[1:] == pytest.approx(expected)
+
+
+def test_plateau_begins_at_its_start_and_can_rise_to_it() -> None:
+    assert Plateau(start=0.5).at(7, PER_EPOCH, EPOCHS) == 0.5
+    schedule = Plateau(start=1.0, warmup_epochs=1.0)
+    assert [schedule.at(step, PER_EPOCH, EPOCHS) for step in (0, 4, 9, 10)] == [0.1, 0.5, 1, 1]

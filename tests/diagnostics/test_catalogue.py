@@ -12,7 +12,7 @@ from netspec.diagnostics import Diagnostic, Span
 from netspec.diagnostics.catalogue import Entry, Templates, codes, fill, lookup, register
 
 HERE = Span("f.yaml", 1, 1, 1, 2)
-WARNINGS = {"NS117", "NS301", "NS302", "NS303", "NS304", "NS305", "NS306", "NS307"}
+WARNINGS = {"NS117", "NS128", "NS129", "NS301", "NS302", "NS303", "NS304", "NS305", "NS306", "NS307"}
 
 
 def alternatives(templates: Templates) -> tuple[str, ...]:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-
 import pytest
+from rule_pages import example
 
 from netspec.diagnostics.catalogue import lookup
 from netspec.lint.engine import lint, load_rules
+from netspec.lint.settings import Settings
 from netspec.syntax.source import Source
 
 RULES = load_rules(plugins=False)
-
-
-def example(page: str, head: str) -> str:
-    """The spec below ``Fails:`` or ``Passes:``."""
-    match = re.search(rf"^{head}:\n\n((?:    .*\n|\n)+)", page + "\n", re.MULTILINE)
-    assert match, f"the page has no example below '{head}:'"
-    return textwrap.dedent(match[1])
 
 
 def codes(text: str) -> list[str]:
@@ -47,7 +39,7 @@ def test_the_page_says_what_and_why(code: str) -> None:
 @pytest.mark.parametrize("code", RULES)
 def test_an_ignored_rule_does_not_run(code: str) -> None:
     text = example(RULES[code].page, "Fails")
-    assert lint(Source("example.yaml", text), ignored=frozenset({code})) == []
+    assert lint(Source("example.yaml", text), settings=Settings(ignore=(code,))) == []
 
 
 @pytest.mark.parametrize("code", RULES)

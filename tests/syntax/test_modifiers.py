@@ -208,6 +208,7 @@ def test_init_says_how_parameters_start(read_layers: Read) -> None:
         ("- dense: 4\n  init: {gausian: {std: 0.1}}", "NS101", "gausian"),
         ("- dense: 4\n  init: {gaussian: {std: -1}}", "NS109", "-1"),
         ("- dense: 4\n  init: {wieght: he}", "NS101", "wieght"),
+        ("- dense: 4\n  init: {values: [1, 2, 3]}", "NS229", "values"),
         ("- dense: 4\n  repeat: -1", "NS109", "-1"),
         ("- dense: 4\n  repeat: $(1 / 2)", "NS108", "$(1 / 2)"),
         ("- dense: 4\n  when: 3", "NS102", "3"),

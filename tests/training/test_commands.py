@@ -172,7 +172,7 @@ def test_eval_of_a_run_whose_manifest_lacks_something_is_refused(spec_file: Path
     run_json(train.command, str(spec_file), "--run-dir", "run")
     manifest = Path("run/manifest.json")
     document = json.loads(manifest.read_text())
-    del document["spec"]["overrides"]
+    del document["spec"]["folder"]
     manifest.write_text(json.dumps(document))
     error = call(evaluate.command, "run").exception
     assert isinstance(error, RunError)

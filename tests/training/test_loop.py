@@ -10,6 +10,7 @@ import pytest
 
 from netspec.data.batches import epoch_order
 from netspec.data.dataset import Part
+from netspec.declarations.schedules import Plateau
 from netspec.diagnostics.errors import RunError
 from netspec.training.evaluate import evaluate, per_class, predict
 from netspec.training.loop import Position, run_epochs
@@ -106,6 +107,21 @@ def test_validation_is_scored_after_each_epoch_and_never_trained_on(
         *[("train", 4), ("infer", 4), ("infer", 1)] * 2
     ]
     assert all(result.validation is not None and result.validation.metrics == {"accuracy": 2 / 5} for result in results)
+
+
+def test_plateau_goes_by_the_losses_on_the_validation_part(
+    backend: Any, make_runtime: MakeRuntime, make_part: MakePart
+) -> None:
+    backend.losses = [9.0, 1.0, 9.0, 2.0, 9.0, 0.5, 9.0, 0.5]  # one step and one validation an epoch, in turn
+    runtime = make_runtime(epochs=4, lr=Plateau(start=1.0, factor=0.5, patience=0))
+    results = train(runtime, make_part(4), make_part(3))
+    assert [call.scalars["learning_rate"] for call in backend.steps()] == [1.0, 1.0, 0.5, 0.5]
+    assert [result.rate for result in results] == [1.0, 1.0, 0.5, 0.5]
+
+
+def test_plateau_without_a_validation_part_is_refused(make_runtime: MakeRuntime, make_part: MakePart) -> None:
+    with pytest.raises(RunError, match=r"NS505.*'plateau'"):
+        train(make_runtime(lr=Plateau(start=1.0)), make_part(4), make_part(0))
 
 
 def test_a_second_course_counts_on_and_begins_its_schedule_anew(

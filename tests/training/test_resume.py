@@ -19,6 +19,7 @@ import pytest
 
 from netspec.backend import find_backend
 from netspec.data.dataset import Dataset, Part
+from netspec.declarations.schedules import Plateau
 from netspec.diagnostics.errors import RunError
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
@@ -111,6 +112,21 @@ def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(threads:
         outcome = bench.go_on(resumed)
         assert (outcome.weights_sha256, outcome.metrics()) == (whole.weights_sha256, whole.metrics())
         assert bench.metrics(name) == bench.metrics("whole")
+
+
+def test_a_schedule_that_goes_by_validation_goes_on_where_it_was(bench: Bench) -> None:
+    """The fake backend's loss never falls, so that every epoch but the first halves the rate."""
+    recipe = replace(bench.spec.recipe, lr=Plateau(start=0.8, factor=0.5, patience=0), epochs=4)
+    bench.spec = replace(bench.spec, recipe=recipe)
+    bench.go_on(bench.open("whole"))
+    rates = [call.scalars["learning_rate"] for call in bench.backend.steps()]
+    assert rates == [0.8] * 6 + [0.4] * 3 + [0.2] * 3
+    for steps in (2, 3, 6, 8):
+        bench.backend.calls.clear()
+        bench.interrupt(steps, f"stopped-{steps}")
+        bench.go_on(bench.open(f"stopped-{steps}"))
+        assert [call.scalars["learning_rate"] for call in bench.backend.steps()] == rates
+        assert bench.metrics(f"stopped-{steps}") == bench.metrics("whole")
 
 
 def test_stopped_after_every_step_is_still_the_same_run(bench: Bench) -> None:

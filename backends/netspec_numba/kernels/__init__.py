@@ -21,13 +21,19 @@ FAMILIES = (
     "finite",
     "layout",
     "local_response",
+    "locally_connected",
     "lp_pooling",
     "median_pooling",
+    "movement",
     "normalization",
     "pooling",
     "prelu",
+    "products",
+    "rbf",
+    "reshaping",
     "sample_normalization",
     "softmax",
+    "transposed",
 )
 
 

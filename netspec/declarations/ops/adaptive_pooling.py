@@ -109,12 +109,10 @@ class GlobalMaxPool:
         ones = (1,) * len(x.spatial) if self.keep else ()
         return replace(x, shape=(*ones, x.channels), dtype="float32", block=None)
 
-    def training(self, g: Builder, node: Node) -> Value:
+    def lower(self, g: Builder, node: Node) -> Value:
         """One bin of all positions, without its axes of length 1 unless they are kept."""
         largest = g.add(AdaptiveMaxPool(size=1), *node.data)
         return largest if self.keep else g.add(Flatten(), largest)
-
-    inference = training
 
     def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
         yield Formula(

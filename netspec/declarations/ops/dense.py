@@ -82,3 +82,6 @@ class FlattenDx:
 
     def infer(self, dy: TensorType) -> TensorType:
         return replace(dy, shape=self.shape, block=None)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        return (g.add(Flatten(), dy),)

@@ -134,8 +134,7 @@ class LayerNorm:
         return _checked(self.normalization(x), x)
 
     params = _params
-    training = _lowered
-    inference = _lowered
+    lower = _lowered
     explain = _explain
 
 
@@ -153,8 +152,7 @@ class InstanceNorm:
         return _checked(self.normalization(x), x)
 
     params = _params
-    training = _lowered
-    inference = _lowered
+    lower = _lowered
     explain = _explain
 
 
@@ -184,6 +182,5 @@ class GroupNorm:
         return _checked(self.normalization(x), x)
 
     params = _params
-    training = _lowered
-    inference = _lowered
+    lower = _lowered
     explain = _explain

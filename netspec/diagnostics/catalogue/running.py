@@ -32,6 +32,12 @@ RUNNING: dict[str, Entry] = {
         "class_weights has {count} numbers, but head '{head}' gives {outputs}",
         "write one weight for each class",
     ),
+    "NS505": Entry(
+        "error",
+        "nothing to judge the schedule by",
+        "the schedule '{schedule}' goes by the loss on a validation part, but there is none",
+        "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
+    ),
     "NS507": Entry(
         "error",
         "no such field in the data",

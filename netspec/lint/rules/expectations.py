@@ -31,6 +31,8 @@ from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 from netspec.syntax.spec import Expectation
 
+MEMORY = ("memory_train_bytes", "memory_infer_bytes")
+
 
 @rule("NS209")
 def check(facts: Facts) -> Iterator[Diagnostic]:
@@ -38,13 +40,18 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     for expected in facts.spec.expectations:
         fields = _total(facts, expected) if expected.kind in ("total", "train_only") else _shape(facts, expected)
         if fields is not None:
-            yield Diagnostic("NS209", expected.span, {"what": expected.subject, **fields})
+            what = f"train_only {expected.subject}" if expected.kind == "train_only" else expected.subject
+            yield Diagnostic("NS209", expected.span, {"what": what, **fields})
 
 
 def _total(facts: Facts, expected: Expectation) -> dict[str, object] | None:
     if not facts.spec.complete:
         return None
-    actual = getattr(facts.cost, expected.subject)
+    if expected.subject in MEMORY:
+        actual = facts.memory[expected.subject]
+    else:
+        cost = facts.cost
+        actual = getattr(cost.train_only if expected.kind == "train_only" else cost.totals, expected.subject)
     low, high = expected.minimum, expected.maximum
     found: dict[str, object] = {"found": f"{actual:,}"}
     if low is not None and low == high:
