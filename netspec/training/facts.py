@@ -58,6 +58,7 @@ def run_facts(
         "data": {
             "name": dataset.name,
             "sha256": dataset.sha256(),
+            "classes": {head: dataset.classes(field) for head, field in dataset.train.feed.targets.items()},
             "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
         },
         "plan_sha256": _sha256(json.dumps(plan.document(), sort_keys=True).encode()),

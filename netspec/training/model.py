@@ -39,7 +39,7 @@ class Weights(Mapping[str, Array]):
 
     def __init__(self, runtime: Runtime) -> None:
         self._state = runtime.state
-        self.shapes = {slot.name: slot.param.shape for slot in runtime.weights}
+        self.shapes = runtime.weight_shapes
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.shapes:
@@ -169,7 +169,7 @@ class Model:
         if (file / MANIFEST).is_file():
             self._runtime.use(with_kept_numbers(self._runtime.recipe, file))
             file = find_checkpoint(file, "last").weights
-        self.weights.update(read_weights(file, self.weights.shapes))
+        self.weights.update(read_weights(file, self.weights.shapes, self._runtime.unused_weights))
 
     def _part(self, x: Any, y: Any) -> Part:
         return checked_part(x, y, self._runtime.network, self._runtime.recipe)

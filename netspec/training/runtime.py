@@ -92,6 +92,16 @@ class Runtime:
         return tuple(slot for slot in self._slots if slot.kind != "moment")
 
     @property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter and statistic, by name."""
+        return {slot.name: slot.param.shape for slot in self.weights}
+
+    @property
+    def unused_weights(self) -> frozenset[str]:
+        """What the network has and this form of it has not: parameters of heads that are there while training only."""
+        return frozenset(slot.name for slot in self.network.slots) - self.weight_shapes.keys()
+
+    @property
     def moments(self) -> tuple[Slot, ...]:
         """What the optimiser remembers."""
         return tuple(slot for slot in self._slots if slot.kind == "moment")
