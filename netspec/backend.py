@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from netspec.core.graph import Region
 from netspec.diagnostics import RunError
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 GROUP = "netspec.backends"
+
+KernelState = Literal["written", "generated", "missing"]
+"""By hand, from the expression of the op, or not yet. Of every op that netspec has, each backend says one of them."""
 
 
 class State(Protocol):
@@ -53,6 +56,9 @@ class Backend(Protocol):
 
     def probe(self) -> str | None:
         """``None`` where the backend can run here, else why not, in one line."""
+
+    def kernel(self, op: str) -> KernelState | None:
+        """How it comes by the kernel of an op, if at all; None of an op that it does not know of."""
 
     def target(self, threads: int) -> Target:
         """What planning must know."""

@@ -12,27 +12,69 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netspec.core.declare import Declaration
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 Producer = Callable[[], str]
 
 
-def spec_schema_text() -> str:
-    """The JSON Schema of a spec, without what plug-ins on this machine would add."""
+@contextmanager
+def without_plugins() -> Iterator[None]:
+    """Keep out what plug-ins on this machine would add."""
     from netspec.declarations import use_plugins
-    from netspec.syntax.schema import schema_text
 
     use_plugins(False)
     try:
-        return schema_text()
+        yield
     finally:
         use_plugins(True)
 
 
-GENERATED: dict[str, Producer] = {"docs/netspec.schema.json": spec_schema_text}
+def spec_schema_text() -> str:
+    """The JSON Schema of a spec."""
+    from netspec.syntax.schema import schema_text
+
+    with without_plugins():
+        return schema_text()
+
+
+def declared(kind: str) -> list[Declaration]:
+    """All that a spec may name of a kind."""
+    from netspec.core.declare import REGISTRIES
+
+    with without_plugins():
+        return list(REGISTRIES[kind].public())
+
+
+def matrix_text() -> str:
+    """Which kernels each backend has."""
+    from netspec.testing.matrix import matrix_page
+    from netspec_cupy.backend import CupyBackend
+    from netspec_numba.backend import NumbaBackend
+
+    with without_plugins():
+        return matrix_page((NumbaBackend(), CupyBackend()))
+
+
+def pages() -> dict[str, Producer]:
+    """A page for each op, one for each other kind of declaration, and the matrix of kernels."""
+    from netspec.analysis.pages import KINDS, kind_page, op_index, op_page
+
+    ops = declared("op")
+    made: dict[str, Producer] = {f"docs/ops/{op.name}.md": partial(op_page, op) for op in ops}
+    made |= {f"docs/{page.page}.md": partial(kind_page, page, declared(kind)) for kind, page in KINDS.items()}
+    return made | {"docs/ops/README.md": partial(op_index, ops), "docs/matrix.md": matrix_text}
+
+
+GENERATED: dict[str, Producer] = {"docs/netspec.schema.json": spec_schema_text, **pages()}
 """Path below the repository -> the function that returns the file's text."""
 
 

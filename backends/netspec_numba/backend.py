@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Node, Slot
 from netspec.core.types import TensorType
 from netspec.diagnostics.errors import RunError
 from netspec.plan import Plan
 
 if TYPE_CHECKING:
+    from netspec.backend import KernelState
     from netspec_numba.contract import Array
     from netspec_numba.executable import NumbaExecutable
 
@@ -114,6 +116,14 @@ class NumbaBackend:
         except ValueError as error:
             return str(error)
         return None
+
+    def kernel(self, op: str) -> KernelState | None:
+        """Elementwise ops have theirs from their expressions, all others by hand."""
+        from netspec_numba.kernels import is_elementwise, is_written
+
+        if op in REGISTRIES["op"].entries and is_elementwise(op):
+            return "generated"
+        return "written" if is_written(op) else None
 
     def target(self, threads: int) -> NumbaTarget:
         """What planning must know; a RunError for more threads than Numba was started with."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from netspec.core.formulas import window_span
+from netspec.core.formulas import conv_transpose_inputs, window_span
 from netspec.core.graph import Graph, Node, Value
 from netspec.core.window import WindowGeometry
 
@@ -72,9 +72,10 @@ def _through(node: Node, x: Value, field: Field, image: tuple[int, ...]) -> Fiel
         return _window(node.attrs.geometry(x.type), field)
     if node.op.has("reverse"):
         return _transposed(node.attrs.reverse(x.type), field)
-    if node.op.has("reach"):
-        return _resized(node.attrs.reach(x.type), places, node.output.type.spatial, field)
-    if node.output.type.positions < x.type.positions:
+    made = node.output.type.spatial
+    if node.op.has("reach") and len(made) == len(places):
+        return _resized(node.attrs.reach(x.type), places, made, field)
+    if len(made) != len(places) or node.output.type.positions < x.type.positions:
         middle = tuple(_tidy((n - 1) / 2) for n in image)
         return Field(tuple(map(max, zip(field.size, image, strict=True))), image, middle)
     return field
@@ -95,9 +96,10 @@ def _window(window: WindowGeometry, field: Field) -> Field:
 def _transposed(window: WindowGeometry, field: Field) -> Field:
     """Behind a transposed convolution, whose window slides over its output: each output meets ⌈e/s⌉ inputs at most."""
     spans = [window_span(k, d) for k, d in zip(window.size, window.dilation, strict=True)]
+    inputs = map(conv_transpose_inputs, window.size, window.stride, window.dilation)
     axes = list(zip(field.size, field.jump, field.offset, spans, window.stride, window.before, strict=True))
     return Field(
-        tuple(_tidy(r + (e - 1) // s * j) for r, j, _, e, s, _ in axes),
+        tuple(_tidy(r + (n - 1) * j) for r, j, n in zip(field.size, field.jump, inputs, strict=True)),
         tuple(_tidy(j / s) for _, j, _, _, s, _ in axes),
         tuple(_tidy(o + (p - (e - 1) / 2) / s * j) for _, j, o, e, s, p in axes),
     )

@@ -83,10 +83,13 @@ def command(
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from.
     """
     from netspec.backend import find_backend
+    from netspec.data.download import cache_folder
+    from netspec.data.preprocess import fit_preprocessing
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
+    from netspec.training.fitted import keep_fitted
     from netspec.training.resume import given_settings
-    from netspec.training.runtime import Runtime, image_type
+    from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
 
     if resume and run_dir is None:
@@ -98,15 +101,17 @@ def command(
     changed: dict[str, Any] = dict(given)
     loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
     folder = Path(loaded.file).parent
-    dataset = read_dataset(loaded, data_folder(data_dir), folder)
+    dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
+    loaded = replace(loaded, recipe=fit_preprocessing(loaded.recipe, dataset.train))
     recipe, machine = loaded.recipe, find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
     if dry_run:
         click.echo(_plan_text(loaded, dataset, runtime, format_))
         return
-    runtime.load("train", image_type(dataset.train.images))  # what cannot be run leaves no run directory behind
+    runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given)
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
+    keep_fitted(resumed.run.folder, recipe)
     outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome))
 
@@ -172,9 +177,7 @@ def _now() -> datetime:
 
 def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> str:
     """What a run would do."""
-    from netspec.training.runtime import image_type
-
-    plan = runtime.plan("train", image_type(dataset.train.images))
+    plan = runtime.plan("train", runtime.train_type(dataset.train))
     epochs = runtime.recipe.epochs
     document: dict[str, Any] = {
         "version": 1,

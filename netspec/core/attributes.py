@@ -16,6 +16,21 @@ Window = int | tuple[int, ...]
 Padding = str | int | tuple[int | tuple[int, int], ...]
 """``valid``, ``same``, ``full``, ``causal``, a number, or per axis a number or a ``(before, after)`` pair."""
 
+Margins = int | tuple[int | tuple[int, int], ...]
+"""Cells to be added around: a number, or per axis a number or a ``(before, after)`` pair."""
+
+Margin = int | tuple[int, int]
+"""Cells to be added at the two ends of one axis: a number for both, or a ``(before, after)`` pair."""
+
+Indices = int | tuple[int, ...]
+"""Places along an axis, counted from 0: one, or a list."""
+
+Shape = tuple[int, ...]
+"""A shape to be given, channels last; one side may be -1."""
+
+Factor = str | float
+"""``learned``, or a fixed number."""
+
 LayerShape = tuple[int, ...]
 """Written as the name of an earlier layer; the instance holds the shape of that layer's output."""
 
@@ -23,6 +38,7 @@ DIALECTS = ("textbook", "caffe", "torch", "keras")
 """Whose defaults hold where frameworks differ; the first is the default."""
 
 PADDING_WORDS = ("valid", "same", "full", "causal")
+LEARNED = "learned"
 
 
 class Required:
@@ -143,9 +159,9 @@ def _window(limits: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": ["integer", "array"], "title": title, "items": item, "minItems": 1, "maxItems": 3, **whole}
 
 
-def _padding(limits: Mapping[str, Any]) -> dict[str, Any]:
+def _margin(limits: Mapping[str, Any]) -> dict[str, Any]:
     cells = {"title": "a whole number of at least 0", "minimum": 0}
-    pair = {
+    return {
         "type": ["integer", "array"],
         "items": {"type": ["integer"], **cells},
         **cells,
@@ -153,17 +169,46 @@ def _padding(limits: Mapping[str, Any]) -> dict[str, Any]:
         "minItems": 2,
         "maxItems": 2,
     }
+
+
+def _margins(limits: Mapping[str, Any]) -> dict[str, Any]:
     return {
+        "type": ["integer", "array"],
+        "title": "a whole number of at least 0, or a list with a number or a [before, after] pair per axis",
+        "minimum": 0,
+        "items": _margin({}),
+        "minItems": 1,
+        "maxItems": 3,
+    }
+
+
+def _padding(limits: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_margins({}),
         "type": ["string", "integer", "array"],
         "title": ", ".join(PADDING_WORDS)
         + ", a whole number, or a list with a number or a [before, after] pair per axis",
         "pattern": _one_of(PADDING_WORDS),
         "choices": PADDING_WORDS,
-        "minimum": 0,
-        "items": pair,
-        "minItems": 1,
-        "maxItems": 3,
     }
+
+
+def _indices(limits: Mapping[str, Any]) -> dict[str, Any]:
+    item = {"type": ["integer"], "title": "a whole number of at least 0", "minimum": 0}
+    title = "a whole number of at least 0, or a list of them"
+    return {"type": ["integer", "array"], "title": title, "minimum": 0, "items": item, "minItems": 1}
+
+
+def _shape(limits: Mapping[str, Any]) -> dict[str, Any]:
+    item = {"type": ["integer"], "title": "a whole number of at least 1, or -1 for what is left", "minimum": -1}
+    title = "a shape such as [4, 4, 16], in which one side may be -1"
+    return {"type": ["array"], "title": title, "items": item, "minItems": 1, "maxItems": 4}
+
+
+def _factor(limits: Mapping[str, Any]) -> dict[str, Any]:
+    title = f"{LEARNED}, or a number" + _bounds(limits)
+    words = {"pattern": _one_of((LEARNED,)), "choices": (LEARNED,)}
+    return {"type": ["string", "number"], "title": title, **words, **limits}
 
 
 def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,6 +248,10 @@ def _float_tree(value: Any) -> Any:
     return tuple(map(_float_tree, value)) if isinstance(value, Sequence) else float(value)
 
 
+def _float_or_word(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -214,6 +263,11 @@ KINDS: dict[str, Kind] = {
     "str": Kind(_text, _same),
     "Window": Kind(_window, _whole_tree),
     "Padding": Kind(_padding, _whole_tree),
+    "Margins": Kind(_margins, _whole_tree),
+    "Margin": Kind(_margin, _whole_tree),
+    "Indices": Kind(_indices, _whole_tree),
+    "Shape": Kind(_shape, _whole_tree),
+    "Factor": Kind(_factor, _float_or_word),
     "LayerShape": Kind(_layer_name, _same),
     "Numbers": Kind(_numbers, _float_tuple),
     "NumberTree": Kind(_number_tree, _float_tree),

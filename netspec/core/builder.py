@@ -110,6 +110,19 @@ class Builder:
                 self.slots[weight.name] = replace(slot, param=slot.param._replace(trained=False))
         return self._append(attrs, (*data, *weights), ops.infer(attrs, types), tuple(wanted), frozen)
 
+    def apply(self, attrs: Any, *data: Value, **parameters: Value) -> Value:
+        """Add a public op on parameters that are there already and return its first output.
+
+        A ValueError where their names or shapes are not those that the op wants.
+        """
+        types = tuple(v.type for v in data)
+        wanted = {name: param.shape for name, param in ops.params(attrs, types).items()}
+        given = {name: value.type.shape for name, value in parameters.items()}
+        if given != wanted:
+            raise ValueError(f"{attrs!r} wants parameters {wanted}, not {given}")
+        weights = tuple(parameters[name] for name in wanted)
+        return self._append(attrs, (*data, *weights), ops.infer(attrs, types), tuple(wanted)).output
+
     def node(self, attrs: Any, *inputs: Value) -> Node:
         """Add an internal op; it is typed on all its inputs."""
         return self._append(attrs, inputs, ops.infer(attrs, tuple(v.type for v in inputs)), ())

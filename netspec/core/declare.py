@@ -1,4 +1,4 @@
-"""``declare()``: how an op, loss, optimiser, schedule, initialiser, transform, source or metric comes to be known.
+"""``declare()``: how an op, loss, optimiser, schedule, initialiser, transform, augmentation, ... comes to be known.
 
 A declaration is a plain class with annotated attributes. The decorator reads the attributes, gives the class a
 keyword constructor, equality, hash and repr, freezes its instances, and enters it in the registry of its kind.
@@ -20,7 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
-    """A declared class with its name, its attributes in order, the main one, and what it is for."""
+    """A declared class with its name, its attributes in order, the main one, and what it is for.
+
+    ``example`` is what its page of documentation shows and a test runs: of an op a list of layers in YAML that stand
+    on an image, of any other kind what stands behind the key. Only where an attribute must be written it is needed.
+    """
 
     kind: str
     name: str
@@ -30,6 +34,7 @@ class Declaration:
     attributes: tuple[Attribute, ...]
     make: Callable[..., Any]
     module: str
+    example: str = ""
 
     def attribute(self, name: str) -> Attribute | None:
         """The attribute of that name, or ``None``."""
@@ -92,7 +97,7 @@ class Registry:
 
 REGISTRIES: dict[str, Registry] = {
     kind: Registry(kind)
-    for kind in ("op", "loss", "optimizer", "schedule", "initializer", "transform", "source", "metric")
+    for kind in ("op", "loss", "optimizer", "schedule", "initializer", "transform", "augmentation", "source", "metric")
 }
 
 
@@ -109,12 +114,12 @@ def attributes_of(instance: object) -> dict[str, Any]:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attr,))
 def declare(
-    kind: str, name: str, *, main: str | None = None, doc: str = "", public: bool = True
+    kind: str, name: str, *, main: str | None = None, doc: str = "", public: bool = True, example: str = ""
 ) -> Callable[[type[T]], type[T]]:
     """Enter the decorated class in the registry of ``kind`` under ``name``.
 
     ``main`` names the attribute that ``- op: value`` sets. An internal declaration (``public=False``) cannot be
-    written in a spec.
+    written in a spec. What ``example`` is says :class:`Declaration`.
     """
 
     def register(cls: type[T]) -> type[T]:
@@ -123,7 +128,7 @@ def declare(
         if main is not None and main not in annotations:
             raise TypeError(f"{name!r} has no attribute {main!r} to be its main one")
         declaration = Declaration(
-            kind, name, main, doc or (cls.__doc__ or "").strip(), public, attributes, cls, cls.__module__
+            kind, name, main, doc or (cls.__doc__ or "").strip(), public, attributes, cls, cls.__module__, example
         )
         _freeze(cls, declaration)
         REGISTRIES[kind].add(declaration)

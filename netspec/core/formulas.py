@@ -74,9 +74,63 @@ def adaptive_bin(place: int, size: int, places: int) -> tuple[int, int]:
     return place * size // places, -(-(place + 1) * size // places)
 
 
+def conv_transpose_output(
+    size: int, kernel: int, stride: int, cut: int, dilation: int = 1, output_padding: int = 0
+) -> int:
+    """Output of a transposed convolution: ``(n - 1)s - p + d(k - 1) + 1 + op``; ``cut``, p, counts both sides.
+
+    Not positive when the padding cuts everything away.
+    """
+    return (size - 1) * stride - cut + window_span(kernel, dilation) + output_padding
+
+
+def conv_transpose_same_cut(kernel: int, stride: int, dilation: int = 1) -> int:
+    """Cells that padding ``same`` cuts off a transposed convolution, so that ``n·s`` are left: ``d(k - 1) + 1 - s``.
+
+    Negative where the windows lie apart: then so many cells are added behind the last one.
+    """
+    return window_span(kernel, dilation) - stride
+
+
+def conv_transpose_inputs(kernel: int, stride: int, dilation: int = 1) -> int:
+    """Neighbouring inputs between the first and the last that reach one output: at most ``floor(d(k - 1)/s) + 1``."""
+    return (window_span(kernel, dilation) - 1) // stride + 1
+
+
+def show_conv_transpose_output(
+    size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1, output_padding: int = 0
+) -> str:
+    """``conv_transpose_output`` with its numbers, as in ``(4 − 1)·2 − 2·1 + 3 + 1 = 8``."""
+    padding = f"2·{before}" if before == after else f"({before} + {after})"
+    window = f"{kernel}" if dilation == 1 else f"({dilation}·({kernel} − 1) + 1)"
+    more = f" + {output_padding}" if output_padding else ""
+    cells = conv_transpose_output(size, kernel, stride, before + after, dilation, output_padding)
+    return f"({size} − 1)·{stride} − {padding} + {window}{more} = {cells}"
+
+
 def columns_left_over(size: int, kernel: int, stride: int, pad: int, dilation: int = 1) -> int:
     """Cells at the end that no window reaches ("only the whole part is kept")."""
     return (size + pad - window_span(kernel, dilation)) % stride
+
+
+def upsampled(size: int, factor: int) -> int:
+    """Places of an axis that was made ``factor`` times as long: ``n·f``."""
+    return size * factor
+
+
+def padded(size: int, before: int, after: int) -> int:
+    """Places of an axis with cells added on both sides: ``n + before + after``."""
+    return size + before + after
+
+
+def crop_before(size: int, kept: int) -> int:
+    """Cells cut off before the middle part of an axis: ``floor((n - kept) / 2)``; an odd cell more goes after."""
+    return (size - kept) // 2
+
+
+def equal_part(size: int, parts: int) -> int:
+    """Length of one of ``parts`` equal parts; they must divide ``size``."""
+    return size // parts
 
 
 def convolution_weights(window: Sequence[int], channels: int, groups: int, filters: int) -> int:
@@ -86,6 +140,24 @@ def convolution_weights(window: Sequence[int], channels: int, groups: int, filte
 
 def convolution_macs(output_positions: int, window: Sequence[int], channels: int, groups: int, filters: int) -> int:
     """Multiply-accumulates: every output number costs ``kh·kw·(c_in/groups)`` of them."""
+    return output_positions * convolution_weights(window, channels, groups, filters)
+
+
+def separable_weights(window: Sequence[int], channels: int, multiplier: int, filters: int) -> int:
+    """Weights without bias of a depthwise convolution and the 1x1 behind it: ``kh·kw·c_in·m + c_in·m·c_out``."""
+    between = channels * multiplier
+    return convolution_weights(window, channels, channels, between) + convolution_weights((), between, 1, filters)
+
+
+def separable_macs(output_positions: int, window: Sequence[int], channels: int, multiplier: int, filters: int) -> int:
+    """Multiply-accumulates of the two: every output position meets every weight once."""
+    return output_positions * separable_weights(window, channels, multiplier, filters)
+
+
+def locally_connected_weights(
+    output_positions: int, window: Sequence[int], channels: int, groups: int, filters: int
+) -> int:
+    """Weights without bias: those of a convolution, once per output position; each is used once."""
     return output_positions * convolution_weights(window, channels, groups, filters)
 
 

@@ -14,18 +14,27 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     the form the op takes while training (batch statistics, a dropout mask) instead of ``node``; ``None`` keeps it
 ``inference(self, g, node) -> Value | None``
     the form the op takes when training is over, instead of ``node``; ``None`` keeps it
+``lower(self, g, node) -> Value``
+    other ops in place of ``node``, on its inputs and parameters (``Builder.apply``); such an op needs neither gradient
+    nor kernel, and stays one layer in summaries: only what is run is lowered
 ``keeps_layout = True``
     the output is stored as the input is, whatever its layout (elementwise ops do so anyway)
 ``activation = True``
     it bends a layer's output, number by number; the linter expects one of them behind a layer, not two
 ``merges = True``
     takes several inputs: branches, or ``from: [a, b]``
+``branches = False``
+    of a merge that takes only ``from: [a, b]``, since its inputs play different parts
 ``explain(self, data, outputs) -> Iterator[Formula]``
     the formulas with the numbers put in
 ``expressions(self, inputs) -> tuple[Expression, ...]``
     makes it elementwise: one scalar expression per output over ``x0, x1, ...``; backends generate the kernel
 ``geometry(self, x) -> WindowGeometry``
     of ops with a window
+``axis_maps(self, x) -> tuple[AxisMap | None, ...]``
+    of ops that move numbers along axes: per axis, channels last, where each place comes from, ``None`` if all stay
+``reach(self, x) -> tuple[Reach, ...]``
+    of ops that change the spatial axes without a window: per such axis, how much of it one output position sees
 
 Its float64 definition is the function of the same name (dots become underscores) in the sibling module
 ``<module>_reference``, imported only when asked for.
@@ -47,9 +56,11 @@ T = TypeVar("T")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(attr,))
-def op(name: str, *, main: str | None = None, doc: str = "", public: bool = True) -> Callable[[type[T]], type[T]]:
+def op(
+    name: str, *, main: str | None = None, doc: str = "", public: bool = True, example: str = ""
+) -> Callable[[type[T]], type[T]]:
     """Declare an op; see :func:`netspec.core.declare.declare`."""
-    return declare("op", name, main=main, doc=doc, public=public)
+    return declare("op", name, main=main, doc=doc, public=public, example=example)
 
 
 class ShapeError(Exception):

@@ -47,9 +47,9 @@ class Case:
     """One use of an op to be tried: its attributes and the types of its data inputs (all inputs, if it is internal).
 
     Floating-point inputs hold distinct numbers, none of them zero, between -2 and 2 times ``magnitude``, around
-    ``offset``; with ``ties`` they hold only -1, 0 and 1, so that equal numbers meet (such a case has no derivative).
-    Integer inputs hold numbers from 0 to below ``integers``. A ``frozen`` op keeps its parameters while training. The
-    data inputs at the places ``constants`` (a loss's targets) have no gradient.
+    ``offset``; no two inputs have one in common. With ``ties`` they hold only -1, 0 and 1, so that equal numbers meet
+    (such a case has no derivative). Integer inputs hold numbers from 0 to below ``integers``. A ``frozen`` op keeps its
+    parameters while training. The data inputs at the places ``constants`` (a loss's targets) have no gradient.
     """
 
     attrs: Any

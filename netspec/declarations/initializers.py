@@ -48,6 +48,13 @@ class Constant:
         return generator.uniform(self.value, self.value, param.shape)
 
 
+@declare("initializer", "signs", doc="-1 and 1, each as likely.")
+class Signs:
+    def draw(self, generator: np.random.Generator, param: Param) -> Array:
+        """float64 numbers of the parameter's shape."""
+        return 2.0 * generator.integers(0, 2, param.shape) - 1.0
+
+
 @declare("initializer", "uniform", main="bound", doc="Uniform numbers in a fixed range, mean ± bound.")
 class Uniform:
     bound: float = attr(default=0.05, doc="farthest from the mean", exclusiveMinimum=0)
@@ -129,7 +136,13 @@ class Orthogonal:
         return self.gain * (basis if rows >= columns else basis.T).reshape(param.shape)
 
 
-@declare("initializer", "values", main="values", doc="Numbers that are written down, such as those of a known filter.")
+@declare(
+    "initializer",
+    "values",
+    main="values",
+    doc="Numbers that are written down, such as those of a known filter.",
+    example="{values: [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]}",
+)
 class Values:
     values: NumberTree = attr(
         doc="the numbers, in one list (last axis fastest) or nested like the parameter, maybe without axes of length 1"

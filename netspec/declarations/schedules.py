@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from netspec.core.attributes import attr
+from netspec.core.attributes import Indices, attr
 from netspec.core.declare import declare
 
 
@@ -21,7 +21,7 @@ def _warmup() -> Any:
     return attr(default=0.0, doc="epochs over which the rate rises in a line to its full height", minimum=0)
 
 
-@declare("schedule", "constant", main="rate", doc="The same rate throughout.")
+@declare("schedule", "constant", main="rate", doc="The same rate throughout.", example="0.05")
 class Constant:
     rate: float = attr(doc="learning rate", exclusiveMinimum=0)
     warmup_epochs: float = _warmup()
@@ -31,7 +31,13 @@ class Constant:
         return _risen(step, self.warmup_epochs * steps_per_epoch) * self.rate
 
 
-@declare("schedule", "step", main="start", doc="The rate times a factor after every so many epochs.")
+@declare(
+    "schedule",
+    "step",
+    main="start",
+    doc="The rate times a factor after every so many epochs.",
+    example="{start: 0.05, every: 3}",
+)
 class Step:
     start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
     every: int = attr(doc="epochs between two drops, those of the warm-up included", minimum=1)
@@ -44,7 +50,33 @@ class Step:
         return _risen(step, self.warmup_epochs * steps_per_epoch) * dropped
 
 
-@declare("schedule", "exponential", main="start", doc="The rate times a factor per epoch, a little at every step.")
+@declare(
+    "schedule",
+    "multi_step",
+    main="start",
+    doc="The rate times a factor after each of some epochs.",
+    example="{start: 0.1, drops: [30, 60], factor: 0.1}",
+)
+class MultiStep:
+    start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
+    drops: Indices = attr(doc="epochs after which it drops, those of the warm-up counted in", minimum=1)
+    factor: float = attr(default=0.1, doc="what the rate is multiplied by at each drop", exclusiveMinimum=0)
+    warmup_epochs: float = _warmup()
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Rate of step ``step`` (from 0)."""
+        drops = (self.drops,) if isinstance(self.drops, int) else self.drops
+        done = sum(step // steps_per_epoch >= epoch for epoch in drops)
+        return _risen(step, self.warmup_epochs * steps_per_epoch) * self.start * self.factor**done
+
+
+@declare(
+    "schedule",
+    "exponential",
+    main="start",
+    doc="The rate times a factor per epoch, a little at every step.",
+    example="{start: 0.05, factor: 0.9}",
+)
 class Exponential:
     start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
     factor: float = attr(default=0.95, doc="what an epoch multiplies the rate by", exclusiveMinimum=0)
@@ -56,7 +88,13 @@ class Exponential:
         return _risen(step, warmup) * self.start * math.pow(self.factor, max(step - warmup, 0) / steps_per_epoch)
 
 
-@declare("schedule", "polynomial", main="start", doc="Down to the floor as a power of the share of the run to come.")
+@declare(
+    "schedule",
+    "polynomial",
+    main="start",
+    doc="Down to the floor as a power of the share of the run to come.",
+    example="{start: 0.05, power: 2}",
+)
 class Polynomial:
     start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
     floor: float = attr(default=0.0, doc="rate at the end", minimum=0)
@@ -71,7 +109,11 @@ class Polynomial:
 
 
 @declare(
-    "schedule", "cosine", main="peak", doc="Half a cosine from the peak down to the floor (Loshchilov and Hutter 2017)."
+    "schedule",
+    "cosine",
+    main="peak",
+    doc="Half a cosine from the peak down to the floor (Loshchilov and Hutter 2017).",
+    example="{peak: 0.05, warmup_epochs: 1}",
 )
 class Cosine:
     peak: float = attr(doc="highest learning rate", exclusiveMinimum=0)
@@ -91,6 +133,7 @@ class Cosine:
     "one_cycle",
     main="peak",
     doc="Up to the peak and down to nearly nothing, along half a cosine each (Smith and Topin 2018, as in PyTorch).",
+    example="0.1",
 )
 class OneCycle:
     peak: float = attr(doc="highest learning rate", exclusiveMinimum=0)
@@ -113,6 +156,7 @@ class OneCycle:
     "plateau",
     main="start",
     doc="The rate times a factor when the validation loss has not fallen for some epochs, as in PyTorch.",
+    example="0.05",
 )
 class Plateau:
     start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)

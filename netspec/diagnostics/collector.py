@@ -33,8 +33,9 @@ class Diagnostics:
         The layers of a block are walked once for each use: what is wrong in them is told of the first.
         """
         if len(self._found) > since:
-            told = {(diagnostic.code, diagnostic.span) for diagnostic in self._found[:since]}
-            self._found[since:] = [d for d in self._found[since:] if (d.code, d.span) not in told]
+            told = {_subject(diagnostic): diagnostic for diagnostic in reversed(self._found)}
+            kept = set(map(id, told.values()))
+            self._found[since:] = [diagnostic for diagnostic in self._found[since:] if id(diagnostic) in kept]
 
     @property
     def has_errors(self) -> bool:
@@ -55,3 +56,8 @@ class Diagnostics:
     def __len__(self) -> int:
         """How many were added, repetitions included; 0 exactly when there are none."""
         return len(self._found)
+
+
+def _subject(diagnostic: Diagnostic) -> tuple[object, ...]:
+    """What a diagnostic is about: of one mapping several keys may be missing."""
+    return diagnostic.code, diagnostic.span, diagnostic.fields.get("key")

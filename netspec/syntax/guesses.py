@@ -30,6 +30,11 @@ _STAND_INS: dict[str, Any] = {
     "str": "",
     "Window": 1,
     "Padding": "valid",
+    "Margins": 0,
+    "Margin": 0,
+    "Indices": 0,
+    "Shape": (-1,),
+    "Factor": 1.0,
     "Numbers": (1.0,),
     "NumberTree": (0.0,),
 }
@@ -62,7 +67,13 @@ def another(attribute: Attribute, value: Any) -> Any:
         return "same" if value != "same" else "valid"
     if attribute.kind == "Window" and value is None:
         return 1
-    if isinstance(value, tuple) and attribute.kind == "Window":
+    if attribute.kind == "LayerShape" and value is None:
+        return (_SIDES[0], _SIDES[0], _DIVISIBLE)
+    if attribute.kind == "Factor":
+        return _STAND_INS["Factor"]
+    if attribute.kind == "Shape":
+        return (*value, 1)
+    if isinstance(value, tuple) and attribute.kind in ("Window", "Indices"):
         return tuple(number + 1 for number in value)
     return value + 1 if isinstance(value, int) else value
 

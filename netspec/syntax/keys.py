@@ -133,11 +133,19 @@ class _Mender:
     def _named_layer(self, node: tree.Mapping, strangers: list[str]) -> tree.Mapping:
         """A layer without a known op: the first stranger is taken for the op."""
         entry = node.by_name[strangers[0]]
-        guess = closest(entry.name, self._callable, ALIASES)
+        guess = self._nearest(entry)
         fields = {"name": entry.name, "suggestion": guess, "blocks": self._blocks or None}
         self._report("NS104", entry.key.span, fields)
         renamed = _mapping(node, (e._replace(name=guess or e.name) if e is entry else e for e in node.entries))
         return self._layer_keys(renamed) if guess in self._callable else self._renamed_modifiers(renamed, strangers[1:])
+
+    def _nearest(self, entry: tree.Entry) -> str | None:
+        """The op or block that a misspelt one stands for: of those near, one that what stands behind it suits."""
+        schemas, value = self._layer["properties"], tree.to_plain(entry.value)
+        guess = closest(entry.name, self._callable, ALIASES)
+        if guess is None or self._fits(value, schemas[guess]):
+            return guess
+        return closest(entry.name, [name for name in self._callable if self._fits(value, schemas[name])]) or guess
 
     def _renamed_modifiers(self, node: tree.Mapping, strangers: list[str]) -> tree.Mapping:
         """A layer whose other unknown keys are taken for what may stand beside an op."""

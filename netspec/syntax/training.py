@@ -15,10 +15,10 @@ from netspec.syntax.keys import is_guess
 from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
 from netspec.syntax.values import UNKNOWN, Values
-from netspec.syntax.vocabulary import LATER_TRAIN_KEYS
+from netspec.syntax.vocabulary import LATER_TRAIN_KEYS, LATER_TRAIN_VALUES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
-_LISTS = {"preprocess": "transform", "metrics": "metric"}
+_LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
 _NUMBERS = ("validation", "epochs", "batch", "seed")
 
 
@@ -40,6 +40,8 @@ class RecipeExpansion:
             spans[key] = entry.value.span
             if key in LATER_TRAIN_KEYS and not is_guess(entry):
                 self._diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": f"train.{key}"}))
+            elif key in TRAIN_CHOICES:
+                found[key] = self._choice(key, entry.value)
             elif key in _KINDS:
                 found[key] = self._instance(_KINDS[key], key, entry.value)
             elif key in _LISTS:
@@ -53,6 +55,16 @@ class RecipeExpansion:
         if "metrics" not in kept and "loss" in kept:
             kept["metrics"] = kept["loss"].metrics
         return Recipe(**kept), spans
+
+    def _choice(self, key: str, node: tree.Node) -> str | None:
+        """One of some words, of which not all can be acted on yet."""
+        if not isinstance(node, tree.Scalar) or self._values.violations.has(node):
+            return None
+        if node.value in LATER_TRAIN_VALUES:
+            there = [word for word in TRAIN_CHOICES[key] if word not in LATER_TRAIN_VALUES]
+            fields = {"feature": f"train.{key}: {node.value}", "instead": f"what there is: {', '.join(there)}"}
+            self._diagnostics.append(Diagnostic("NS113", node.span, fields))
+        return str(node.value)
 
     def head(self, written: WrittenHead) -> Head:
         """How a head is trained, as far as it says so itself."""
@@ -71,11 +83,13 @@ class RecipeExpansion:
             found["target"] = target.value
         return Head(**found)
 
-    def _number(self, key: str, node: tree.Node) -> float | None:
+    def _number(self, key: str, node: tree.Node) -> float | str | None:
         schema = spec_schema()["properties"]["train"]["properties"][key]
         number = self._values.checked(node, self._variables, schema, key)
         if number is UNKNOWN or self._values.is_guess(node):
             return None
+        if isinstance(number, str):
+            return number
         return int(number) if "integer" in schema["type"] else float(number)
 
     def _list(self, kind: str, key: str, items: tuple[tree.Node, ...]) -> tuple[Any, ...] | None:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from netspec.core.attributes import Attribute
 from netspec.core.declare import Declaration
-from netspec.diagnostics import Diagnostic, Diagnostics, Span
+from netspec.diagnostics import Diagnostic, Diagnostics, Note, Span
 from netspec.syntax import tree
 from netspec.syntax.environment import Environment
 from netspec.syntax.evaluation import FAILED, UNKNOWN, evaluate, mend_names
-from netspec.syntax.expressions import ExpressionTree, is_expression, parse_expression, plain_text
+from netspec.syntax.expressions import ExpressionTree, expression_words, is_expression, parse_expression, plain_text
 from netspec.syntax.expressions import names as expression_names
 from netspec.syntax.keys import is_guess
 from netspec.syntax.validate import Violations, closest_choice, missing_key, wrong_value
@@ -24,7 +24,7 @@ _WHOLE = "use //, floor, ceil or round"
 
 
 LayerShapes = Callable[[tree.Node, str], Any]
-"""The shape of the layer of that name, written at the node; ``UNKNOWN`` where there is none or it is not known."""
+"""The shape of the layer that a node names, as the attribute of that name wants it; ``UNKNOWN`` if it is not known."""
 
 
 class Written(NamedTuple):
@@ -51,6 +51,7 @@ class Values:
         self.used: set[str] = set()
         """Names of variables that some expression read."""
         self._guesses: set[int] = set()  # nodes, by identity, whose value rests on one
+        self._blamed: set[Span] = set()
         self._parsed: dict[int, ExpressionTree | None] = {}  # by the identity of the node, which the file's tree keeps
 
     def is_guess(self, node: tree.Node) -> bool:
@@ -89,13 +90,36 @@ class Values:
             values = {**values, **{wrong: values[right] for wrong, right in guesses.items()}}
             if not values.keys() >= set(wanted):
                 return UNKNOWN
-        value = evaluate(parsed, values, self.diagnostics)
+        found = Diagnostics()
+        value = evaluate(parsed, values, found)
+        for diagnostic in found:
+            carried = self._carried(parsed, names) if diagnostic.code == "NS108" else None
+            self._refuse(diagnostic, carried or diagnostic.span)
         return UNKNOWN if value is FAILED else value
 
+    def _carried(self, parsed: ExpressionTree, names: Environment) -> Span | None:
+        """Where the argument is written in a call that an expression cannot reckon with."""
+        for name in expression_names(parsed) if names.origins else ():
+            if name in names.origins and type(names.values.get(name)) not in (int, float):
+                return names.origins[name]
+        return None
+
+    def _refuse(self, diagnostic: Diagnostic, place: Span) -> None:
+        """Report a wrong value at its place; what an argument of a block carries is reported once."""
+        if place != diagnostic.span:
+            if place in self._blamed:
+                return
+            self._blamed.add(place)
+            use = Note(diagnostic.span, "goes in here")
+            diagnostic = replace(diagnostic, span=place, notes=(*diagnostic.notes, use))
+        self.diagnostics.append(diagnostic)
+
     def place(self, node: tree.Node, names: Environment) -> Span:
-        """Where to say that a value is wrong: where it is written, in the call of a block if an argument carries it."""
-        if names.origins and is_expression(node) and isinstance(node, tree.Scalar):
-            return names.origins.get(str(node.value)[1:], node.span)
+        """Where to say that a value is wrong: where it is written, or where the one argument is that it comes from."""
+        if names.origins and is_expression(node):
+            carriers = [word for word in expression_words(node) if word in names.origins]
+            if len(set(carriers)) == 1:
+                return names.origins[carriers[0]]
         return node.span
 
     def checked(self, node: tree.Node, names: Environment, schema: Mapping[str, Any], what: str) -> Any:
@@ -115,14 +139,13 @@ class Values:
         found = error.instance
         if isinstance(found, float) and not found.is_integer() and "integer" in error.schema["type"]:
             fields = {"what": what, "expected": error.schema["title"], "result": found, "advice": _WHOLE}
-            self.diagnostics.append(Diagnostic("NS108", self.place(node, names), fields))
+            self._refuse(Diagnostic("NS108", node.span, fields), self.place(node, names))
         else:
             found_at = tree.find(node, error.absolute_path)
             error.path.appendleft(what)
             wrong = node if found_at is None else found_at.node
-            self.diagnostics.extend(
-                replace(diagnostic, span=self.place(wrong, names)) for diagnostic in wrong_value(error, wrong)
-            )
+            for diagnostic in wrong_value(error, wrong):
+                self._refuse(diagnostic, self.place(wrong, names))
         return False
 
     def make(
@@ -167,7 +190,7 @@ class Values:
         """The Python value of an attribute; ``UNKNOWN`` where it was refused or cannot be known."""
         if attribute.kind == "LayerShape" and layer_shape is not None:
             name = self.checked(node, names, attribute.schema(), attribute.name)
-            return UNKNOWN if name is UNKNOWN else layer_shape(node, name)
+            return UNKNOWN if name is UNKNOWN else layer_shape(node, attribute.name)
         if not self.violations.within(node) and not _holds_expression(node):
             return attribute.python(self.read(node, names))
         value = self.checked(node, names, attribute.schema(), attribute.name)

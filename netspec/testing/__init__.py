@@ -8,6 +8,12 @@ proves its gradients, against finite differences::
     def test_gradients(case):
         assert check_gradients(case) == []
 
+and, where it is lowered to other ops, that those are what it is defined to be::
+
+    @pytest.mark.parametrize("case", lowered_cases(cases(REGISTRIES["op"]["my_op"])), ids=str)
+    def test_lowering(case):
+        assert check_lowering(case) == []
+
 and this its kernels on a backend, against the definition::
 
     @pytest.mark.parametrize("case", cases(REGISTRIES["op"]["my_op"]), ids=str)
@@ -30,6 +36,7 @@ from netspec.testing.cases import all_cases, cases
 from netspec.testing.conformance import check_case, check_trial
 from netspec.testing.finite_differences import check_gradients, differentiable_cases
 from netspec.testing.interpreter import Interpretation, interpret
+from netspec.testing.lowering import check_lowering, lowered_cases
 from netspec.testing.networks import network_trials
 from netspec.testing.trials import Trial, inference_trial, training_trial
 
@@ -43,10 +50,12 @@ __all__ = [
     "cases",
     "check_case",
     "check_gradients",
+    "check_lowering",
     "check_trial",
     "differentiable_cases",
     "inference_trial",
     "interpret",
+    "lowered_cases",
     "network_trials",
     "training_trial",
 ]

@@ -12,10 +12,14 @@ from netspec.core.types import TensorType
 from netspec.declarations.ops.activations import Relu, Softmax, Tanh
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense, Flatten
+from netspec.declarations.ops.depthwise import DepthwiseConv, SeparableConv
 from netspec.declarations.ops.dropout import Dropout
+from netspec.declarations.ops.locally_connected import LocallyConnected
 from netspec.declarations.ops.merge import Add, Concat
 from netspec.declarations.ops.normalization import BatchNorm
 from netspec.declarations.ops.pooling import AvgPool, GlobalAvgPool, MaxPool
+from netspec.declarations.ops.rbf import Rbf
+from netspec.declarations.ops.transposed import ConvTranspose
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import Divide
 from netspec.passes.step import inference, training_step
@@ -36,6 +40,9 @@ def _trials(batch: int) -> Iterator[Trial]:
         network = residual_network(shape)
         yield trial(f"step of {network.name}", training_step(network, recipe, "uint8"), "train", batch, CLASSES)
         yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)
+    network = hourglass_network()
+    yield trial(f"step of {network.name}", training_step(network, recipe, "uint8"), "train", batch, CLASSES)
+    yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)
     network = flat_network()
     yield trial(f"inference of {network.name}", inference(network, Recipe()), "infer", batch, CLASSES)
     for declaration in REGISTRIES["optimizer"].all():
@@ -54,6 +61,16 @@ def residual_network(shape: tuple[int, ...]) -> Graph:
     x = chain(Dropout(rate=0.25), chain(Concat(), *pooled))
     x = chain(GlobalAvgPool(), chain(Dropout(rate=0.5, drop="channel"), x))
     return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), x)))
+
+
+def hourglass_network() -> Graph:
+    """Ops that are lowered, convolutions that shrink an image and one that brings it back, weights at each place."""
+    chain = _Chain("hourglass network", (7, 6, 3))
+    x = chain(Relu(), chain(SeparableConv(filters=18, kernel=3, padding="same", multiplier=2), chain.input))
+    small = chain(Relu(), chain(DepthwiseConv(kernel=3, stride=2, padding="same"), x))
+    large = chain(ConvTranspose(filters=18, kernel=(3, 4), stride=2, padding=1), small)
+    x = chain(LocallyConnected(filters=5, kernel=3, stride=2), chain(Add(), x, large))
+    return chain.ending(chain(Rbf(units=CLASSES), chain(Tanh(), chain(Flatten(), x))))
 
 
 def flat_network() -> Graph:

@@ -17,6 +17,7 @@ from netspec.core.types import TensorType
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
+from netspec.passes.lower import lower
 from netspec.testing.weighted_sum import WeightedSum
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,10 +47,16 @@ class Trial:
         return self.name
 
 
+def untouched_trial(case: Case, batch: int = 3) -> Trial:
+    """The op as it is written, before any pass."""
+    g, node = _place(case)
+    return _trial(str(case), g.graph(_outputs(node)), "infer", case, batch, {})
+
+
 def inference_trial(case: Case, batch: int = 3) -> Trial:
     """The op as it is when training is over."""
     g, node = _place(case)
-    graph = inference_form(g.graph(_outputs(node)))
+    graph = inference_form(lower(g.graph(_outputs(node))))
     return _trial(f"{case} forward", graph, "infer", case, batch, {})
 
 
@@ -59,7 +66,7 @@ def training_trial(case: Case, batch: int = 3, loss: bool = False) -> Trial:
     With ``loss`` the sum is an output too; no backend knows it. An op without gradient is tried forward only.
     """
     g, node = _place(case)
-    graph = training_form(g.graph(_outputs(node)))
+    graph = training_form(lower(g.graph(_outputs(node))))
     g = Builder.continuing(graph, graph.nodes)
     gradients: dict[str, str] = {}
     outputs = dict(graph.outputs)
@@ -79,9 +86,9 @@ def training_trial(case: Case, batch: int = 3, loss: bool = False) -> Trial:
 
 
 def is_differentiable(case: Case) -> bool:
-    """Whether the op states a gradient, itself or in its training form."""
+    """Whether the op states a gradient, itself, in its training form or in what it is lowered to."""
     declaration = declaration_of(case.attrs)
-    return declaration.has("grad") or declaration.has("training")
+    return any(declaration.has(way) for way in ("grad", "training", "lower"))
 
 
 def trial(name: str, graph: Graph, mode: Mode, batch: int, classes: int) -> Trial:
@@ -111,13 +118,13 @@ def _outputs(node: Node) -> dict[str, Value]:
 
 
 def _trial(name: str, graph: Graph, mode: Mode, case: Case, batch: int, gradients: Mapping[str, str]) -> Trial:
-    inputs = {v.name: _input(v, case, batch) for v in graph.inputs}
+    inputs = {v.name: _input(v, case, batch, place / len(graph.inputs)) for place, v in enumerate(graph.inputs)}
     state = {slot.name: _initial(slot) for slot in graph.slots}
     scalars = {v.name: SCALARS.get(v.name, 0.7) for v in graph.scalars}
     return Trial(name, graph, mode, batch, inputs, state, scalars, gradients)
 
 
-def _input(value: Value, case: Case, batch: int) -> Array:
+def _input(value: Value, case: Case, batch: int, shift: float) -> Array:
     shape = (batch, *value.type.shape)
     if value.type.dtype not in ("float32", "bfloat16"):
         return _generator(value.name).integers(0, case.integers, shape).astype(value.type.dtype)
@@ -125,7 +132,7 @@ def _input(value: Value, case: Case, batch: int) -> Array:
         return _generator(value.name).integers(-1, 2, shape).astype(np.float32)
     if value.name == "weight":  # of the sum that is differentiated, not of the op
         return spread(value.name, shape)
-    return spread(value.name, shape) * np.float32(case.magnitude) + np.float32(case.offset)
+    return spread(value.name, shape, shift) * np.float32(case.magnitude) + np.float32(case.offset)
 
 
 def _initial(slot: Slot) -> Array:
@@ -138,13 +145,14 @@ def _initial(slot: Slot) -> Array:
     return numbers / np.float32(np.sqrt(slot.param.fan_in))
 
 
-def spread(name: str, shape: tuple[int, ...]) -> Array:
+def spread(name: str, shape: tuple[int, ...], shift: float = 0.0) -> Array:
     """Distinct float32 numbers between -2 and 2, evenly spaced and shuffled; none is zero. ``name`` is the seed.
 
-    So no two are close, and none is close to zero: central differences do not step over a kink.
+    So no two are close, and none is close to zero: central differences do not step over a kink. Another ``shift``, from
+    0 to below 1, gives other numbers, so that two arrays of one shape have none in common.
     """
     count = int(np.prod(shape, dtype=np.int64))
-    places = _generator(name).permutation(count) * 2 + 1.5 - count
+    places = _generator(name).permutation(count) * 2 + 1.5 + shift / 4 - count
     return (places * (2 / max(count, 1))).reshape(shape).astype(np.float32)
 
 

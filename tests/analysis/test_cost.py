@@ -67,6 +67,11 @@ def test_lenet5(repository: Path) -> None:
         ("  - conv: {filters: 4, kernel: [1, 5], stride: [1, 2], padding: same}", "[8, 8, 2]", 44, 8 * 4 * 40),
         ("  - conv: {filters: 4, kernel: 5}", "[16, 2]", 44, 12 * 40),
         ("  - conv: {filters: 4, kernel: 3}", "[5, 5, 5, 2]", 220, 27 * 216),
+        ("  - conv_transpose: {filters: 4, kernel: 3, stride: 2}", "[8, 8, 3]", 112, 8 * 8 * 108),
+        ("  - depthwise_conv: {kernel: 3, multiplier: 2}", "[8, 8, 3]", 60, 6 * 6 * 54),
+        ("  - separable_conv: {filters: 5, kernel: 3, multiplier: 2}", "[8, 8, 3]", 89, 6 * 6 * 84),
+        ("  - locally_connected: {filters: 4, kernel: 3}", "[8, 8, 3]", 36 * 112, 36 * 108),
+        ("  - rbf: 10", "[84]", 840, 840),
         ("  - dense: 100", "[1000000]", 100_000_100, 100_000_000),
         ("  - dense: {units: 3, bias: false}", "[4]", 12, 12),
         ("  - max_pool: 2", "[8, 8, 3]", 0, 0),
@@ -96,11 +101,28 @@ def test_batch_norm_stores_four_numbers_per_channel_and_trains_two() -> None:
             (16, 16),
             (4, 4),
         ),
+        ("  - max_pool: 2\n  - conv_transpose: {filters: 1, kernel: 2, stride: 2}", (2, 2), (1, 1)),
+        ("  - max_pool: 4\n  - conv_transpose: {filters: 1, kernel: 4, stride: 2}", (8, 8), (2, 2)),
+        ("  - conv_transpose: {filters: 1, kernel: 3}", (3, 3), (1, 1)),
+        ("  - separable_conv: {filters: 1, kernel: 3}\n  - depthwise_conv: 3", (5, 5), (1, 1)),
         ("  - add: {body: [{conv: {filters: 1, kernel: 5, padding: same}}], rest: []}", (5, 5), (1, 1)),
         ("  - global_avg_pool: true", (32, 32), (32, 32)),
+        # Cells of a finer grid lie half a cell apart.
+        ("  - upsample: 2\n  - conv: {filters: 1, kernel: 3}", (2, 2), (0.5, 0.5)),
+        ("  - upsample: {factor: 2, method: bilinear}\n  - conv: {filters: 1, kernel: 3}", (3, 3), (0.5, 0.5)),
+        ("  - upsample: 2\n  - conv: {filters: 1, kernel: 4}", (2.5, 2.5), (0.5, 0.5)),
+        ("  - conv: {filters: 4, kernel: 3}\n  - depth_to_space: 2\n  - max_pool: 2", (3.5, 3.5), (1, 1)),
+        ("  - pad: 2\n  - conv: {filters: 1, kernel: 5}\n  - crop: 8", (5, 5), (1, 1)),
+        ("  - select: {index: [0, 4, 8], axis: width}\n  - conv: {filters: 1, kernel: [1, 2]}", (1, 5), (1, 4)),
+        ("  - reshape: [16, 64, 1]\n  - conv: {filters: 1, kernel: 1}", (32, 32), (32, 32)),
+        ("  - reshape: [32, 16, 2]", (32, 32), (32, 32)),
+        ("  - reshape: [16, 16, 4, 1]\n  - max_pool: 1", (32, 32), (32, 32)),
+        # A gate sees all of the image, but what it opens stays where it is.
+        ("  - multiply: {gate: [global_avg_pool], x: []}\n  - conv: {filters: 1, kernel: 3}", (34, 34), (1, 1)),
+        ("  - multiply: {x: [], gate: [{global_avg_pool: true}]}", (32, 32), (1, 1)),
     ],
 )
-def test_receptive_fields(layers: str, size: tuple[int, ...], jump: tuple[int, ...]) -> None:
+def test_receptive_fields(layers: str, size: tuple[float, ...], jump: tuple[float, ...]) -> None:
     graph = graph_of(layers, "[32, 32, 1]")
     field = receptive_fields(graph)[graph.heads["main"]]
     assert (field.size, field.jump) == (size, jump)

@@ -19,6 +19,11 @@ def spec_of(layers: str, shape: str = "[9, 8, 4]") -> Spec:
 
 EXAMPLES = {
     "conv": "  - conv: {filters: 6, kernel: [3, 2], stride: 2, padding: 1, groups: 2}",
+    "conv_transpose": "  - conv_transpose: {filters: 6, kernel: [3, 2], stride: 2, padding: 1, output_padding: [1, 0]}",
+    "depthwise_conv": "  - depthwise_conv: {kernel: 3, stride: 2, padding: same, multiplier: 3}",
+    "separable_conv": "  - separable_conv: {filters: 5, kernel: 3, dilation: 2, multiplier: 2}",
+    "locally_connected": "  - locally_connected: {filters: 6, kernel: 3, groups: 2}",
+    "rbf": "  - flatten\n  - rbf: 5",
     "max_pool": "  - max_pool: {size: 3, stride: 2, round: ceil}",
     "avg_pool": "  - avg_pool: {size: 2, padding: same}",
     "global_avg_pool": "  - global_avg_pool",
@@ -61,6 +66,11 @@ def test_formulas_agree_with_the_graph(op: str) -> None:
     "op",
     [
         "conv",
+        "conv_transpose",
+        "depthwise_conv",
+        "separable_conv",
+        "locally_connected",
+        "rbf",
         "max_pool",
         "avg_pool",
         "batch_norm",
@@ -86,6 +96,33 @@ def test_the_numbers_of_a_convolution() -> None:
         ("output axis 2", "⌊(32 + 2·0 − 3)/1⌋ + 1", 30),
         ("parameters", "(3·3·3 + 1)·32", 896),
         ("MACs", "30x30 · 3·3 · 3 · 32", 777_600),
+    ]
+
+
+def test_the_numbers_of_a_separable_convolution() -> None:
+    formulas = explain_layer(spec_of("  - separable_conv: {filters: 64, kernel: 3}", "[34, 34, 32]").graph.nodes[0])
+    shown = [(f.quantity, f.substituted, f.result, f.remark) for f in formulas]
+    assert shown == [
+        ("output axis 1", "⌊(34 + 2·0 − 3)/1⌋ + 1", 32, ""),
+        ("output axis 2", "⌊(34 + 2·0 − 3)/1⌋ + 1", 32, ""),
+        ("parameters", "3·3·32·1 + 32·1·64 + 64", 2_400, "a full convolution has 18,496"),
+        (
+            "MACs",
+            "32x32 · (3·3·32·1 + 32·1·64)",
+            2_392_064,
+            "a full convolution takes 18,874,368, 7.9 times as many",
+        ),
+    ]
+
+
+def test_the_numbers_of_a_transposed_convolution() -> None:
+    layer = "  - conv_transpose: {filters: 8, kernel: 3, stride: 2, padding: same}"
+    formulas = explain_layer(spec_of(layer, "[7, 4]").graph.nodes[0])
+    shown = [(f.quantity, f.substituted, f.result) for f in formulas]
+    assert shown == [
+        ("output axis 1", "(7 − 1)·2 − (0 + 1) + 3", 14),
+        ("parameters", "(3·4 + 1)·8", 104),
+        ("MACs", "7 · 3 · 4 · 8", 672),
     ]
 
 

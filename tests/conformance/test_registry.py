@@ -11,15 +11,10 @@ from netspec.core.attributes import KINDS
 from netspec.core.declare import REGISTRIES, Declaration
 from netspec.plan import make_plan
 from netspec.testing import Trial, all_cases, inference_trial, network_trials, training_trial
+from netspec.testing.matrix import kernels
 
 OPS = tuple(REGISTRIES["op"].all())
 DECLARATIONS = tuple(declaration for registry in REGISTRIES.values() for declaration in registry.all())
-
-
-def reaches_backends(declaration: Declaration) -> bool:
-    """Not an op that both forms of a network replace by others, nor the loss of the tests."""
-    replaced = declaration.has("training") and declaration.has("inference")
-    return not replaced and not declaration.module.startswith("netspec.testing")
 
 
 def trials() -> Iterator[Trial]:
@@ -60,7 +55,7 @@ def test_every_op_has_a_case_and_a_numba_kernel() -> None:
     for trial in trials():
         for step in make_plan(trial.graph, target, trial.batch, trial.mode).steps:
             planned[step.node.op.name] = step.node.attrs
-    assert set(planned) == {d.name for d in OPS if reaches_backends(d)}
+    assert set(planned) == set(kernels())
     for attrs in planned.values():
         assert find(attrs)
 

@@ -71,6 +71,44 @@ def test_full_padding_lets_every_window_touch_the_input(size: int, kernel: int, 
     assert all(s + pad >= 0 and s < size for s in (starts[0], starts[-1]))
 
 
+@given(SIZES, SMALL, SMALL, PADS, SMALL, PADS)
+def test_a_transposed_convolution_undoes_the_size_of_a_convolution(
+    size: int, kernel: int, stride: int, cut: int, dilation: int, output_padding: int
+) -> None:
+    more = output_padding % stride
+    output = formulas.conv_transpose_output(size, kernel, stride, cut, dilation, more)
+    assert formulas.window_output(output, kernel, stride, cut, dilation) == size
+    assert formulas.window_output(output - more, kernel, stride, cut, dilation) == size
+    assert formulas.window_output(output - more - 1, kernel, stride, cut, dilation) == size - 1
+
+
+@given(SIZES, SMALL, SMALL, SMALL)
+def test_same_leaves_size_times_stride(size: int, kernel: int, stride: int, dilation: int) -> None:
+    cut = formulas.conv_transpose_same_cut(kernel, stride, dilation)
+    assert formulas.conv_transpose_output(size, kernel, stride, cut, dilation) == size * stride
+    assert max(cut, 0) == formulas.same_padding_needed(size * stride, kernel, stride, dilation)
+
+
+@given(SIZES, SMALL, SMALL, SMALL)
+def test_inputs_that_reach_one_output(size: int, kernel: int, stride: int, dilation: int) -> None:
+    reached: dict[int, list[int]] = {}
+    for source in range(size):
+        for tap in range(kernel):
+            reached.setdefault(source * stride + tap * dilation, []).append(source)
+    widest = max(max(sources) - min(sources) + 1 for sources in reached.values())
+    assert widest <= formulas.conv_transpose_inputs(kernel, stride, dilation)
+    if dilation == 1 and size >= kernel:
+        assert widest == formulas.conv_transpose_inputs(kernel, stride, dilation)
+
+
+def test_counts_of_separable_and_locally_connected_layers() -> None:
+    # A layer of MobileNet (Howard et al. 2017): 3x3 over 512 channels on 14x14, separable and in full.
+    assert formulas.separable_macs(14 * 14, (3, 3), 512, 1, 512) == 52_283_392
+    assert formulas.convolution_macs(14 * 14, (3, 3), 512, 1, 512) == 462_422_016
+    assert formulas.separable_weights((3,), 4, 2, 5) == 3 * 8 + 8 * 5
+    assert formulas.locally_connected_weights(6, (2, 2), 4, 2, 8) == 6 * 4 * 2 * 8
+
+
 def test_counts_of_textbook_layers() -> None:
     # LeNet-5's second convolution, fully connected to 6 maps: 16 filters of 5x5x6 on 10x10 positions.
     assert formulas.convolution_weights((5, 5), 6, 1, 16) == 2400
@@ -83,4 +121,6 @@ def test_counts_of_textbook_layers() -> None:
 def test_formula_with_its_numbers() -> None:
     assert formulas.show_window_output(4, 5, 1, 0, 0) == "⌊(4 + 2·0 − 5)/1⌋ + 1 = 0"
     assert formulas.show_window_output(9, 3, 2, 1, 0, 2) == "⌊(9 + 1 + 0 − (2·(3 − 1) + 1))/2⌋ + 1 = 3"
+    assert formulas.show_conv_transpose_output(4, 3, 2, 1, 1, 1, 1) == "(4 − 1)·2 − 2·1 + 3 + 1 = 8"
+    assert formulas.show_conv_transpose_output(4, 3, 2, 1, 0, 2) == "(4 − 1)·2 − (1 + 0) + (2·(3 − 1) + 1) = 10"
     assert formulas.times((3, 4)) == "3x4"

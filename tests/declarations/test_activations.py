@@ -31,7 +31,7 @@ from netspec.declarations.ops.activations import (
     Softplus,
     Tanh,
 )
-from netspec.passes.forms import inference_form, training_form
+from netspec.passes.lower import lower
 from netspec.testing import Case, interpret
 from netspec.testing.trials import training_trial
 
@@ -119,15 +119,14 @@ def test_nan_stays_nan(activation: Any) -> None:
     assert np.isnan(evaluate(formula, {"x0": np.array(np.nan)}, np))
 
 
-def test_linear_is_gone_once_the_network_is_formed() -> None:
+def test_linear_is_gone_once_the_network_is_lowered() -> None:
     g = Builder("net")
     x = g.input("x", TensorType((4,)))
     g.path = "linear"
     y = g.layer(Linear(), x).output
     network: Graph = g.graph({"main": y}, {"main": y})
-    for form in (training_form, inference_form):
-        assert form(network).nodes == ()
-        assert form(network).outputs["main"] is form(network).inputs[0]
+    assert lower(network).nodes == ()
+    assert lower(network).outputs["main"] is network.inputs[0]
 
 
 def test_a_gradient_reads_the_output_where_that_tells_it() -> None:

@@ -1,4 +1,4 @@
-"""Normalisations against the definitions of ONNX, as they are written and in both forms, over zero to three axes."""
+"""Normalisations against the definitions of ONNX, as they are written and lowered, over zero to three axes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from netspec.core.types import TensorType
 from netspec.declarations.ops.group_normalization import GroupNorm, InstanceNorm, LayerNorm
 from netspec.declarations.ops.local_response import Lrn
 from netspec.declarations.ops.normalization import BatchNorm
-from netspec.passes.forms import inference_form, training_form
+from netspec.passes.forms import training_form
+from netspec.passes.lower import lower
 from netspec.testing import interpret
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -38,11 +39,11 @@ def single(attrs: Any, shape: tuple[int, ...]) -> Graph:
     return g.graph({"y": g.layer(attrs, x).output})
 
 
-def check(attrs: Any, x: Array, state: Mapping[str, Array], wanted: Array, training: bool = True) -> None:
-    """The written layer and its forms all give what is wanted."""
+def check(attrs: Any, x: Array, state: Mapping[str, Array], wanted: Array) -> None:
+    """The layer as it is written and as it is lowered gives what is wanted."""
     graph = single(attrs, x.shape[1:])
     named = {f"layer.{name}": array for name, array in state.items()}
-    for made in (graph, inference_form(graph), *([training_form(graph)] if training else [])):
+    for made in (graph, lower(graph)):
         np.testing.assert_allclose(interpret(made, {"x": x}, len(x), named).outputs["y"], wanted, **TOLERANCE)
 
 
@@ -79,7 +80,7 @@ def test_batch_norm_in_use(shape: tuple[int, ...]) -> None:
     given = [scale, shift, mean, variance * variance]
     (wanted,) = run_onnx("BatchNormalization", [channels_first(x), *given], epsilon=EPS)
     state = dict(zip(("scale", "shift", "moving_mean", "moving_variance"), given, strict=True))
-    check(BatchNorm(eps=EPS), x, state, channels_last(wanted), training=False)
+    check(BatchNorm(eps=EPS), x, state, channels_last(wanted))
 
 
 @pytest.mark.parametrize("shape", IMAGES + FEATURES)

@@ -21,7 +21,7 @@ from netspec.declarations.ops.lp_pooling import LpPool
 from netspec.declarations.ops.median_pooling import MedianPool
 from netspec.declarations.ops.pooling import AvgPool, GlobalAvgPool, MaxPool
 from netspec.passes.autodiff import differentiate
-from netspec.passes.forms import inference_form, training_form
+from netspec.passes.lower import lower
 from netspec.testing import interpret
 from netspec.testing.weighted_sum import WeightedSum
 
@@ -52,7 +52,7 @@ def pooled(attrs: Any, x: Array) -> Array:
 
 
 def gradient(attrs: Any, x: Array, dy: Array) -> Array:
-    graph = training_form(graph_of(attrs, x.shape[1:]))
+    graph = lower(graph_of(attrs, x.shape[1:]))
     g = Builder.continuing(graph, graph.nodes)
     weight = g.input("weight", graph.outputs["y"].type)
     found = differentiate(g, g.add(WeightedSum(), graph.outputs["y"], weight), graph.inputs)
@@ -233,15 +233,6 @@ def test_adaptive_pooling_of_whole_parts_is_pooling_under_a_window() -> None:
     np.testing.assert_array_equal(pooled(AdaptiveMaxPool(size=(3, 2)), x), pooled(MaxPool(size=2), x))
     np.testing.assert_allclose(pooled(AdaptiveAvgPool(size=(3, 2)), x), pooled(AvgPool(size=2), x), rtol=1e-14)
     np.testing.assert_allclose(pooled(AdaptiveAvgPool(size=1), x), pooled(GlobalAvgPool(keep=True), x), rtol=1e-13)
-
-
-@pytest.mark.parametrize("keep", [False, True])
-def test_both_forms_of_a_global_maximum_are_the_maximum(keep: bool) -> None:
-    x = image((5, 4, 3))
-    graph = graph_of(GlobalMaxPool(keep=keep), (5, 4, 3))
-    for form in (inference_form, training_form):
-        found = interpret(form(graph), {"x": x}, len(x)).outputs["y"]
-        np.testing.assert_array_equal(found, pooled(GlobalMaxPool(keep=keep), x))
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_all_axes_that_lose_cells_are_named(shape: str, pool: str, message: str)
         "{size: 3, stride: 2, padding: same}",
         "{size: 3, stride: 2, padding: 1}",
         "{size: [3, 2]}",
+        "{size: 1, stride: 2}",
     ],
 )
 def test_no_cells_are_lost(pool: str) -> None:
@@ -122,3 +123,14 @@ def test_classes_and_head() -> None:
     assert found.help_text == "write units: 10"
     assert found.span[1:3] == (5, 20)
     assert codes("- flatten\n- dense: many\n- softmax", rest=rest) == ["NS102"]
+
+
+@pytest.mark.parametrize(
+    "layer", ["conv_transpose: {filters: 4, kernel: 3}", "depthwise_conv: 3", "separable_conv: {filters: 4, kernel: 3}"]
+)
+def test_every_bias_per_channel_is_told_before_a_batch_norm(layer: str) -> None:
+    assert codes(f"- {layer}\n- batch_norm\n- relu") == ["NS303"]
+
+
+def test_a_bias_per_place_has_an_effect_before_a_batch_norm() -> None:
+    assert codes("- locally_connected: {filters: 4, kernel: 3}\n- batch_norm\n- relu") == []

@@ -107,6 +107,8 @@ def reference(
     total = np.zeros(result)
     shape = (groups, -1)
     for tap, (out, read) in enumerate(patches(left, geometry)):
+        if not all(places.size for places in out):
+            continue  # the tap meets nothing but padding
         every = (slice(None),)
         if op == "y":
             weight = right[tap].reshape(right.shape[1], *shape)
@@ -124,7 +126,7 @@ def reference(
 
 
 def _grouped(x: Array, groups: int) -> Array:
-    return x.reshape(*x.shape[:-1], groups, -1)
+    return x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
 
 
 def aligned(size: int) -> Array:
@@ -234,6 +236,8 @@ FEW_CASES = (
     case("grouped", (6, 7), 9, 15, (3, 2), groups=3, padding=((1, 1), (0, 1))),
     case("strided", (7, 9), 17, 33, (3, 3), stride=(2, 3), pad=1),
     case("line", (19,), 6, 5, (4,), dilation=2, pad=2),
+    case("depthwise", (9, 8), 18, 18, (3, 5), groups=18, stride=2, pad=2),
+    case("narrow groups", (6, 5), 12, 24, (3, 3), groups=6, pad=1),
 )
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.forms import inference_form, training_form
 from netspec.passes.step import gradients, inference, prepare, training_step
 from netspec.testing import interpret
-from netspec.testing.networks import flat_network, residual_network
+from netspec.testing.networks import flat_network, hourglass_network, residual_network
 
-NETWORKS = (residual_network((9, 3)), residual_network((7, 6, 3)), flat_network())
+NETWORKS = (residual_network((9, 3)), residual_network((7, 6, 3)), hourglass_network(), flat_network())
 
 
 def names(graph: Graph) -> list[str]:

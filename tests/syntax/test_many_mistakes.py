@@ -7,6 +7,7 @@ many errors as mistakes must come out, at exactly those places.
 from __future__ import annotations
 
 import random
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -16,16 +17,34 @@ from netspec.lint.engine import lint
 from netspec.syntax.source import Source
 
 SEEDS = range(200)
+BESIDE: tuple[dict[str, str], ...] = (
+    {},
+    {"repeat": "2"},
+    {"repeat": "$(1 + 1)", "when": "$(i < 5)"},
+    {"freeze": "true"},
+)
+"""What may stand beside the use of a block."""
+BESIDE = ({}, {"repeat": "2"}, {"repeat": "$(1 + 1)", "when": "$(i < 5)"}, {"freeze": "true"})
+"""What may stand beside the use of a block."""
 
 
 class Item:
     """One layer of a spec in the making; what a mistake changes is marked with ``«»``, so that its place is known."""
 
-    def __init__(self, op: str, attributes: dict[str, str], name: str = "", source: str = "") -> None:
+    def __init__(
+        self,
+        op: str,
+        attributes: dict[str, str],
+        name: str = "",
+        source: str = "",
+        beside: dict[str, str] | None = None,
+    ) -> None:
         self.op = op
         self.attributes = attributes
         self.name = name
         self.source = source
+        self.beside = beside or {}
+        self.level: int | None = None
         self.touched = False
         self.incomplete = False
 
@@ -34,38 +53,63 @@ class Item:
         parts = [f"{self.op}: {f'«{attributes}»' if self.incomplete else attributes}"]
         parts += [f"name: {self.name}"] if self.name else []
         parts += [f"from: {self.source}"] if self.source else []
+        parts += [f"{key}: {value}" for key, value in self.beside.items()]
         return "\n    ".join(parts)
 
 
 class Draft(NamedTuple):
-    """A spec in the making."""
+    """A spec in the making; ``blocks`` are blocks with the arguments ``filters`` and ``kernel``.
 
+    What an argument carries wrongly cannot be seen where the block does not use it for another mistake: of the items
+    with a level, from the use of a block inward, only those of ``level`` get mistakes in their attributes.
+    """
+
+    level: int
+
+    blocks: dict[str, list[Item]]
     layers: list[Item]
     variables: dict[str, str]
     train: dict[str, str]
 
     @property
+    def items(self) -> list[Item]:
+        """All layers, those of blocks too."""
+        return [*(item for block in self.blocks.values() for item in block), *self.layers]
+
+    @property
     def of_unknown_shape(self) -> bool:
         """Whether a layer may make any shape: then no mistake about the shapes behind it can be told from none."""
-        return any(item.op == "«transmogrify»" for item in self.layers)
+        return any(item.op == "«transmogrify»" for item in self.items)
 
     @property
     def about_shapes(self) -> bool:
         """Whether one of the mistakes is about shapes."""
-        return any({item.op, *item.attributes.values()} & {"«dense»", "«11»", "«1000»"} for item in self.layers)
+        return any({item.op, *item.attributes.values()} & {"«dense»", "«11»", "«1000»"} for item in self.items)
 
     def text(self) -> str:
         lines = ["netspec: 1", "vars:"]
         lines += [f"  {name}: {value}" for name, value in self.variables.items()]
-        lines += ["input: [64, 64, 3]", "layers:"]
+        lines += ["input: [64, 64, 3]", "blocks:"]
+        for name, layers in self.blocks.items():
+            lines += [f"  {name}:", "    args: {filters: required, kernel: 3}", "    layers:"]
+            lines += [textwrap.indent(f"  - {item.text()}", "    ") for item in layers]
+        lines += ["layers:"]
         lines += [f"  - {item.text()}" for item in self.layers]
         lines += ["train:"]
         lines += [f"  {key}: {value}" for key, value in self.train.items()]
         return "\n".join(lines) + "\n"
 
 
+def conv_bn() -> list[Item]:
+    """The layers of a block of arguments ``filters`` and ``kernel``."""
+    conv = {"filters": "$filters", "kernel": "$kernel", "padding": "same", "bias": "false"}
+    return [Item("conv", conv), Item("batch_norm", {"momentum": "0.9"}), Item("relu", {})]
+
+
 def draft(numbers: random.Random) -> Draft:
-    """A clean network of 15 to 25 layers: stages of convolutions, then dense layers."""
+    """A clean network of 15 to 25 layers: stages of convolutions, some of them in blocks, then dense layers."""
+    twice = [{"filters": "$(2 * filters)", "kernel": "$kernel"}, {"filters": "$filters"}]
+    blocks = {"conv_bn": conv_bn(), "twice": [Item("conv_bn", attributes) for attributes in twice]}
     layers: list[Item] = []
     for stage in range(numbers.randint(2, 3)):
         for number in range(numbers.randint(1, 2)):
@@ -78,6 +122,9 @@ def draft(numbers: random.Random) -> Draft:
                 attributes["bias"] = "false"
                 layers.append(Item("batch_norm", {"momentum": "0.9"}))
             layers.append(Item("relu", {}))
+        for number in range(numbers.randint(1, 2)):
+            block = {"filters": "$width"} | numbers.choice([{}, {"kernel": "5"}])
+            layers.append(Item(["twice", "conv_bn"][number], block, beside=dict(numbers.choice(BESIDE))))
         layers.append(Item(numbers.choice(["max_pool", "avg_pool"]), {"size": "2"}))
     layers.append(Item("flatten", {}, name="features"))
     for number in range(numbers.randint(2, 3)):
@@ -88,7 +135,14 @@ def draft(numbers: random.Random) -> Draft:
     layers += [Item("dense", {"units": "$classes", "bias": "true"}), Item("softmax", {})]
     train = {"data": "digits", "loss": "cross_entropy", "epochs": "3", "batch": "32", "lr": "{cosine: {peak: 0.1}}"}
     train["optimizer"] = "{sgd: {momentum: 0.9}}"
-    return Draft(layers, {"classes": "10", "width": "16", "hidden": "120"}, train)
+    for item in (*blocks["conv_bn"], *blocks["twice"], *layers):
+        if item in blocks["conv_bn"]:
+            item.level = 2
+        elif item in blocks["twice"]:
+            item.level = 1
+        elif item.op in blocks:
+            item.level = 0
+    return Draft(numbers.randrange(3), blocks, layers, {"classes": "10", "width": "16", "hidden": "120"}, train)
 
 
 def typo(word: str, numbers: random.Random) -> str:
@@ -114,12 +168,14 @@ def free(draft: Draft, numbers: random.Random, **wanted: Any) -> Item | None:
     """A layer without a mistake that has the op, and the attribute, that are wanted."""
     fitting = [
         item
-        for item in draft.layers
+        for item in draft.items
         if not item.touched
+        and (item.level in (None, draft.level) or not {"op", "attribute"} & wanted.keys())
         and wanted.get("op", item.op) == item.op
         and ("attribute" not in wanted or wanted["attribute"] in item.attributes)
         and ("source" not in wanted or item.source)
         and ("name" not in wanted or item.name.startswith("stage"))
+        and ("beside" not in wanted or wanted["beside"] in item.beside)
     ]
     if not fitting:
         return None
@@ -166,6 +222,28 @@ def changed_value(key: str, *values: str) -> Mistake:
         return True
 
     return mistake
+
+
+def changed_beside(key: str, *values: str) -> Mistake:
+    """A mistake that puts one of the values beside an op."""
+
+    def mistake(draft: Draft, numbers: random.Random) -> bool:
+        item = free(draft, numbers, beside=key)
+        if item is None:
+            return False
+        item.beside[key] = f"«{numbers.choice(values)}»"
+        return True
+
+    return mistake
+
+
+def misspelt_beside(draft: Draft, numbers: random.Random) -> bool:
+    item = free(draft, numbers, beside=numbers.choice(["repeat", "freeze"]))
+    if item is None:
+        return False
+    key = next(iter(item.beside))
+    item.beside = {f"«{typo(name, numbers)}»" if name == key else name: value for name, value in item.beside.items()}
+    return True
 
 
 def unknown_variable(draft: Draft, numbers: random.Random) -> bool:
@@ -277,6 +355,10 @@ MISTAKES: tuple[Mistake, ...] = (
     changed_value("bias", "5", "maybe"),
     changed_value("size", "0", "big"),
     changed_value("rate", "1.5", "1", "some"),
+    changed_beside("repeat", "-1", "2.5", "often", "$(1 / 2)"),
+    changed_beside("when", "perhaps", "3", "$(1 + 1)"),
+    changed_beside("freeze", "3", "icy"),
+    misspelt_beside,
     in_train("optimizer", "«sdg»", "{«adm»: {}}", "{sgd: {«momentun»: 0.9}}", "{sgd: {momentum: «2»}}", "«7»"),
     in_train("lr", "«-0.1»", "{cosine: {«peek»: 0.1}}", "{step: «{start: 0.1}»}", "«cosyne»"),
     in_train("data", "«digitz»", "{«mnits»: {}}"),

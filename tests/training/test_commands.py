@@ -30,7 +30,7 @@ def spec_file(tmp_path: Path, backend: Any, monkeypatch: pytest.MonkeyPatch) -> 
     """A spec in a folder of its own, and a fake backend under every name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("netspec.backend.find_backend", lambda name: backend)
-    monkeypatch.setattr("netspec.training.evaluate_run.find_backend", lambda name: backend)
+    monkeypatch.setattr("netspec.training.open_run.find_backend", lambda name: backend)
     monkeypatch.delenv("NETSPEC_DATA", raising=False)
     backend.classes = 10
     file = tmp_path / "small.yaml"

@@ -21,13 +21,19 @@ FAMILIES = (
     "finite",
     "layout",
     "local_response",
+    "locally_connected",
     "lp_pooling",
     "median_pooling",
+    "movement",
     "normalization",
     "pooling",
     "prelu",
+    "products",
+    "rbf",
+    "reshaping",
     "sample_normalization",
     "softmax",
+    "transposed",
 )
 
 
@@ -43,9 +49,14 @@ def find(attrs: Any) -> Kernel:
     declaration = declaration_of(attrs)
     if declaration.has("expressions"):
         return Kernel(build_elementwise, lambda *_: {})
-    if declaration.name not in KERNELS:
-        for family in FAMILIES:
-            importlib.import_module(f"netspec_numba.kernels.{family}")
-    if declaration.name not in KERNELS:
+    if not is_written(declaration.name):
         raise RunError.of("NS901", backend="numba", reason=f"it has no kernel for {declaration.name!r}")
     return KERNELS[declaration.name]
+
+
+def is_written(op: str) -> bool:
+    """Whether there is a kernel for the op that is not generated."""
+    if op not in KERNELS:
+        for family in FAMILIES:
+            importlib.import_module(f"netspec_numba.kernels.{family}")
+    return op in KERNELS

@@ -1,4 +1,4 @@
-"""Joining and cutting tensors, sums per channel, and an affine map per channel."""
+"""Joining and cutting tensors, sums per channel and over samples, and an affine map per channel."""
 
 from __future__ import annotations
 
@@ -120,6 +120,18 @@ def channel_sum(request: Request) -> Launch:
     return launch
 
 
+@kernel("sample_sum")
+def sample_sum(request: Request) -> Launch:
+    """dy -> the sum over live samples, plain."""
+    (dy,), (total,) = request.inputs, request.outputs
+    over = walk(dy.type)
+
+    def launch(n: int) -> None:
+        sum_samples(n, over, dy.array, total.array)
+
+    return launch
+
+
 @kernel("affine")
 def affine(request: Request) -> Launch:
     """x (uint8 or float32) -> y = x * scale + shift, float32, each one number or one per channel."""
@@ -176,3 +188,17 @@ def join_sums(parts: int, over: Walk, sums: Array, total: Array) -> None:
         for part in range(1, parts):
             joined = joined + load_lanes(sums, (part * over.blocks + block) * LANES)
         store_first(total, block * LANES, as_single(joined), over.channels - block * LANES)
+
+
+@parallel
+def sum_samples(n: int, over: Walk, x: Array, total: Array) -> None:
+    """total (positions, channels) of x, the samples in order."""
+    blocks, channels = over.blocks, over.channels
+    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
+    for task in prange(over.positions * blocks):
+        position, block = task // blocks, task % blocks
+        row = block * block_stride + position * row_stride
+        joined = spread(0.0)
+        for sample in range(n):
+            joined = joined + as_double(load_lanes(x, sample * sample_stride + row))
+        store_first(total, position * channels + block * LANES, as_single(joined), channels - block * LANES)

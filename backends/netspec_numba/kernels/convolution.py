@@ -5,13 +5,15 @@ data gradient    dx (N, P', C)          = sum over taps, output channels        
 weight gradient  dw (taps, C/groups, K) = sum over samples, positions                x (N, P', C)  dy (N, P, K)
 
 P' is the input position that output position P reads through a tap. The first two are one computation with
-different index tables. Summation order depends on shapes alone, so results do not depend on the number of threads.
+different index tables. Where each channel has one filter of its own, another kernel (:mod:`depthwise`) does the work.
+Summation order depends on shapes alone, so results do not depend on the number of threads.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,10 @@ from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
+from netspec_numba.kernels import depthwise
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, STRIP_ROWS, STRIP_VECTORS, accumulate_strips, multiply_tiles
 from netspec_numba.kernels.index_tables import (
+    PairTable,
     TileTable,
     data_gradient_tiles,
     forward_tiles,
@@ -40,6 +44,7 @@ from netspec_numba.kernels.packing import (
     pad_rows,
     transposed_order,
     unpacked_panels,
+    widest_panel,
 )
 from netspec_numba.kernels.views import Source, View, input_view, output_view, source_of, stored_columns
 
@@ -91,6 +96,8 @@ def _transposed_order(geometry: WindowGeometry, dy: TensorType, dx: TensorType, 
 
 def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Workspace of ``conv``: padded input rows and packed weights."""
+    if depthwise.is_depthwise(attrs.groups, inputs[0], outputs[0]):
+        return {}
     source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
     order = _forward_order(source, outputs[0], attrs.groups)
     weights = 0 if _reads_weights_in_place(order, outputs[0]) else packed_size(order)
@@ -102,14 +109,16 @@ def convolution(request: Request) -> Launch:
     """y = convolution of x with weight, plus bias if there is a third input."""
     x, weight, *bias = request.inputs
     (y,) = request.outputs
-    groups = request.attrs.groups
+    groups, numbers = request.attrs.groups, bias[0].array if bias else None
+    if depthwise.is_depthwise(groups, x.type, y.type):
+        return depthwise.slide(request, x, weight, numbers, request.attrs.geometry(x.type), forward=True)
     source = source_of(x.type, request.attrs.geometry(x.type), groups)
     read, prepare = _input_launch(source, x, request)
     samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
     table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
     order = _forward_order(source, y.type, groups)
     packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
-    product = _Product(source.view, read, y, table, order, weight.array, packed, bias[0].array if bias else None)
+    product = Product(source.view, read, y, table, order, weight.array, packed, numbers)
     multiply = product.launch()
     if prepare is None:
         return multiply
@@ -124,6 +133,8 @@ def convolution(request: Request) -> Launch:
 def data_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Workspace of ``conv.dx``: packed weights."""
     (dy, _), (dx,) = inputs, outputs
+    if depthwise.is_depthwise(attrs.groups, dx, dy):
+        return {}
     return {"weights": packed_size(_transposed_order(attrs.geometry(dx), dy, dx, attrs.groups))}
 
 
@@ -133,16 +144,18 @@ def data_gradient(request: Request) -> Launch:
     dy, weight = request.inputs
     (dx,) = request.outputs
     geometry = request.attrs.geometry(dx.type)
+    if depthwise.is_depthwise(request.attrs.groups, dx.type, dy.type):
+        return depthwise.slide(request, dy, weight, None, geometry, forward=False)
     view = input_view(dy.type)
     samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
     table = data_gradient_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
     order = _transposed_order(geometry, dy.type, dx.type, request.attrs.groups)
-    return _Product(view, dy.array, dx, table, order, weight.array, request.scratch["weights"], None).launch()
+    return Product(view, dy.array, dx, table, order, weight.array, request.scratch["weights"], None).launch()
 
 
 @dataclass(frozen=True, slots=True)
-class _Product:
-    """Positions times weights: what the forward direction and the data gradient have in common."""
+class Product:
+    """Positions times weights: what the forward direction and the data gradient have in common, transposed or not."""
 
     view: View
     x: Array
@@ -192,10 +205,9 @@ class _Division:
         return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * len(self.strips))
 
 
-def _divide(source: Source, dy: TensorType, groups: int, batch: int) -> _Division:
+def _divide(view: View, taps: int, dy: TensorType, groups: int, batch: int) -> _Division:
     """Cut the batch before the taps, since taps that one task computes read x and dy together."""
-    strips = _strips(source.view, dy.channels, groups)
-    taps = source.geometry.taps
+    strips = _strips(view, dy.channels, groups)
     tap_groups = -(-taps // LARGEST_TAP_GROUP)
     batch_parts = min(batch, -(-ENOUGH_TASKS // (len(strips) * tap_groups)))
     tap_groups = min(taps, max(tap_groups, -(-ENOUGH_TASKS // (len(strips) * batch_parts))))
@@ -208,7 +220,7 @@ def _strips(view: View, columns: int, groups: int) -> Int64s:
     """Strip table: every panel of output channels with the input channels of its groups, a few at a time."""
     group_channels, group_columns = view.channels // groups, columns // groups
     strips = []
-    for column, vectors in column_panels(columns):
+    for column, vectors in column_panels(columns, widest_panel(groups, group_columns)):
         last = min(column + vectors * LANES, columns) - 1
         channel = column // group_columns * group_channels
         end = (last // group_columns + 1) * group_channels
@@ -223,33 +235,74 @@ def _strips(view: View, columns: int, groups: int) -> Int64s:
 def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Workspace of ``conv.dw``: padded input rows and partial sums."""
     x, dy = inputs
-    source = source_of(x, attrs.geometry(x), attrs.groups)
-    division = _divide(source, dy, attrs.groups, batch)
-    return {"input": _copied_input(source, batch), "partial": division.partial(threads)}
+    geometry = attrs.geometry(x)
+    if depthwise.is_depthwise(attrs.groups, x, dy):
+        return {"partial": depthwise.partial_sums(geometry, x.channels, batch)}
+    source = source_of(x, geometry, attrs.groups)
+    partial = partial_sums(source.view, source.geometry.taps, dy, attrs.groups, batch, threads)
+    return {"input": _copied_input(source, batch), "partial": partial}
 
 
 @kernel("conv.dw", scratch=weight_gradient_scratch)
 def weight_gradient(request: Request) -> Launch:
     """dw = sum over samples and positions of x times dy, in the logical order of weights."""
     x, dy = request.inputs
-    (dw,) = request.outputs
-    groups, batch = request.attrs.groups, request.batch
-    source = source_of(x.type, request.attrs.geometry(x.type), groups)
+    geometry = request.attrs.geometry(x.type)
+    if depthwise.is_depthwise(request.attrs.groups, x.type, dy.type):
+        return depthwise.weight_gradient(request, x, dy, geometry)
+    source = source_of(x.type, geometry, request.attrs.groups)
     read, prepare = _input_launch(source, x, request)
-    view, gradient = source.view, output_view(dy.type)
-    division = _divide(source, dy.type, groups, batch)
-    samples = max(1, min(-(-batch // division.batch_parts), CHUNK_POSITIONS // dy.type.positions))
-    table = weight_gradient_pairs(source.geometry, view, gradient, CHUNK_POSITIONS, samples)
-    operands = (read, view.sample, view.block, dy.array, gradient.sample, gradient.block, dw.array)
-    sums = (request.scratch["partial"], division.part, division.strip_lanes)
-    tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
-    counts = (source.geometry.taps, division.tap_groups, division.batch_parts)
-    channels = (groups, view.channels // groups, dy.type.channels // groups)
-    arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
+    meetings = Meetings(source.view, output_view(dy.type), source.geometry, request.attrs.groups)
+    accumulate = meetings.launch(request, read)
+    if prepare is None:
+        return accumulate
 
     def launch(n: int) -> None:
-        if prepare is not None:
-            prepare(n)
-        accumulate_strips(n, *arguments)
+        prepare(n)
+        accumulate(n)
 
     return launch
+
+
+def partial_sums(view: View, taps: int, dy: TensorType, groups: int, batch: int, threads: int) -> int:
+    """Floats of workspace for the partial sums of a weight gradient."""
+    return _divide(view, taps, dy, groups, batch).partial(threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Meetings:
+    """Where x and dy meet: what the weight gradients have in common, transposed or not."""
+
+    view: View
+    gradient: View
+    geometry: WindowGeometry
+    groups: int
+    transposed: bool = False
+    """Whether dy, and not x, is what the window slides over."""
+
+    def _pairs(self, samples: int) -> PairTable:
+        if not self.transposed:
+            return weight_gradient_pairs(self.geometry, self.view, self.gradient, CHUNK_POSITIONS, samples)
+        table = weight_gradient_pairs(self.geometry, self.gradient, self.view, CHUNK_POSITIONS, samples)
+        return replace(table, pairs=np.ascontiguousarray(table.pairs[:, ::-1]))
+
+    def launch(self, request: Request, read: Array) -> Launch:
+        """dw = sum over the meetings of x, which is read from ``read``, and dy."""
+        _, dy = request.inputs
+        (dw,) = request.outputs
+        view, gradient, groups, batch = self.view, self.gradient, self.groups, request.batch
+        division = _divide(view, self.geometry.taps, dy.type, groups, batch)
+        places = math.prod(self.geometry.output)
+        samples = max(1, min(-(-batch // division.batch_parts), CHUNK_POSITIONS // places))
+        table = self._pairs(samples)
+        operands = (read, view.sample, view.block, dy.array, gradient.sample, gradient.block, dw.array)
+        sums = (request.scratch["partial"], division.part, division.strip_lanes)
+        tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
+        counts = (self.geometry.taps, division.tap_groups, division.batch_parts)
+        channels = (groups, view.channels // groups, dy.type.channels // groups)
+        arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
+
+        def launch(n: int) -> None:
+            accumulate_strips(n, *arguments)
+
+        return launch

@@ -7,6 +7,7 @@ it begins in the source and in the target, and what lies between its rows, is ar
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numba import prange
@@ -26,15 +27,21 @@ def copy_channels(
 ) -> Launch:
     """Copy ``count`` channels at every position, whatever the two layouts and however the channels are aligned."""
     check_layout(source.type, target.type)
-    segments = []
-    done = 0
-    while done < count:
-        begin, room = _channel_place(source.type, from_channel + done)
-        to, space = _channel_place(target.type, to_channel + done)
-        width = min(count - done, room, space, LONGEST)
-        segments.append((begin, to, width))
-        done += width
-    return _launch(source, target, target.type.positions, segments, batch)
+    segments = list(runs(source.type, from_channel, target.type, to_channel, count))
+    return copy_rows(source, target, target.type.positions, segments, batch)
+
+
+def pick_channels(source: Operand, places: Sequence[int], target: Operand, batch: int) -> Launch:
+    """Copy channel ``places[k]`` to channel k at every position; where that is -1, channel k is left as it is."""
+    check_layout(source.type, target.type)
+    segments: list[tuple[int, int, int]] = []
+    first = 0
+    for end in range(1, len(places) + 1):
+        if end == len(places) or places[end] != places[end - 1] + 1 or places[end - 1] < 0:
+            if places[first] >= 0:
+                segments += runs(source.type, places[first], target.type, first, end - first)
+            first = end
+    return copy_rows(source, target, target.type.positions, segments, batch)
 
 
 def copy_along_axis(
@@ -50,7 +57,20 @@ def copy_along_axis(
         to = (run * target.type.shape[axis] + to_place) * inner
         for done in range(0, count * inner, LONGEST):
             segments.append((begin + done, to + done, min(LONGEST, count * inner - done)))
-    return _launch(source, target, 1, segments, batch)
+    return copy_rows(source, target, 1, segments, batch)
+
+
+def runs(
+    source: TensorType, from_channel: int, target: TensorType, to_channel: int, count: int
+) -> Iterator[tuple[int, int, int]]:
+    """The segments of ``count`` neighbouring channels, cut where a block of either tensor ends."""
+    done = 0
+    while done < count:
+        begin, room = _channel_place(source, from_channel + done)
+        to, space = _channel_place(target, to_channel + done)
+        width = min(count - done, room, space, LONGEST)
+        yield begin, to, width
+        done += width
 
 
 def _channel_place(tensor: TensorType, channel: int) -> tuple[int, int]:
@@ -59,7 +79,10 @@ def _channel_place(tensor: TensorType, channel: int) -> tuple[int, int]:
     return block * tensor.positions * tensor.lanes + lane, tensor.lanes - lane
 
 
-def _launch(source: Operand, target: Operand, rows: int, segments: list[tuple[int, int, int]], batch: int) -> Launch:
+def copy_rows(
+    source: Operand, target: Operand, rows: int, segments: Sequence[tuple[int, int, int]] | Array, batch: int
+) -> Launch:
+    """Copy segments (first number in a sample of the source, in one of the target, width) in each of so many rows."""
     table = np.array(segments, np.int64).reshape(-1)
     pieces = splits(batch, len(segments), rows)
     sizes = len(segments), rows, pieces, source.type.stored, target.type.stored, source.type.lanes, target.type.lanes

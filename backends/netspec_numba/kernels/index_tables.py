@@ -143,10 +143,10 @@ def _tile(table: Positions, phases: Positions, source: View, destination: View, 
     return TileTable(
         rows=rows,
         samples=samples,
-        starts=_int32(np.concatenate([[0], np.cumsum(useful.sum(axis=1))])),
-        taps=_int32(tap),
-        sources=_int32(np.where(kept >= 0, sample[tile] * source.sample + kept * source.position, -1)),
-        destinations=_int32(np.where(slot >= 0, sample * destination.sample + position * destination.position, -1)),
+        starts=as_offsets(np.concatenate([[0], np.cumsum(useful.sum(axis=1))])),
+        taps=as_offsets(tap),
+        sources=as_offsets(np.where(kept >= 0, sample[tile] * source.sample + kept * source.position, -1)),
+        destinations=as_offsets(np.where(slot >= 0, sample * destination.sample + position * destination.position, -1)),
     )
 
 
@@ -172,9 +172,9 @@ def weight_gradient_pairs(geometry: WindowGeometry, x: View, dy: View, chunk: in
     ends = np.cumsum(per_sample.ravel() * samples)
     return PairTable(
         samples=samples,
-        starts=_int32(np.concatenate([[0], ends[:-1]]).reshape(per_sample.shape)),
-        per_sample=_int32(per_sample),
-        pairs=_int32(pair),
+        starts=as_offsets(np.concatenate([[0], ends[:-1]]).reshape(per_sample.shape)),
+        per_sample=as_offsets(per_sample),
+        pairs=as_offsets(pair),
     )
 
 
@@ -188,7 +188,7 @@ def samples_filling_tiles(positions: int, rows: int, batch: int) -> int:
     return few[0] if few else waste.index(min(waste)) + 1
 
 
-def _int32(offsets: npt.NDArray[np.int64]) -> Int32s:
+def as_offsets(offsets: npt.NDArray[np.int64]) -> Int32s:
     """Offsets as the kernels read them. Raises ValueError where a tensor is too large for 32 bits."""
     if offsets.size and offsets.max() > LARGEST_OFFSET:
         raise ValueError("a channel block of one sample has more than 2**31 numbers, too many for 32-bit offsets")

@@ -71,7 +71,7 @@ def packed_panels(order: WeightOrder) -> Int64s:
     """Panel table [panels, 6] of packed weights: [panel][channel block][tap][channel][column]."""
     rows = []
     offset = 0
-    for first, vectors in column_panels(order.columns):
+    for first, vectors in column_panels(order.columns, widest_panel(order.groups, order.group_columns)):
         last = min(first + vectors * LANES, order.columns) - 1
         first_channel = first // order.group_columns * order.group_channels
         end_channel = (last // order.group_columns + 1) * order.group_channels
@@ -99,10 +99,15 @@ def unpacked_panels(order: WeightOrder) -> Int64s:
     return np.array(rows, np.int64)
 
 
-def column_panels(columns: int) -> list[tuple[int, int]]:
-    """(first column, vectors) of each panel; the last one is narrower where that suffices."""
+def column_panels(columns: int, widest: int = PANEL_VECTORS) -> list[tuple[int, int]]:
+    """(first column, vectors) of each panel of at most ``widest`` vectors; the last one is narrower if it can be."""
     vectors = -(-columns // LANES)
-    return [(first * LANES, min(PANEL_VECTORS, vectors - first)) for first in range(0, vectors, PANEL_VECTORS)]
+    return [(first * LANES, min(widest, vectors - first)) for first in range(0, vectors, widest)]
+
+
+def widest_panel(groups: int, group_columns: int) -> int:
+    """Vectors of a panel: one where groups are as narrow as that, since a wider panel only multiplies more zeros."""
+    return 1 if groups > 1 and group_columns <= LANES else PANEL_VECTORS
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)

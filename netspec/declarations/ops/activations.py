@@ -218,10 +218,7 @@ class Linear:
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
         return variables(1)
 
-    def training(self, g: Builder, node: Node) -> Value:
-        return node.data[0]
-
-    def inference(self, g: Builder, node: Node) -> Value:
+    def lower(self, g: Builder, node: Node) -> Value:
         return node.data[0]
 
 

@@ -36,7 +36,12 @@ def _explain(bins: BinGeometry) -> Iterator[Formula]:
         )
 
 
-@op("adaptive_max_pool", main="size", doc="The largest number of each bin, per channel; on ties the first is recorded.")
+@op(
+    "adaptive_max_pool",
+    main="size",
+    doc="The largest number of each bin, per channel; on ties the first is recorded.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- adaptive_max_pool: 3",
+)
 class AdaptiveMaxPool:
     size: Window = attr(doc=_SIZE_DOC, minimum=1)
 
@@ -69,7 +74,12 @@ class AdaptiveMaxPoolDx:
         return replace(self.x, dtype="float32", block=None)
 
 
-@op("adaptive_avg_pool", main="size", doc="The mean of the numbers of each bin, per channel.")
+@op(
+    "adaptive_avg_pool",
+    main="size",
+    doc="The mean of the numbers of each bin, per channel.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- adaptive_avg_pool: 3",
+)
 class AdaptiveAvgPool:
     size: Window = attr(doc=_SIZE_DOC, minimum=1)
 
@@ -100,7 +110,12 @@ class AdaptiveAvgPoolDx:
         return replace(self.x, dtype="float32", block=None)
 
 
-@op("global_max_pool", main="keep", doc="The largest number of all positions, one per channel.")
+@op(
+    "global_max_pool",
+    main="keep",
+    doc="The largest number of all positions, one per channel.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- global_max_pool",
+)
 class GlobalMaxPool:
     keep: bool = attr(default=False, doc="keep the spatial axes, each of length 1")
 
@@ -109,12 +124,10 @@ class GlobalMaxPool:
         ones = (1,) * len(x.spatial) if self.keep else ()
         return replace(x, shape=(*ones, x.channels), dtype="float32", block=None)
 
-    def training(self, g: Builder, node: Node) -> Value:
+    def lower(self, g: Builder, node: Node) -> Value:
         """One bin of all positions, without its axes of length 1 unless they are kept."""
         largest = g.add(AdaptiveMaxPool(size=1), *node.data)
         return largest if self.keep else g.add(Flatten(), largest)
-
-    inference = training
 
     def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
         yield Formula(

@@ -18,7 +18,12 @@ from netspec.declarations.ops.reductions import ChannelSum
 from netspec.declarations.ops.windows import Sliding, resolve
 
 
-@op("conv", main="filters", doc="Cross-correlation of a window with learned filters, over one, two or three axes.")
+@op(
+    "conv",
+    main="filters",
+    doc="Cross-correlation of a window with learned filters, over one, two or three axes.",
+    example="- conv: {filters: 16, kernel: 3, stride: 2, padding: same}\n- relu",
+)
 class Conv:
     filters: int = attr(doc="output channels", minimum=1)
     kernel: Window = attr(doc="window size, one number or one per axis", minimum=1)
@@ -42,13 +47,7 @@ class Conv:
         return resolve(self._sliding(), x)[1]
 
     def infer(self, x: TensorType) -> TensorType:
-        for which, channels in (("input", x.channels), ("output", self.filters)):
-            if channels % self.groups:
-                common = math.gcd(x.channels, self.filters)
-                divisors = [d for d in range(1, common + 1) if common % d == 0]
-                raise ShapeError(
-                    "NS202", attr="groups", groups=self.groups, channels=channels, which=which, divisors=divisors
-                )
+        check_groups(self.groups, x.channels, self.filters)
         return replace(x, shape=(*self.geometry(x).output, self.filters), dtype="float32", block=None)
 
     def params(self, x: TensorType) -> dict[str, Param]:
@@ -70,18 +69,9 @@ class Conv:
     def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
         x, y = data[0], outputs[0]
         window = self.geometry(x)
-        pads = zip(window.before, self.padding_after(x), strict=True)
-        for axis, (before, after) in enumerate(pads):
-            numbers = (window.input[axis], window.size[axis], window.stride[axis], before, after, window.dilation[axis])
-            text = formulas.show_window_output(*numbers)
-            yield Formula(
-                f"output axis {axis + 1}",
-                "⌊(n + 2p − (d(k−1)+1))/s⌋ + 1",
-                text.rsplit(" = ", 1)[0],
-                window.output[axis],
-            )
+        yield from explain_places(window, self.padding_after(x))
         inputs = x.channels // self.groups
-        sides = "·".join(map(str, window.size))
+        sides = times_signs(window.size)
         bias = " + 1" if self.bias else ""
         count = formulas.convolution_weights(window.size, x.channels, self.groups, self.filters)
         yield Formula(
@@ -97,6 +87,29 @@ class Conv:
             f"{formulas.times(y.spatial)} · {sides} · {inputs} · {self.filters}",
             self.macs(data, outputs),
         )
+
+
+def check_groups(groups: int, channels: int, filters: int) -> None:
+    """Refuse groups that do not divide the channels that come in and those that go out."""
+    for which, count in (("input", channels), ("output", filters)):
+        if count % groups:
+            common = math.gcd(channels, filters)
+            divisors = [d for d in range(1, common + 1) if common % d == 0]
+            raise ShapeError("NS202", attr="groups", groups=groups, channels=count, which=which, divisors=divisors)
+
+
+def explain_places(window: WindowGeometry, after: tuple[int, ...]) -> Iterator[Formula]:
+    """How many places the window has along each axis; ``after`` is the padding behind each."""
+    for axis, behind in enumerate(after):
+        sides = (window.input[axis], window.size[axis], window.stride[axis])
+        text = formulas.show_window_output(*sides, window.before[axis], behind, window.dilation[axis])
+        substituted = text.rsplit(" = ", 1)[0]
+        yield Formula(f"output axis {axis + 1}", "⌊(n + 2p − (d(k−1)+1))/s⌋ + 1", substituted, window.output[axis])
+
+
+def times_signs(numbers: tuple[int, ...]) -> str:
+    """``3·3``: a product written out."""
+    return "·".join(map(str, numbers))
 
 
 @op("conv.dx", public=False, doc="Gradient of a convolution with respect to its input: dy * rot180(w).")

@@ -15,7 +15,7 @@ from netspec.declarations.ops.windows_reference import inside, pad, padded_sides
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def _groups(groups: int, channels: int, filters: int) -> Iterator[tuple[slice, slice]]:
+def by_group(groups: int, channels: int, filters: int) -> Iterator[tuple[slice, slice]]:
     """Per group its input channels and its filters."""
     ins, outs = channels // groups, filters // groups
     for group in range(groups):
@@ -28,7 +28,7 @@ def conv(attrs: Conv, inputs: Sequence[Array], context: Context) -> tuple[Array,
     window = attrs.geometry(context.x)
     padded = pad(x, window)
     y = np.zeros((len(x), *window.output, attrs.filters))
-    for ins, outs in _groups(attrs.groups, x.shape[-1], attrs.filters):
+    for ins, outs in by_group(attrs.groups, x.shape[-1], attrs.filters):
         for tap, cells in taps(window):
             y[..., outs] += padded[cells][..., ins] @ weight[tap][:, outs]
     return (y + inputs[2] if attrs.bias else y,)
@@ -39,7 +39,7 @@ def conv_dx(attrs: ConvDx, inputs: Sequence[Array], context: Context) -> tuple[A
     dy, weight = inputs
     window = attrs.geometry(attrs.x)
     padded = np.zeros((len(dy), *padded_sides(window), attrs.x.channels))
-    for ins, outs in _groups(attrs.groups, attrs.x.channels, dy.shape[-1]):
+    for ins, outs in by_group(attrs.groups, attrs.x.channels, dy.shape[-1]):
         for tap, cells in taps(window):
             padded[cells][..., ins] += dy[..., outs] @ weight[tap][:, outs].T
     return (padded[inside(window)],)
@@ -54,7 +54,7 @@ def conv_dw(attrs: ConvDw, inputs: Sequence[Array], context: Context) -> tuple[A
     window = attrs.geometry(context.x)
     padded, real = pad(x, window), pad(np.ones((1, *x.shape[1:-1], 1)), window)
     dw = np.zeros(context.y.shape)
-    for ins, outs in _groups(attrs.groups, x.shape[-1], dy.shape[-1]):
+    for ins, outs in by_group(attrs.groups, x.shape[-1], dy.shape[-1]):
         for tap, cells in taps(window):
             met = real[cells][0, ..., 0] == 1
             seen, gradient = padded[cells][:, met], dy[:, met]  # (N, positions, channels)
@@ -92,6 +92,8 @@ CASES = {
         _case((8, 4), 4, 3, dilation=2, padding="causal", groups=2),
         _case((6, 17), 16, 3, padding="full", bias=False),
         _case((1, 3), 2, 1),
+        _case((10, 3), 4, 3, stride=2, dilation=3, padding="causal"),
+        _case((5, 2), 3, 4, stride=2, dilation=2, padding="full"),
         # two axes
         _case((6, 5, 1), 6, 3),
         _case((7, 6, 3), 16, 3, stride=2, padding=1),
@@ -107,8 +109,12 @@ CASES = {
         _case((5, 4, 17), 17, 3, groups=17, padding="same", stride=2),
         _case((5, 4, 3), 6, 3, groups=3, padding=1),
         _case((3, 20, 4), 16, 3, padding="same"),
+        _case((4, 3, 5), 4, (2, 3), stride=(1, 2), dilation=(3, 1), padding="full"),
+        _case((4, 3, 17), 17, 2, dilation=2, padding="full", groups=17),
+        _case((5, 4, 64), 64, 3, padding="same", groups=32),
         # three axes
         _case((4, 3, 5, 2), 3, 2),
+        _case((2, 3, 2, 3), 4, 2, dilation=(1, 2, 1), padding="full"),
         _case((3, 5, 4, 3), 17, 3, stride=(1, 2, 1), padding="same"),
         _case((5, 4, 4, 4), 4, (2, 3, 1), dilation=(2, 1, 1), groups=2, padding=((1, 0), 1, 0)),
     )

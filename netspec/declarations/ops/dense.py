@@ -15,7 +15,12 @@ from netspec.core.types import TensorType
 from netspec.declarations.ops.reductions import ChannelSum
 
 
-@op("dense", main="units", doc="Every output is a weighted sum of every input: y = xW + b.")
+@op(
+    "dense",
+    main="units",
+    doc="Every output is a weighted sum of every input: y = xW + b.",
+    example="- flatten\n- dense: 32\n- relu",
+)
 class Dense:
     units: int = attr(doc="outputs", minimum=1)
     bias: bool = attr(default=True, doc="add one learned number per unit")
@@ -63,7 +68,11 @@ class DenseDw:
         return TensorType((x.elements, dy.elements), batched=False)
 
 
-@op("flatten", doc="Lays all numbers of a sample in one row, in the order height, width, channels.")
+@op(
+    "flatten",
+    doc="Lays all numbers of a sample in one row, in the order height, width, channels.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- flatten",
+)
 class Flatten:
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, shape=(x.elements,), block=None)
@@ -82,3 +91,6 @@ class FlattenDx:
 
     def infer(self, dy: TensorType) -> TensorType:
         return replace(dy, shape=self.shape, block=None)
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
+        return (g.add(Flatten(), dy),)

@@ -15,7 +15,12 @@ from netspec.core.op import op
 from netspec.core.types import TensorType
 
 
-@op("dropout", main="rate", doc="While training, sets a random share of the numbers to zero and scales up the rest.")
+@op(
+    "dropout",
+    main="rate",
+    doc="While training, sets a random share of the numbers to zero and scales up the rest.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- dropout: 0.1",
+)
 class Dropout:
     rate: float = attr(doc="share that is dropped", minimum=0, exclusiveMaximum=1)
     drop: str = attr(

@@ -134,8 +134,7 @@ class LayerNorm:
         return _checked(self.normalization(x), x)
 
     params = _params
-    training = _lowered
-    inference = _lowered
+    lower = _lowered
     explain = _explain
 
 
@@ -153,12 +152,16 @@ class InstanceNorm:
         return _checked(self.normalization(x), x)
 
     params = _params
-    training = _lowered
-    inference = _lowered
+    lower = _lowered
     explain = _explain
 
 
-@op("group_norm", main="groups", doc="Brings groups of neighbouring channels of each sample to mean 0 and variance 1.")
+@op(
+    "group_norm",
+    main="groups",
+    doc="Brings groups of neighbouring channels of each sample to mean 0 and variance 1.",
+    example="- conv: {filters: 8, kernel: 3}\n- group_norm: 2\n- relu",
+)
 class GroupNorm:
     groups: int = attr(doc="parts into which the channels are cut; 1 normalises all of a sample", minimum=1)
     eps: float = _eps()
@@ -184,6 +187,5 @@ class GroupNorm:
         return _checked(self.normalization(x), x)
 
     params = _params
-    training = _lowered
-    inference = _lowered
+    lower = _lowered
     explain = _explain

@@ -76,13 +76,8 @@ class Lrn:
             raise
         return y
 
-    def training(self, g: Builder, node: Node) -> Value | None:
-        return self._parts(g, node.data[0])
-
-    def inference(self, g: Builder, node: Node) -> Value | None:
-        return self._parts(g, node.data[0])
-
-    def _parts(self, g: Builder, x: Value) -> Value:
+    def lower(self, g: Builder, node: Node) -> Value:
+        x = node.data[0]
         cells = math.prod(self.window(x.type)) if self.scaling == "mean" else 1
         return g.add(LrnScale(factor=self.alpha / cells, beta=self.beta, k=self.k), x, g.add(LrnSquares(lrn=self), x))
 

@@ -23,7 +23,12 @@ HIGHEST_POWER = 6
 """So high may p be that a float64 holds every power of every float32, and of its inverse."""
 
 
-@op("lp_pool", main="size", doc="(Σ|x|ᵖ)^(1/p) of the numbers under the window, per channel.")
+@op(
+    "lp_pool",
+    main="size",
+    doc="(Σ|x|ᵖ)^(1/p) of the numbers under the window, per channel.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- lp_pool: {size: 2, p: 2}",
+)
 class LpPool:
     size: Window = size_attr()
     stride: Window = stride_attr()

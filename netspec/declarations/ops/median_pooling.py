@@ -25,6 +25,7 @@ from netspec.declarations.ops.pooling import (
     main="size",
     doc="The median of the numbers under the window, per channel: of an even count the mean of the middle two. "
     "Of equal numbers, the one that comes first in the window (last axis fastest) ranks first.",
+    example="- median_pool: {size: 3, stride: 1}\n- conv: {filters: 8, kernel: 3}\n- relu",
 )
 class MedianPool:
     size: Window = size_attr()

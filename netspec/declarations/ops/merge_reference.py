@@ -1,4 +1,4 @@
-"""Concatenation; a sum is its own definition, as an expression."""
+"""Concatenation; what works number by number is its own definition, as an expression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from netspec.core.reference import Case, Context
 from netspec.core.types import TensorType
-from netspec.declarations.ops.merge import Concat, ConcatDx, Times
+from netspec.declarations.ops.merge import Concat, ConcatDx, Max, Mean, Subtract, Times
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,8 +29,13 @@ def _case(axis: str, *shapes: tuple[int, ...]) -> Case:
     return Case(Concat(axis=axis), tuple(TensorType(shape) for shape in shapes))
 
 
+_SHAPES = ((5,), (6, 3), (3, 4, 17), (3, 2, 4, 2))
+
 CASES = {
     "times": (Case(Times(factor=0.3), (TensorType((5,)),)), Case(Times(factor=-2.0), (TensorType((3, 4, 17)),))),
+    "subtract": tuple(Case(Subtract(), (TensorType(shape),) * 2) for shape in _SHAPES),
+    "max": tuple(Case(Max(), (TensorType(shape),) * count, ties=True) for shape in _SHAPES for count in (1, 2, 4)),
+    "mean": tuple(Case(Mean(), (TensorType(shape),) * count) for shape in _SHAPES for count in (1, 2)),
     "concat": (
         _case("channels", (5,), (16,), (1,)),
         _case("channels", (4, 16), (4, 16)),

@@ -13,7 +13,11 @@ from netspec.core.op import op
 from netspec.core.types import TensorType
 
 
-@op("batch_norm", doc="Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it.")
+@op(
+    "batch_norm",
+    doc="Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it.",
+    example="- conv: {filters: 8, kernel: 3, bias: false}\n- batch_norm\n- relu",
+)
 class BatchNorm:
     momentum: float = attr(
         default=0.9,

@@ -89,7 +89,12 @@ def explain_pool(self: Pool, data: tuple[TensorType, ...], outputs: tuple[Tensor
         )
 
 
-@op("max_pool", main="size", doc="The largest number under the window, per channel; on ties the first is recorded.")
+@op(
+    "max_pool",
+    main="size",
+    doc="The largest number under the window, per channel; on ties the first is recorded.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- max_pool: 2",
+)
 class MaxPool:
     size: Window = size_attr()
     stride: Window = stride_attr()
@@ -122,7 +127,12 @@ class MaxPoolDx:
         return replace(self.x, dtype="float32", block=None)
 
 
-@op("avg_pool", main="size", doc="The mean of the numbers under the window, per channel.")
+@op(
+    "avg_pool",
+    main="size",
+    doc="The mean of the numbers under the window, per channel.",
+    example=("- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- avg_pool: {size: 3, stride: 2, padding: 1}"),
+)
 class AvgPool:
     size: Window = size_attr()
     stride: Window = stride_attr()
@@ -165,7 +175,12 @@ class AvgPoolDx:
         return replace(self.x, dtype="float32", block=None)
 
 
-@op("global_avg_pool", main="keep", doc="The mean over all positions, one number per channel.")
+@op(
+    "global_avg_pool",
+    main="keep",
+    doc="The mean over all positions, one number per channel.",
+    example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- global_avg_pool",
+)
 class GlobalAvgPool:
     keep: bool = attr(default=False, doc="keep the spatial axes, each of length 1")
 

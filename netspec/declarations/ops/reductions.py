@@ -12,6 +12,16 @@ class ChannelSum:
         return TensorType((x.channels,), batched=False)
 
 
+@op(
+    "sample_sum",
+    public=False,
+    doc="Sum over samples, one number per channel and position: the gradient of a bias that each place has.",
+)
+class SampleSum:
+    def infer(self, x: TensorType) -> TensorType:
+        return TensorType(x.shape, batched=False)
+
+
 @op("all_finite", public=False, doc="1 if every number of every input is finite, else 0. The inputs are not batched.")
 class AllFinite:
     def infer(self, *inputs: TensorType) -> TensorType:

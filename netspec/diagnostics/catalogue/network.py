@@ -103,10 +103,14 @@ NETWORK: dict[str, Entry] = {
         "error",
         "branches or from",
         (
+            "'{layer}' takes {wanted} inputs, but has {count}",
             "'{layer}' takes one input, but 'from' names {count}",
             "'{layer}' merges its branches or the layers that 'from' names, but has {given}",
         ),
-        "only merges such as add and concat take several: write branches, or 'from: [a, b]' beside the bare op",
+        (
+            "{advice}",
+            "only merges such as add and concat take several: write branches, or 'from: [a, b]' beside the bare op",
+        ),
     ),
     "NS212": Entry(
         "error",
@@ -125,6 +129,63 @@ NETWORK: dict[str, Entry] = {
         "no such axis",
         "the {input} input of '{layer}' has no axis '{axis}'",
         "its axes are {known}",
+    ),
+    "NS215": Entry(
+        "error",
+        "shapes cannot be stretched",
+        "'{layer}' cannot multiply {shapes}: they differ in axes that are not 1",
+        "axes of 1 are stretched, and [C] over [H, W, C]: such gates come from global_avg_pool, masks from filters: 1",
+    ),
+    "NS216": Entry(
+        "error",
+        "place out of range",
+        "'{layer}' takes {what} {place}, but there are {count}",
+        "they are counted from 0, so that the last is {last}",
+    ),
+    "NS217": Entry(
+        "error",
+        "numbers do not come out even",
+        (
+            "'{layer}' cannot cut {count} {what} into {parts} equal parts",
+            "'{layer}' cannot make {shape} of the {count} numbers of its {input} input",
+        ),
+        (
+            "{advice}",
+            "it can be one of {divisors}",
+            "the product of the sides must be as many; one side may be -1, which takes what is left",
+        ),
+    ),
+    "NS218": Entry(
+        "error",
+        "one of two attributes",
+        "'{layer}' wants '{first}' or '{second}', but has {given}",
+        "write '{first}' with numbers, or '{second}' with the name of an earlier layer whose size is meant",
+    ),
+    "NS219": Entry(
+        "error",
+        "size does not fit",
+        (
+            "'{layer}' cannot cut {size} out of {input}",
+            "'{layer}' cannot repeat the cells of {input} to fill {target}",
+            "'{layer}' cannot mirror {margin} cells of an axis of {side}",
+        ),
+        (
+            "{size} needs an input at least as large: 'pad' and 'upsample' make one",
+            "nearest repeats cells a whole number of times along each axis; method: bilinear gives {target} too",
+            "the edge cell is the mirror, so at most one cell less than the axis has; replicate takes {margin} too",
+        ),
+    ),
+    "NS220": Entry(
+        "error",
+        "output padding as large as the stride",
+        "output_padding {amount} of '{layer}' must be smaller than its stride or its dilation",
+        ("use at most {largest}; 'pad' adds more cells", "use a number smaller than the stride"),
+    ),
+    "NS221": Entry(
+        "error",
+        "nothing left of the output",
+        "the padding of '{layer}' cuts away the whole output of its {input} input",
+        "padding of a transposed convolution is cut off the output: use less, or a larger kernel or stride",
     ),
     "NS225": Entry(
         "error",

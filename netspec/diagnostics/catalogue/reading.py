@@ -150,7 +150,7 @@ READING: dict[str, Entry] = {
     "NS111": Entry(
         "error",
         "name used twice",
-        "the name '{name}' is already used in this list",
+        ("the name '{name}' stands for {meaning}", "the name '{name}' is already used in this list"),
         (
             "names are unique in their list; '{suggestion}' would be free",
             "names are unique in their list; choose another",

@@ -14,7 +14,10 @@ RUNNING: dict[str, Entry] = {
     "NS502": Entry(
         "error",
         "data and input differ",
-        "data '{data}' gives {found}, but the input is {expected}",
+        (
+            "data '{data}' gives {found} to the input '{input}', which is {expected}",
+            "data '{data}' gives {found}, but the input is {expected}",
+        ),
         ("write input: {suggestion}", "change 'input:', or add a step to 'preprocess:' that makes them equal"),
     ),
     "NS503": Entry(
@@ -34,6 +37,32 @@ RUNNING: dict[str, Entry] = {
         "nothing to judge the schedule by",
         "the schedule '{schedule}' goes by the loss on a validation part, but there is none",
         "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
+    ),
+    "NS507": Entry(
+        "error",
+        "no such field in the data",
+        "the {kind} '{name}' wants the field '{field}', but data '{data}' has none of that name",
+        "its fields are {known}: name one as '{key}:' of '{name}'",
+    ),
+    "NS508": Entry(
+        "error",
+        "field and head differ",
+        (
+            "head '{head}' of {channels} channels learns {wanted}, but field '{field}' of data '{data}' has {found}",
+            "head '{head}' learns numbers of {wanted}, but field '{field}' of data '{data}' has {found}",
+        ),
+        "change the layers of the head, its loss, or its 'target:'",
+    ),
+    "NS510": Entry(
+        "error",
+        "transform that was not fitted",
+        "'{name}' learns its numbers from the training part, and there has been none yet",
+        "train first, or load a run directory, which keeps them",
+    ),
+    "NS512": Entry(
+        "error",
+        "transform or augmentation that does not fit",
+        "'{name}' does not go with this network and its data: {problem}",
     ),
     "NS513": Entry(
         "warning",
@@ -111,4 +140,29 @@ RUNNING: dict[str, Entry] = {
         ),
     ),
     "NS905": Entry("error", "data file at fault", "data file '{path}': {problem}", "{advice}"),
+    "NS908": Entry(
+        "error",
+        "test part used for validation",
+        "the part '{part}' of data '{data}' is there to be tested on, and validation would choose by it",
+        "write a share of the training part instead, such as 'validation: 0.1'",
+    ),
+    "NS909": Entry(
+        "error",
+        "no such part in the data",
+        "data '{data}' has no part '{part}' to validate on",
+        "write a share of the training part instead, such as 'validation: 0.1'",
+    ),
+    "NS910": Entry(
+        "error",
+        "label out of range",
+        "field '{field}' of data '{data}' holds {value} in sample {sample} of its {part} part, but head '{head}' has "
+        "the classes 0 to {last}",
+        "class numbers begin at 0; change the last layer, or the data",
+    ),
+    "NS911": Entry(
+        "error",
+        "data that cannot be fetched",
+        "{address} cannot be had: {problem}",
+        "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
+    ),
 }

@@ -44,7 +44,8 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     recipe = facts.spec.recipe
     if facts.data is None or facts.data.samples is None:
         return
-    samples = round(facts.data.samples * (1 - recipe.validation))
+    aside = recipe.validation if isinstance(recipe.validation, float) else 0.0  # else a part of its own
+    samples = round(facts.data.samples * (1 - aside))
     if recipe.batch > samples:
         fields = {"batch": f"{recipe.batch:,}", "data": declaration_of(recipe.data).name, "samples": f"{samples:,}"}
         place = facts.spec.recipe_spans.get("batch", facts.spec.recipe_spans["data"])

@@ -29,11 +29,14 @@ from collections.abc import Iterator
 from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, layers, rule
 
+_WITH_BIAS = ("conv", "conv_transpose", "dense", "depthwise_conv", "separable_conv")
+"""Ops whose bias is one number per channel."""
+
 
 @rule("NS303")
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the layer with the bias."""
-    for node in layers(facts, "conv", "dense"):
+    for node in layers(facts, *_WITH_BIAS):
         following = facts.following(node)
         if node.attrs.bias and following is not None and following.op.name == "batch_norm":
             note = Note(facts.place(following), "subtracts the mean, and the bias with it")

@@ -40,8 +40,7 @@ from netspec.lint.engine import Facts, rule
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the input's shape."""
     spec = facts.spec
-    known = all(declaration_of(transform).name in ("divide", "normalize") for transform in spec.recipe.preprocess)
-    if facts.data is None or facts.data.image is None or len(facts.graph.inputs) != 1 or not known:
+    if facts.data is None or facts.data.image is None or len(facts.graph.inputs) != 1:
         return
     value = facts.graph.inputs[0]
     if value in spec.guessed or value.type.shape == facts.data.image:

@@ -28,17 +28,15 @@ Passes:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from netspec.core.builder import Builder
 from netspec.core.declare import declaration_of
-from netspec.core.graph import Graph
-from netspec.declarations.ops.preparation import Affine
+from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 from netspec.lint.facts import normalises
 
-_BRIGHTEST = 255
 _LARGE = 160
 """A mean alone, taken off, leaves numbers up to 130, which published networks were trained with."""
 
@@ -46,31 +44,25 @@ _LARGE = 160
 @rule("NS516")
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the preprocessing, or at the data where there is none."""
-    spec = facts.spec
+    spec, recipe = facts.spec, facts.spec.recipe
+    brightest = getattr(recipe.data, "brightest", None)
     place = spec.recipe_spans.get("preprocess", spec.recipe_spans.get("data"))
-    known = all(declaration_of(transform).name in ("divide", "normalize") for transform in spec.recipe.preprocess)
-    if spec.recipe.data is None or place is None or not known or len(facts.graph.inputs) != 1:
+    known = all(not transform.on_host and is_fitted(transform) for transform in recipe.preprocess)
+    if brightest is None or place is None or not known or len(facts.graph.inputs) != 1:
         return
     value = facts.graph.inputs[0]
     readers = facts.consumers.get(value, [])
-    if len(value.type.shape) < 2 or value in spec.guessed or (readers and all(map(normalises, readers))):
+    if value in spec.guessed or not value.type.spatial or (readers and all(map(normalises, readers))):
         return
-    builder = Builder("preprocessing")
-    flow = builder.input("input", value.type)
-    for transform in spec.recipe.preprocess:
-        flow = transform.apply(builder, flow)
-    largest = _largest(builder.graph({"main": flow}, {}))
+    largest = max(map(abs, _ends(recipe.preprocess, brightest, value.type.channels)))
     if largest > _LARGE:
-        yield Diagnostic("NS516", place, {"data": declaration_of(spec.recipe.data).name, "largest": f"{largest:,.0f}"})
+        yield Diagnostic("NS516", place, {"data": declaration_of(recipe.data).name, "largest": f"{largest:,.0f}"})
 
 
-def _largest(preparation: Graph) -> float:
-    """The largest number, without its sign, that a byte can become in any channel."""
-    ends: list[tuple[float, ...]] = [(0.0,), (float(_BRIGHTEST),)]
-    for node in preparation:
-        assert isinstance(node.attrs, Affine)
-        scale, shift = node.attrs.scale, node.attrs.shift
-        count = max(len(scale), len(shift))
-        places = [(scale[i % len(scale)], shift[i % len(shift)], i) for i in range(count)]
-        ends = [tuple(numbers[i % len(numbers)] * a + b for a, b, i in places) for numbers in ends]
-    return max(abs(number) for numbers in ends for number in numbers)
+def _ends(transforms: Sequence[Any], brightest: float, channels: int) -> list[float]:
+    """What the darkest and the brightest pixel become, in every channel."""
+    ends = [end for end in (0.0, float(brightest)) for _ in range(channels)]
+    for transform in transforms:
+        scale, shift = transform.numbers(channels)
+        ends = [x * scale[place % len(scale)] + shift[place % len(shift)] for place, x in enumerate(ends)]
+    return ends

@@ -1,0 +1,187 @@
+"""The inner loops of depthwise convolutions, emitted as LLVM vector code: a lane is a channel, so nothing is broadcast.
+
+``depthwise_tile``           y[place] = bias + sum over taps: x[place, tap] w[tap]
+``depthwise_gradient_tile``  dw[tap] += sum over places: x[place, tap] dy[place]
+
+All arguments are int64; arrays are byte addresses and steps count bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from netspec_numba.kernels.depthwise_tables import GROUPED_TAPS, TILE_PLACES
+from netspec_numba.kernels.vectors import (
+    INT64,
+    VECTOR,
+    VECTOR_BYTES,
+    ZERO,
+    fused_multiply_add,
+    leading_lanes,
+    load,
+    masked_load,
+    masked_store,
+    pointer,
+    shift,
+    store,
+)
+
+CHAINS = 4
+"""Sums per tap of a gradient tile, each of every fourth place."""
+
+
+class TileArguments(NamedTuple):
+    """Arguments of ``depthwise_tile``. Cells are counted along the last axis."""
+
+    places: ir.Value
+    """1 to ``TILE_PLACES``."""
+    inside: ir.Value
+    """Whether every place reads a cell that is there through every tap; else ``zeros`` stand for the others."""
+    zeros: ir.Value
+    x: ir.Value
+    """Cell 0 of the row that is read through the first tap."""
+    x_cell: ir.Value
+    """Bytes from one cell to the next."""
+    cells: ir.Value
+    """Cells in a row."""
+    cell: ir.Value
+    """The cell that the first place reads through the first tap; it may lie before or behind the row."""
+    neighbour: ir.Value
+    """Cells from what a place reads to what the next reads."""
+    weights: ir.Value
+    """The first tap's."""
+    steps: ir.Value
+    """int64 [taps, 3]: from the first tap to each, bytes of x, bytes of the weights, and cells."""
+    taps: ir.Value
+    bias: ir.Value
+    bias_columns: ir.Value
+    """Lanes with a bias; the others start from zero and ``bias`` is not read there."""
+    y: ir.Value
+    y_place: ir.Value
+    y_columns: ir.Value
+    """Lanes that are stored."""
+
+
+@intrinsic
+def depthwise_tile(
+    typing_context,
+    places,
+    inside,
+    zeros,
+    x,
+    x_cell,
+    cells,
+    cell,
+    neighbour,
+    weights,
+    steps,
+    taps,
+    bias,
+    bias_columns,
+    y,
+    y_place,
+    y_columns,
+):
+    """Compute and store a tile of ``places`` positions; see ``TileArguments``."""
+
+    def generate(context, builder, signature, arguments):
+        given = TileArguments(*arguments)
+        whole = builder.icmp_signed("!=", given.inside, INT64(0))
+        for places in range(1, TILE_PLACES + 1):
+            with (
+                builder.if_then(builder.icmp_signed("==", given.places, INT64(places))),
+                builder.if_else(whole) as (inside, border),
+            ):
+                with inside:
+                    _compute_places(builder, given, places, inside=True)
+                with border:
+                    _compute_places(builder, given, places, inside=False)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * len(TileArguments._fields)), generate
+
+
+def _compute_places(builder: ir.IRBuilder, given: TileArguments, places: int, inside: bool) -> None:
+    sums = [cgutils.alloca_once(builder, VECTOR) for _ in range(places)]
+    bias = masked_load(builder, leading_lanes(builder, given.bias_columns), pointer(builder, given.bias))
+    for total in sums:
+        builder.store(bias, total)
+    zeros, weights, steps = (pointer(builder, address) for address in (given.zeros, given.weights, given.steps))
+    cells = [builder.add(given.cell, builder.mul(given.neighbour, INT64(place))) for place in range(places)]
+    reads = [shift(builder, pointer(builder, given.x), builder.mul(cell, given.x_cell)) for cell in cells]
+    with cgutils.for_range(builder, given.taps) as tap:
+        step = shift(builder, steps, builder.mul(tap.index, INT64(8 * 3)))
+        x_step, weight_step, cell_step = (builder.load(shift(builder, step, 8 * i), typ=INT64) for i in range(3))
+        weight = load(builder, shift(builder, weights, weight_step))
+        for cell, read, total in zip(cells, reads, sums, strict=True):
+            source = shift(builder, read, x_step)
+            if not inside:
+                there = builder.icmp_unsigned("<", builder.add(cell, cell_step), given.cells)
+                source = builder.select(there, source, zeros)
+            builder.store(fused_multiply_add(builder, load(builder, source), weight, builder.load(total)), total)
+    stored = leading_lanes(builder, given.y_columns)
+    for place, total in enumerate(sums):
+        target = shift(builder, pointer(builder, given.y), builder.mul(given.y_place, INT64(place)))
+        masked_store(builder, stored, builder.load(total), target)
+
+
+class GradientArguments(NamedTuple):
+    """Arguments of ``depthwise_gradient_tile``."""
+
+    taps: ir.Value
+    """1 to ``GROUPED_TAPS``."""
+    x: ir.Value
+    """The cell that the first place reads through the first tap."""
+    x_place: ir.Value
+    x_tap: ir.Value
+    dy: ir.Value
+    dy_place: ir.Value
+    places: ir.Value
+    dw: ir.Value
+    """float32 [taps, LANES], added to."""
+
+
+@intrinsic
+def depthwise_gradient_tile(typing_context, taps, x, x_place, x_tap, dy, dy_place, places, dw):
+    """Add to the weights' gradients of ``taps`` neighbouring taps; see ``GradientArguments``."""
+
+    def generate(context, builder, signature, arguments):
+        given = GradientArguments(*arguments)
+        for taps in range(1, GROUPED_TAPS + 1):
+            with builder.if_then(builder.icmp_signed("==", given.taps, INT64(taps))):
+                _accumulate_places(builder, given, taps)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * len(GradientArguments._fields)), generate
+
+
+def _accumulate_places(builder: ir.IRBuilder, given: GradientArguments, taps: int) -> None:
+    """Every fourth place goes into the same sum; the four are added up at the end, the rest after them."""
+    chains = [[cgutils.alloca_once(builder, VECTOR) for _ in range(CHAINS)] for _ in range(taps)]
+    for chain in (total for sums in chains for total in sums):
+        builder.store(ZERO, chain)
+    cells = [shift(builder, pointer(builder, given.x), builder.mul(given.x_tap, INT64(tap))) for tap in range(taps)]
+    gradients, sums = pointer(builder, given.dy), pointer(builder, given.dw)
+
+    def add(place: ir.Value, chain: int) -> None:
+        gradient = load(builder, shift(builder, gradients, builder.mul(place, given.dy_place)))
+        step = builder.mul(place, given.x_place)
+        for cell, totals in zip(cells, chains, strict=True):
+            value = load(builder, shift(builder, cell, step))
+            total = totals[chain]
+            builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
+
+    whole = builder.sub(given.places, builder.srem(given.places, INT64(CHAINS)))
+    with cgutils.for_range_slice(builder, INT64(0), whole, INT64(CHAINS)) as (first, _):
+        for chain in range(CHAINS):
+            add(builder.add(first, INT64(chain)), chain)
+    with cgutils.for_range_slice(builder, whole, given.places, INT64(1)) as (place, _):
+        add(place, 0)
+    for tap, totals in enumerate(chains):
+        left, right = (builder.fadd(builder.load(totals[i]), builder.load(totals[i + 1])) for i in (0, 2))
+        old = load(builder, sums, tap * VECTOR_BYTES)
+        store(builder, builder.fadd(old, builder.fadd(left, right)), sums, tap * VECTOR_BYTES)

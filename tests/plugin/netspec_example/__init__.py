@@ -1,0 +1,1 @@
+"""Two layers and a rule that netspec does not have."""
