@@ -10,6 +10,7 @@ from netspec.core.graph import Graph, Node, Value
 from netspec.core.window import WindowGeometry
 from netspec.diagnostics import Span
 from netspec.lint.settings import Budgets
+from netspec.syntax.source import Positions, Source
 from netspec.syntax.spec import Spec
 
 if TYPE_CHECKING:
@@ -55,10 +56,16 @@ class Facts:
 
     @cached_property
     def data(self) -> DataFacts | None:
-        """What is known of the data without reading more than headers; None where the spec names none."""
+        """What is known of the data without reading more than headers; None where none is named, or a name is guessed."""
         from netspec.lint.data_facts import data_facts
 
-        return None if self.spec.recipe.data is None else data_facts(self.spec.recipe.data, self.spec.file)
+        source, span = self.spec.recipe.data, self.spec.recipe_spans.get("data")
+        if source is None or span is None:
+            return None
+        text = self.spec.texts.get(span.file)
+        written = None if text is None else Positions(Source(span.file, text)).written(span)
+        guessed = written is not None and source.declaration.name not in written and "$" not in written
+        return None if guessed else data_facts(source, self.spec.file)
 
     @cached_property
     def lines(self) -> dict[str, Value | None]:

@@ -161,3 +161,8 @@ def test_a_projection_to_one_pixel_keeps_its_window() -> None:
 def test_stochastic_depth_may_stand_before_a_norm() -> None:
     assert codes("- dropout: {rate: 0.2, drop: sample}\n- batch_norm\n- relu") == []
     assert codes("- dropout: 0.2\n- relu\n- batch_norm\n- relu") == ["NS305"]
+
+
+def test_what_a_misspelt_set_would_hold_is_no_finding() -> None:
+    rest = "train: {data: {mnits: {}}, preprocess: [{divide: 255}]}\n"
+    assert codes("- flatten\n- dense: 10\n- softmax", "[32, 32, 3]", rest) == ["NS101"]
