@@ -87,7 +87,7 @@ def command(
     from netspec.data.preprocess import fit_preprocessing
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
-    from netspec.training.fitted import keep_fitted
+    from netspec.training.fitted import FITTED, keep_fitted, with_kept_numbers
     from netspec.training.resume import given_settings
     from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
@@ -102,8 +102,9 @@ def command(
     loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
-    loaded = replace(loaded, recipe=fit_preprocessing(loaded.recipe, dataset.train))
-    recipe, machine = loaded.recipe, find_backend(backend)
+    earlier = run_dir if resume and run_dir is not None and (run_dir / FITTED).exists() else None
+    fitted = with_kept_numbers(loaded.recipe, earlier) if earlier else fit_preprocessing(loaded.recipe, dataset.train)
+    recipe, machine = fitted, find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
     if dry_run:
         click.echo(_plan_text(loaded, dataset, runtime, format_))
