@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,12 +84,18 @@ def _by_name(
     return taken, kept
 
 
+def _layer_order(name: str) -> list[tuple[str, int]]:
+    """Sorts names as unnamed layers are numbered: ``conv``, ``conv2``, ``conv10``. A file keeps no order of its own."""
+    parts = (re.fullmatch(r"(.*?)([0-9]*)", part) for part in re.split("[/.]", name))
+    return [(found.group(1), int(found.group(2) or 1)) for found in parts if found is not None]
+
+
 def _by_shape(
     shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Array]
 ) -> tuple[dict[str, str], dict[str, str]]:
     taken: dict[str, str] = {}
     kept: dict[str, str] = {}
-    free = list(arrays)
+    free = sorted(arrays, key=_layer_order)
     for name, shape in shapes.items():
         kind = name.rpartition(".")[2]
         fits = (key for key in free if key.rpartition(".")[2] == kind and arrays[key].shape == shape)

@@ -11,7 +11,7 @@ import pytest
 import netspec
 from netspec.diagnostics.errors import RunError, SpecError
 from netspec.training.runtime import Runtime
-from netspec.training.transfer import take_weights
+from netspec.training.transfer import _layer_order, take_weights
 
 SPEC = """
 netspec: 1
@@ -64,6 +64,11 @@ def test_by_shape_other_names_are_taken_in_their_order(file: str) -> None:
     assert not found.kept
     assert found.taken["renamed.weight"] == "first.weight"
     assert np.array_equal(other.weights["renamed.weight"], compiled().weights["first.weight"])
+
+
+def test_unnamed_layers_of_a_file_come_in_the_order_of_their_numbers() -> None:
+    names = ["conv10.weight", "conv2.weight", "conv.weight", "a/conv3.weight"]
+    assert sorted(names, key=_layer_order) == ["a/conv3.weight", "conv.weight", "conv2.weight", "conv10.weight"]
 
 
 @pytest.mark.parametrize(
