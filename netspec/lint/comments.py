@@ -1,4 +1,8 @@
-"""``# netspec: ignore[NS301]``: findings that a person has seen and keeps, on the line of the comment or below it."""
+"""``# netspec: ignore[NS301]``: a finding that a person has seen and keeps.
+
+The comment speaks of its own line, or, alone on a line, of the next one that is neither empty nor a comment. It may
+name several codes, or the beginning of some, and say why behind the bracket. One that takes nothing away is a finding.
+"""
 
 from __future__ import annotations
 

@@ -188,3 +188,11 @@ REPAIRS: Mapping[str, Repair] = {
     "NS502": _shape,
 }
 """What mends a finding, by its code."""
+
+_MENDED_WHERE_FOUND = ("NS115", "NS129")
+"""Findings that bring their fix with them."""
+
+
+def mendable(code: str) -> bool:
+    """Whether some finding of this code has a fix."""
+    return code in REPAIRS or code in _MENDED_WHERE_FOUND

@@ -44,7 +44,7 @@ from netspec.lint.engine import Facts, rule
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the batch, else at the first layer."""
     limit = facts.budgets.fits
-    if limit is None or not facts.spec.complete or not facts.graph.heads:
+    if limit is None or not facts.spec.complete or not facts.graph.heads or not facts.graph.nodes:
         return
     found = facts.memory["memory_train_bytes"]
     if found > limit:

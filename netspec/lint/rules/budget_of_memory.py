@@ -45,7 +45,7 @@ from netspec.lint.engine import Facts, rule
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the layer that leaves the most."""
     limit = facts.budgets.max_memory
-    if limit is None or not facts.spec.complete or not facts.graph.heads:
+    if limit is None or not facts.spec.complete or not facts.graph.heads or not facts.graph.nodes:
         return
     found = facts.memory["memory_train_bytes"]
     if found > limit:
