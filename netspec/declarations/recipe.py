@@ -46,6 +46,8 @@ class Recipe:
     math: str = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
     on_nan: str = "stop"
+    init: Mapping[str, str] | None = None
+    """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """What is said of single heads, by their name."""
 

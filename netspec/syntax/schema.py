@@ -14,7 +14,7 @@ from typing import Any
 from netspec.core.attributes import DIALECTS
 from netspec.core.declare import REGISTRIES, Declaration
 from netspec.syntax.descriptions import BLOCK_KEYS, EXPECT_KEYS, HEAD_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
-from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, LATER_TRAIN_KEYS, PARAMETERS, TOTALS, TRAIN_CHOICES
+from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, PARAMETERS, TOTALS, TRAIN_CHOICES
 
 _EXPRESSION = r"^\$"
 _NAME = r"^[A-Za-z0-9_-]+$"
@@ -194,8 +194,7 @@ def with_blocks(blocks: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
 
 def _train() -> dict[str, Any]:
     whole = {"type": ["integer"], "title": "a whole number of at least 1", "minimum": 1}
-    properties: dict[str, Any] = {key: {} for key in LATER_TRAIN_KEYS}
-    properties |= {key: _one_of(words) for key, words in TRAIN_CHOICES.items()}
+    properties: dict[str, Any] = {key: _one_of(words) for key, words in TRAIN_CHOICES.items()}
     properties |= {
         "data": _named(REGISTRIES["source"].public()),
         "validation": or_expression(
@@ -220,6 +219,23 @@ def _train() -> dict[str, Any]:
         "loss": _named(REGISTRIES["loss"].public()),
         "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
         "optimizer": _named(REGISTRIES["optimizer"].public()),
+        "init": {
+            "type": ["object"],
+            "title": "a mapping of from and match",
+            "properties": {
+                "from": {**_TEXT, "description": "A safetensors file, or the folder of a run."},
+                "match": {
+                    "type": ["string"],
+                    "title": "name or shape",
+                    "pattern": "^(name|shape)$",
+                    "choices": ("name", "shape"),
+                    "default": "name",
+                    "description": "Whether weights are known by their names, or by their order and shapes.",
+                },
+            },
+            "required": ["from"],
+            "additionalProperties": False,
+        },
         "lr": _rate(),
         "epochs": or_expression(whole),
         "batch": or_expression(whole),

@@ -21,9 +21,6 @@ TRAIN_CHOICES: Mapping[str, tuple[str, ...]] = {
 LATER_TRAIN_VALUES = frozenset({"tf32", "bfloat16", "skip"})
 """Those words that this version reads but does not act on; each use says so at its position."""
 
-LATER_TRAIN_KEYS = ("init",)
-"""Keys of ``train:`` that this version reads but does not act on; each use says so at its position."""
-
 TOTALS = ("params", "params_trained", "macs", "flops", "memory_train_bytes", "memory_infer_bytes")
 """What ``expect:`` may say of the network as a whole."""
 
