@@ -82,3 +82,11 @@ def find_backend(name: str) -> Backend:
     if reason is not None:
         raise RunError.of("NS901", backend=name, reason=reason)
     return backend
+
+
+def usable_backends() -> list[Backend]:
+    """Every installed backend that can run on this machine, by name; the others are left out without a word."""
+    from importlib.metadata import entry_points
+
+    found: list[Backend] = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
+    return [backend for backend in found if backend.probe() is None]

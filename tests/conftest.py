@@ -14,6 +14,10 @@ from netspec_cupy.probe import probe
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
+# Threads that wait for one another shall give their core away. OpenMP's would spin, and with more test processes than
+# cores every kernel would wait for the scheduler. OpenMP reads this once, when the first kernel is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

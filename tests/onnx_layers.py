@@ -202,9 +202,22 @@ def conv_transpose(attrs: Any, x: Sequence[Array], parameters: Parameters) -> Ar
     return first("Add", [y, parameters["bias"]]) if attrs.bias else y
 
 
+def padded(x: Array, window: dict[str, Any], value: float) -> tuple[Array, dict[str, Any]]:
+    """Image and window, the padding laid around beforehand where the image alone is smaller than the window.
+
+    ONNX's Python refuses such a window, although with its padding it fits.
+    """
+    if all(k <= n for k, n in zip(window["kernel_shape"], x.shape[1:-1], strict=True)):
+        return x, window
+    axes = x.ndim - 2
+    pads = whole(0, *window["pads"][:axes], 0, 0, *window["pads"][axes:], 0)
+    return first("Pad", [x, pads, np.array(value)]), {**window, "pads": [0] * 2 * axes}
+
+
 @layer("max_pool")
 def max_pool(attrs: Any, x: Sequence[Array], _: Parameters) -> Array:
-    return on_images("MaxPool", x[0], **window_of(attrs, x[0]), ceil_mode=int(attrs.round == "ceil"))
+    image, window = padded(x[0], window_of(attrs, x[0]), -math.inf)
+    return on_images("MaxPool", image, **window, ceil_mode=int(attrs.round == "ceil"))
 
 
 @layer("avg_pool")
@@ -215,12 +228,14 @@ def avg_pool(attrs: Any, x: Sequence[Array], _: Parameters) -> Array:
 
 @layer("lp_pool")
 def lp_pool(attrs: Any, x: Sequence[Array], _: Parameters) -> Array:
-    """As the mean of powers times the cells of the window: of a window beyond the edge ONNX's Python makes a mean."""
-    window = window_of(attrs, x[0])
+    """As a convolution of powers with ones: of a window beyond the edge ONNX's Python makes a mean in LpPool."""
+    window, channels = attrs.geometry(TensorType(x[0].shape[1:])), x[0].shape[-1]
+    axes = zip(window.input, window.output, window.size, window.stride, window.before, strict=True)
+    after = [max((places - 1) * s + k - before - n, 0) for n, places, k, s, before in axes]
     powers = first("Pow", [first("Abs", x), np.array(float(attrs.p))])
-    mean = on_images("AveragePool", powers, **window, ceil_mode=int(attrs.round == "ceil"), count_include_pad=1)
-    cells = np.array(float(math.prod(window["kernel_shape"])))
-    return first("Pow", [first("Mul", [mean, cells]), np.array(1 / attrs.p)])
+    ones = np.ones((channels, 1, *window.size))
+    options = {"strides": list(window.stride), "pads": [*window.before, *after], "group": channels}
+    return first("Pow", [on_images("Conv", powers, ones, **options), np.array(1 / attrs.p)])
 
 
 def pooled(x: Array, reduction: str, keep: bool) -> Array:

@@ -19,6 +19,9 @@ from netspec.core.types import TensorType
 SHAPES = ((5,), (33,), (6, 3), (5, 4, 3), (3, 4, 17), (3, 2, 4, 2))
 """Features, then one, two and three spatial axes; channels below, at and beyond the width of a vector."""
 
+EDGES = ((1,), (17,), (1, 17), (1, 3, 1), (1, 2, 1, 17))
+"""Axes of a single place, and one channel or one more than a vector holds."""
+
 
 def all_cases() -> tuple[Case, ...]:
     """The cases of every op that is known, those of installed plug-ins included."""
@@ -28,7 +31,8 @@ def all_cases() -> tuple[Case, ...]:
 def cases(declaration: Declaration) -> tuple[Case, ...]:
     """The cases of one op: none for an internal op that only occurs in what others become."""
     reflected = _reflected(declaration) if declaration.public else ()
-    return tuple(dict.fromkeys((*reflected, *supplied(declaration))))
+    known = tuple(dict.fromkeys((*reflected, *supplied(declaration))))
+    return tuple(dict.fromkeys((*known, *_edges(known)))) if declaration.public else known
 
 
 def supplied(declaration: Declaration) -> tuple[Any, ...]:
@@ -51,6 +55,15 @@ def _reflected(declaration: Declaration) -> Iterator[Case]:
         types = (TensorType(shape),) * _input_count(declaration)
         if _takes(attrs, types):
             yield Case(attrs, types)
+
+
+def _edges(known: tuple[Case, ...]) -> Iterator[Case]:
+    """On each of the shapes at the edge the first use of the op that fits it."""
+    for shape in EDGES:
+        alike = (Case(case.attrs, (TensorType(shape),) * len(case.types)) for case in known)
+        found = next((case for case in alike if _takes(case.attrs, case.types)), None)
+        if found is not None:
+            yield found
 
 
 def _choices(attribute: Attribute) -> tuple[Any, ...]:

@@ -36,14 +36,14 @@ def check_trial(backend: Backend, trial: Trial) -> list[str]:
 
     Checked are, for one, some and all samples of the batch: every value against its definition; the same bits when run
     again, when stale NaN lie in unused rows and padding lanes, with one thread and with two, and with buffers shared or
-    kept; and that a NaN goes where the definition sends it.
+    kept; and that a NaN and an infinity go where the definition sends them.
     """
     loaded = _Loaded.of(backend, trial, threads=2)
     some = max(trial.batch - 1, 1)
     first = loaded.run(some)
     complaints = _differences("when run a second time", first, loaded.run(some))
     for name in _float_inputs(trial):
-        complaints += _check_nan(loaded, name, some)
+        complaints += _check_poison(loaded, name, some, np.nan) + _check_poison(loaded, name, some, np.inf)
     loaded.run(trial.batch, {name: np.full_like(trial.inputs[name], np.nan) for name in _float_inputs(trial)})
     complaints += _differences("after a run on NaN", first, loaded.run(some))
     single = _Loaded.of(backend, trial, threads=1)
@@ -97,27 +97,30 @@ def _differences(when: str, first: Results, second: Results) -> list[str]:
     ]
 
 
-def _check_nan(loaded: _Loaded, name: str, samples: int) -> list[str]:
-    """One NaN in the middle of an input must come out wherever the interpreter has one, and in no other sample.
+def _check_poison(loaded: _Loaded, name: str, samples: int, poison: float) -> list[str]:
+    """One NaN or infinity in the middle of an input must tell wherever it does in the definition.
 
-    Within a sample it may spread: a transform of a whole tile, or a group that multiplies by zeros, sends it further.
+    Where the definition has a number that is not finite, so has the kernel; no other sample has one. Within a sample a
+    NaN may spread: a transform of a whole tile, or a group that multiplies by zeros, sends it further.
     """
     trial = loaded.trial
     poisoned = trial.inputs[name].copy()
-    poisoned[0].reshape(-1)[poisoned[0].size // 2] = np.nan
+    poisoned[0].reshape(-1)[poisoned[0].size // 2] = poison
     results = loaded.run(samples, {name: poisoned})
     expected = interpret(trial.graph, {**trial.inputs, name: poisoned}, samples, trial.state, trial.scalars)
     complaints = []
     for output, value in trial.graph.outputs.items():
-        actual, wanted = np.isnan(results[output]), np.isnan(expected.outputs[output])
+        if value.type.dtype != "float32":
+            continue
+        actual, wanted = ~np.isfinite(results[output]), ~np.isfinite(expected.outputs[output])
         swallowed, spread = wanted & ~actual, np.zeros_like(actual)
-        if value.type.batched and value.type.dtype == "float32":
+        if value.type.batched:
             touched = wanted.reshape(samples, -1).any(axis=1)
             spread = actual & ~touched.reshape(samples, *(1,) * len(value.type.shape))
-        for what, places in (("has no NaN", swallowed), ("has a NaN", spread)):
+        for what, places in (("is finite", swallowed), ("is not finite", spread)):
             if places.any():
                 where = np.argwhere(places)[0].tolist()
-                complaints.append(f"{output} {what} at {where} with a NaN in the first sample of {name}")
+                complaints.append(f"{output} {what} at {where} with {poison} in the first sample of {name}")
     return complaints
 
 

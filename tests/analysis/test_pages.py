@@ -49,6 +49,19 @@ def test_example_learns(declaration: Declaration) -> None:
 
 
 @pytest.mark.parametrize("declaration", OPS, ids=title)
+def test_example_takes_numbers_however_they_are_stored(declaration: Declaration) -> None:
+    model = netspec.load(example_spec(declaration)).compile(batch=3, threads=1, mode="infer")
+    x = np.random.default_rng(2).uniform(0, 255, (3, 8, 8, 1)).astype(np.float32)
+    wanted = model.predict(x)
+    strided = np.repeat(x, 2, axis=2)[:, :, ::2]
+    backwards = x[::-1].copy()[::-1]
+    assert not strided.flags.c_contiguous
+    for given in (x.astype(np.float64), np.asfortranarray(x), strided, backwards):
+        np.testing.assert_array_equal(model.predict(given), wanted)
+    np.testing.assert_array_equal(model.predict(x[:2]), wanted[:2])
+
+
+@pytest.mark.parametrize("declaration", OPS, ids=title)
 def test_page_of_an_op(declaration: Declaration) -> None:
     page = op_page(declaration)
     assert page.startswith("<!-- Generated")

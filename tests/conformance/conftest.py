@@ -68,10 +68,11 @@ class PlainExecutable:
         known: dict[Value, Array] = {v: logical(inputs[v.name], v.type) for v in graph.inputs}
         known |= {v: logical(scalars[v.name], v.type) for v in graph.scalars}
         known |= {s.value: logical(self.state.arrays[s.name], s.value.type) for s in graph.slots}
-        for node in graph:
-            outputs = self.compute(node, [known[v] for v in node.inputs], samples)
-            for value, array in zip(node.outputs, outputs, strict=True):
-                known[value] = logical(array.astype(value.type.dtype), value.type)
+        with np.errstate(all="ignore"):  # what is not finite is tried too
+            for node in graph:
+                outputs = self.compute(node, [known[v] for v in node.inputs], samples)
+                for value, array in zip(node.outputs, outputs, strict=True):
+                    known[value] = logical(array.astype(value.type.dtype), value.type)
         for slot in graph.slots:
             self.state.write(slot.name, known[slot.written or slot.value])
         self.results = {name: known[v].astype(v.type.dtype) for name, v in graph.outputs.items()}

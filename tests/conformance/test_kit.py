@@ -131,14 +131,21 @@ def test_a_swallowed_nan_is_told(definition_backend: MakeBackend) -> None:
     def fault(node: Node, outputs: Outputs, samples: int, threads: int) -> Outputs:
         return tuple(np.nan_to_num(y) for y in outputs)
 
-    assert any("has no NaN" in line for line in check_case(definition_backend(fault), CONV))
+    assert any("is finite" in line and "with nan" in line for line in check_case(definition_backend(fault), CONV))
+
+
+def test_a_swallowed_infinity_is_told(definition_backend: MakeBackend) -> None:
+    def fault(node: Node, outputs: Outputs, samples: int, threads: int) -> Outputs:
+        return tuple(np.where(np.isinf(y), 0.0, y) for y in outputs)
+
+    assert any("is finite" in line and "with inf" in line for line in check_case(definition_backend(fault), CONV))
 
 
 def test_a_nan_that_reaches_another_sample_is_told(definition_backend: MakeBackend) -> None:
     def fault(node: Node, outputs: Outputs, samples: int, threads: int) -> Outputs:
         return tuple(y + 0 * y.sum() for y in outputs)
 
-    assert any("y has a NaN at [1, " in line for line in check_case(definition_backend(fault), DENSE))
+    assert any("y is not finite at [1, " in line for line in check_case(definition_backend(fault), DENSE))
 
 
 def test_wrong_moving_statistics_are_told(definition_backend: MakeBackend) -> None:

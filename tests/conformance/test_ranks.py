@@ -61,3 +61,17 @@ def test_it_is_tried_on_few_and_on_many_channels(declaration: Declaration) -> No
     channels = {types.channels for case in cases(declaration) for types in case.types}
     assert min(channels) < 16
     assert max(channels) > 16
+
+
+@pytest.mark.parametrize("declaration", PUBLIC, ids=lambda d: d.name)
+def test_it_is_tried_on_a_single_place_and_a_single_channel(declaration: Declaration) -> None:
+    """Wherever it can be built on such."""
+    shapes = {case.types[0].shape for case in cases(declaration)}
+    if max(map(len, shapes)) > 1:
+        assert any(1 in shape[:-1] for shape in shapes)
+    assert any(shape[-1] == 1 for shape in shapes) or not any(
+        fits(case.attrs, (TensorType(shape),) * len(case.types))
+        for case in cases(declaration)
+        for shape in CUBES
+        if shape[-1] == 1
+    )
