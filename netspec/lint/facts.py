@@ -56,7 +56,7 @@ class Facts:
 
     @cached_property
     def data(self) -> DataFacts | None:
-        """What is known of the data without reading more than headers; None where none is named, or a name is guessed."""
+        """What is known of the data without reading more than headers; None where none is named for sure."""
         from netspec.lint.data_facts import data_facts
 
         source, span = self.spec.recipe.data, self.spec.recipe_spans.get("data")
