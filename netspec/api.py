@@ -13,6 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import index
+from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
 import yaml
@@ -28,6 +29,7 @@ from netspec.training.arrays import InputError
 from netspec.training.model import Model, Weights
 from netspec.training.runtime import Runtime
 from netspec.training.threads import available_threads
+from netspec.training.transfer import take_weights
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
 __all__ = ["InputError", "Model", "Spec", "Weights", "load"]
@@ -105,7 +107,7 @@ class Spec:
         threads: int | None = None,
         seed: int | None = None,
     ) -> Model:
-        """A model with freshly drawn weights.
+        """A model with freshly drawn weights, or those of ``train.init`` as far as they fit.
 
         ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are
         the spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the
@@ -117,7 +119,10 @@ class Spec:
         count = available_threads() if threads is None else _positive("threads", threads)
         recipe = self.recipe if seed is None else replace(self.recipe, seed=seed)
         machine = find_backend(backend) if isinstance(backend, str) else backend
-        return Model(Runtime(self.graph, recipe, machine, size, count, mode == "train"))
+        runtime = Runtime(self.graph, recipe, machine, size, count, mode == "train")
+        if recipe.init:
+            take_weights(runtime, recipe.init, Path(self.read.file).parent)
+        return Model(runtime)
 
 
 def _positive(name: str, given: SupportsIndex) -> int:

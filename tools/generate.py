@@ -71,7 +71,18 @@ def pages() -> dict[str, Producer]:
     ops = declared("op")
     made: dict[str, Producer] = {f"docs/ops/{op.name}.md": partial(op_page, op) for op in ops}
     made |= {f"docs/{page.page}.md": partial(kind_page, page, declared(kind)) for kind, page in KINDS.items()}
-    return made | {"docs/ops/README.md": partial(op_index, ops), "docs/matrix.md": matrix_text}
+    return made | {"docs/ops/README.md": partial(op_index, ops), "docs/matrix.md": matrix_text} | rule_pages()
+
+
+def rule_pages() -> dict[str, Producer]:
+    """A page for each rule of the linter, and the list of all codes."""
+    from netspec.lint import manual
+
+    found = manual.pages(plugins=False)
+    made: dict[str, Producer] = {
+        f"docs/rules/{page.code}.md": partial(manual.markdown, page) for page in found if page.page
+    }
+    return made | {"docs/rules/README.md": partial(manual.index, found)}
 
 
 GENERATED: dict[str, Producer] = {"docs/netspec.schema.json": spec_schema_text, **pages()}

@@ -72,13 +72,6 @@ def _assignments(context: click.Context, option: click.Parameter, given: tuple[s
     return given
 
 
-def known_codes(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """Check codes of findings; one that nobody registered is a usage error."""
-    for code in given:
-        check_code(code)
-    return given
-
-
 def check_code(code: str) -> None:
     """A usage error where the code is unknown, to installed plug-ins too."""
     from netspec.diagnostics.catalogue import codes

@@ -2,52 +2,100 @@
 
 from __future__ import annotations
 
+import glob
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from netspec.cli.common import ZOO, find_source, known_codes, set_option, show
-from netspec.diagnostics import Diagnostic, SpecError
-from netspec.lint.engine import lint
+from netspec.cli.common import ZOO, did_you_mean, reading, set_option, zoo_file
+from netspec.diagnostics import Diagnostic
+from netspec.lint.many import Job, Outcome, lint_files, lint_source
+from netspec.lint.settings import Settings, unknown_selectors
+from netspec.syntax.source import decode_source
 
+STDIN = "-"
 _ENDINGS = (".yaml", ".yml")
+_FORMATS = ("text", "concise", "json", "sarif", "github", "junit")
+
+
+def _selectors(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Codes or beginnings of codes, apart by commas; one that no code begins with is a usage error."""
+    found = tuple(word.strip() for words in given for word in words.split(","))
+    if found:
+        from netspec.diagnostics.catalogue import codes
+
+        if unknown_selectors(found, codes()):
+            from netspec.lint.engine import load_rules
+
+            load_rules()  # it may be a plug-in's
+        for word in unknown_selectors(found, codes()):
+            raise click.UsageError(f"there is no code {word!r}; {did_you_mean(word, codes())}")
+    return found
 
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @set_option
+@click.option("--select", multiple=True, metavar="CODE", callback=_selectors, help="Only this code or family: NS3.")
 @click.option(
-    "--ignore", multiple=True, metavar="CODE", callback=known_codes, help="Do not run this rule. May be repeated."
+    "--ignore", multiple=True, metavar="CODE", callback=_selectors, help="Not this code or family. May be repeated."
 )
-@click.option(
-    "--format", "format_", type=click.Choice(["text", "concise", "json"]), default="text", help="Output form."
-)
-def command(paths: tuple[str, ...], overrides: tuple[str, ...], ignore: tuple[str, ...], format_: str) -> int:
+@click.option("--format", "format_", type=click.Choice(_FORMATS), default="text", help="Output form.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended without changing what a spec means.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
+@click.option("--unsafe-fixes", is_flag=True, help="Mend what may change a spec's meaning too; with --fix or --diff.")
+@click.option("--statistics", is_flag=True, help="Count the findings of each code instead of showing them.")
+@click.option("--stdin-filename", metavar="NAME", help="What '-' is called, and whose settings hold for it.")
+@click.option("--no-plugins", is_flag=True, help="Run no installed third-party code.")
+def command(
+    paths: tuple[str, ...],
+    overrides: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    format_: str,
+    fix: bool,
+    diff: bool,
+    unsafe_fixes: bool,
+    statistics: bool,
+    stdin_filename: str | None,
+    no_plugins: bool,
+) -> int:
     """Say everything that is wrong with specs, before anything runs.
 
-    PATH is a spec, a folder of specs, or zoo:NAME. Exit status 1 if there are errors or warnings.
+    PATH is a spec, a folder of specs, a glob, zoo:NAME, or - for stdin. Exit status 1 if there are errors or warnings.
 
     \b
     Example:
       netspec lint specs/ zoo:lenet5
+      netspec lint --fix --select NS1,NS3 'specs/**/*.yaml'
     """
-    found: list[Diagnostic] = []
-    sources: dict[str, str] = {}
-    unreadable = False
-    for name in _files(paths):
-        try:
-            source = find_source(name)
-        except SpecError as error:
-            found.extend(error.diagnostics)
-            unreadable = True
-            continue
-        sources[source.name] = source.text
-        found.extend(lint(source, overrides, frozenset(ignore)))
-    _print(found, sources, overrides, format_)
-    if unreadable:
+    if fix and diff:
+        raise click.UsageError("--fix changes files and --diff shows what it would change: give one of them")
+    if no_plugins:
+        from netspec.declarations import use_plugins
+
+        use_plugins(False)
+    settings = Settings(select or None, ignore)
+    job = Job(overrides, settings, reading(), not no_plugins, fix or diff, unsafe_fixes)
+    names = _files(paths)
+    found = [_from_stdin(stdin_filename, job)] if STDIN in names else []
+    found += lint_files([name for name in names if name != STDIN], job)
+    if fix:
+        from netspec.cli.mending import write_mended
+
+        write_mended(found, STDIN in names)
+    if diff:
+        from netspec.cli.mending import show_difference
+
+        show_difference(found)
+    elif not (fix and STDIN in names):  # stdout holds the text
+        _print(found, overrides, format_, statistics)
+    if any(outcome.unreadable for outcome in found):
         return 2
-    return 1 if any(d.severity != "info" for d in found) else 0
+    severe = any(diagnostic.severity != "info" for outcome in found for diagnostic in outcome.diagnostics)
+    return 1 if severe or (diff and any(outcome.fixes for outcome in found)) else 0
 
 
 def _files(paths: Sequence[str]) -> list[str]:
@@ -55,33 +103,66 @@ def _files(paths: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for name in paths:
         path = Path(name)
-        if name.startswith(ZOO) or not path.is_dir():
+        if name == STDIN:
             found[name] = None
-            continue
-        inside = [str(p) for p in sorted(path.rglob("*")) if p.suffix in _ENDINGS and p.is_file()]
-        if not inside:
-            raise click.UsageError(f"no file below {name!r} ends in {' or '.join(_ENDINGS)}")
-        found.update(dict.fromkeys(inside))
+        elif name.startswith(ZOO):
+            found[str(zoo_file(name.removeprefix(ZOO)))] = None
+        elif path.is_dir():
+            inside = [str(p) for p in sorted(path.rglob("*")) if p.suffix in _ENDINGS and p.is_file()]
+            if not inside:
+                raise click.UsageError(f"no file below {name!r} ends in {' or '.join(_ENDINGS)}")
+            found.update(dict.fromkeys(inside))
+        elif not path.exists() and glob.has_magic(name):
+            matching = sorted(p for p in glob.glob(name, recursive=True) if Path(p).is_file())
+            if not matching:
+                raise click.UsageError(f"no file matches {name!r}")
+            found.update(dict.fromkeys(matching))
+        else:
+            found[name] = None
     return list(found)
 
 
-def _print(found: list[Diagnostic], sources: dict[str, str], overrides: Sequence[str], format_: str) -> None:
-    if format_ == "json":
-        import json
+def _from_stdin(name: str | None, job: Job) -> Outcome:
+    name = name or "<stdin>"
+    source = decode_source(name, sys.stdin.buffer.read())
+    return Outcome(name, (source,), {}) if isinstance(source, Diagnostic) else lint_source(source, job)
 
-        from netspec.diagnostics.render import json_document
 
-        click.echo(json.dumps(json_document(found, list(sources)), indent=2, ensure_ascii=False))
+def _print(outcomes: Sequence[Outcome], overrides: Sequence[str], format_: str, statistics: bool) -> None:
+    # What is found in a file that several specs include, or in their settings, is told once.
+    told = {(d.code, d.span, d.message): d for outcome in reversed(outcomes) for d in reversed(outcome.diagnostics)}
+    found = list(reversed(told.values()))
+    files = [outcome.file for outcome in outcomes if not outcome.unreadable]
+    if format_ in ("json", "sarif", "github", "junit"):
+        from netspec.cli.lint_formats import render
+
+        click.echo(render(found, files, format_, statistics), nl=False)
+    elif statistics:
+        from netspec.cli.lint_formats import count_table
+
+        click.echo(count_table(found), nl=False)
     elif format_ == "concise":
         from netspec.diagnostics.render import render_concise
 
         if found:
             click.echo(render_concise(found), nl=False)
-    elif found:
+    elif format_ == "text":
+        _print_text(outcomes, found, len(files), overrides)
+
+
+def _print_text(outcomes: Sequence[Outcome], found: list[Diagnostic], files: int, overrides: Sequence[str]) -> None:
+    fixes = sum(outcome.fixes for outcome in outcomes)
+    line = f"{files} {'spec is' if files == 1 else 'specs are'} clean"
+    if found:
+        from netspec.cli.common import show
         from netspec.diagnostics.render import count_line
         from netspec.syntax.overrides import override_sources
 
-        show(found, {**sources, **override_sources(overrides)}, err=False)
-        click.echo(count_line(found))
-    else:
-        click.echo(f"{len(sources)} {'spec is' if len(sources) == 1 else 'specs are'} clean")
+        texts = {file: text for outcome in outcomes for file, text in outcome.texts.items()}
+        show(found, {**texts, **override_sources(overrides)}, err=False)
+        clean = all(diagnostic.severity == "info" for diagnostic in found)
+        line = f"{line} ({count_line(found)})" if clean else count_line(found)
+        mendable = sum(d.fix is not None and d.fix.safe for d in found)
+        line += f" ({mendable} can be mended by --fix)" if mendable else ""
+    mended = f"{fixes} {'mistake' if fixes == 1 else 'mistakes'} mended, " if fixes else ""
+    click.echo(mended + line)

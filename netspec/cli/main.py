@@ -28,7 +28,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("netspec.cli.show", "A spec as it is written, or written out."),
     "compile": ("netspec.cli.compile", "Check, differentiate and plan; show the graph or the plan."),
     "train": ("netspec.cli.train", "Train a network as its spec says."),
+    "predict": ("netspec.cli.predict", "Predict images, folders of them, or arrays, with a finished run."),
     "eval": ("netspec.cli.evaluate", "Evaluate a finished run on the test part."),
+    "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
     "schema": ("netspec.cli.schema", "The JSON Schema of a spec, for editors."),
 }

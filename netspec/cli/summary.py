@@ -11,9 +11,9 @@ from netspec.analysis.cost import Cost, LayerCost, Totals, cost
 from netspec.analysis.memory import planned_bytes
 from netspec.backend import find_backend
 from netspec.cli.common import backend_option, load, set_option, spec_argument
-from netspec.cli.tables import columns, comma_separated, markdown, plain_markdown, size
+from netspec.cli.tables import columns, comma_separated, markdown, plain_markdown
 from netspec.core.formulas import times
-from netspec.diagnostics.text import escape
+from netspec.diagnostics.text import escape, size
 from netspec.syntax.spec import Spec
 
 HEAD = ("layer", "op", "output", "params", "trained", "MACs", "activations", "sees", "jump", "offset")

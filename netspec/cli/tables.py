@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from netspec.diagnostics.text import cells, escape
 
-UNITS = ("bytes", "KiB", "MiB", "GiB")
-
 _MARKUP = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#!|~"})
 
 
@@ -42,11 +40,3 @@ def markdown(rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> list
 def plain_markdown(text: str) -> str:
     """The text with everything escaped that Markdown or HTML would take for markup."""
     return escape(text).translate(_MARKUP)
-
-
-def size(count: float) -> str:
-    """Bytes in the largest fitting unit: ``512 bytes``, ``4.3 MiB``."""
-    unit = 0
-    while count >= 1024 and unit < len(UNITS) - 1:
-        count, unit = count / 1024, unit + 1
-    return f"{count:.0f} bytes" if unit == 0 else f"{count:.{2 if unit == 3 else 1}f} {UNITS[unit]}"

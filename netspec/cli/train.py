@@ -18,6 +18,7 @@ from netspec.cli.common import backend_option, format_option, load, set_option, 
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
+    from netspec.declarations.recipe import Recipe
     from netspec.syntax.spec import Spec
     from netspec.training.resume import Resumed
     from netspec.training.runtime import Runtime
@@ -83,10 +84,12 @@ def command(
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from.
     """
     from netspec.backend import find_backend
+    from netspec.data.download import cache_folder
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
+    from netspec.training.fitted import keep_fitted
     from netspec.training.resume import given_settings
-    from netspec.training.runtime import Runtime, image_type
+    from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
 
     if resume and run_dir is None:
@@ -98,17 +101,41 @@ def command(
     changed: dict[str, Any] = dict(given)
     loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
     folder = Path(loaded.file).parent
-    dataset = read_dataset(loaded, data_folder(data_dir), folder)
-    recipe, machine = loaded.recipe, find_backend(backend)
+    dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
+    recipe, machine = _fitted(loaded, dataset, run_dir if resume else None), find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
+    taken = _take_weights(runtime, folder, quiet)
     if dry_run:
         click.echo(_plan_text(loaded, dataset, runtime, format_))
         return
-    runtime.load("train", image_type(dataset.train.images))  # what cannot be run leaves no run directory behind
-    facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given)
+    runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
+    facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
+    keep_fitted(resumed.run.folder, recipe)
     outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome))
+
+
+def _fitted(spec: Spec, dataset: Dataset, resumed: Path | None) -> Recipe:
+    """The recipe with what preprocessing learnt: in the run that is gone on with, or now."""
+    from netspec.data.preprocess import fit_preprocessing
+    from netspec.training.fitted import FITTED, with_kept_numbers
+
+    if resumed is not None and (resumed / FITTED).exists():
+        return with_kept_numbers(spec.recipe, resumed)
+    return fit_preprocessing(spec.recipe, dataset.train)
+
+
+def _take_weights(runtime: Runtime, folder: Path, quiet: bool) -> dict[str, Any]:
+    """Start from the weights that the spec names, if it does; what the manifest says of it."""
+    from netspec.training.transfer import take_weights
+
+    if not runtime.recipe.init:
+        return {}
+    transfer = take_weights(runtime, runtime.recipe.init, folder)
+    if not quiet:
+        click.echo("\n".join(transfer.lines()), err=True)
+    return {"init": transfer.document()}
 
 
 def _open(
@@ -172,9 +199,7 @@ def _now() -> datetime:
 
 def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> str:
     """What a run would do."""
-    from netspec.training.runtime import image_type
-
-    plan = runtime.plan("train", image_type(dataset.train.images))
+    plan = runtime.plan("train", runtime.train_type(dataset.train))
     epochs = runtime.recipe.epochs
     document: dict[str, Any] = {
         "version": 1,

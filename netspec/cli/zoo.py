@@ -62,6 +62,8 @@ def show_spec(name: str) -> None:
 def copy_spec(name: str, target: Path | None, force: bool) -> None:
     """Copy a spec to TARGET, a file or a folder; to NAME.yaml in this folder if left out.
 
+    What the spec includes or extends comes along and lies beside it as it does in the zoo.
+
     \b
     Example:
       netspec zoo copy lenet5 my_network.yaml
@@ -70,14 +72,38 @@ def copy_spec(name: str, target: Path | None, force: bool) -> None:
     path = target or Path(source.name)
     if path.is_dir():
         path = path / source.name
+    others = {path.parent / file.relative_to(source.parent): file for file in _others(source)}
+    if path in others:
+        raise click.UsageError(f"{name} needs a file of the name {str(path)!r}; call the copy something else")
+    copies = {path: source} | {to: file for to, file in others.items() if not _holds(to, file.read_bytes())}
+    for place in copies:
+        if place.exists() and not force:
+            raise click.UsageError(f"{str(place)!r} is there already; --force replaces it")
+    for place, file in copies.items():
+        _write(place, file)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file is there that holds this already."""
+    return path.is_file() and path.read_bytes() == content
+
+
+def _write(path: Path, source: Path) -> None:
+    """Copy a file; of the folders around it only the innermost is made."""
     try:
-        with path.open("wb" if force else "xb") as file:
-            file.write(source.read_bytes())
-    except FileExistsError:
-        raise click.UsageError(f"{str(path)!r} is there already; --force replaces it") from None
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(source.read_bytes())
     except OSError as error:
         raise click.UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from None
     click.echo(f"wrote {path}")
+
+
+def _others(path: Path) -> list[Path]:
+    """The files that a spec consists of, besides its own."""
+    from netspec.syntax.load import read_spec
+
+    spec = read_spec(find_source(str(path)), (), Diagnostics())
+    return [] if spec is None else [Path(file) for file in spec.texts if file != spec.file]
 
 
 def _doc(name: str) -> str:

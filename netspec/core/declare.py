@@ -1,4 +1,4 @@
-"""``declare()``: how an op, loss, optimiser, schedule, initialiser, transform, source or metric comes to be known.
+"""``declare()``: how an op, loss, optimiser, schedule, initialiser, transform, augmentation, ... comes to be known.
 
 A declaration is a plain class with annotated attributes. The decorator reads the attributes, gives the class a
 keyword constructor, equality, hash and repr, freezes its instances, and enters it in the registry of its kind.
@@ -97,7 +97,7 @@ class Registry:
 
 REGISTRIES: dict[str, Registry] = {
     kind: Registry(kind)
-    for kind in ("op", "loss", "optimizer", "schedule", "initializer", "transform", "source", "metric")
+    for kind in ("op", "loss", "optimizer", "schedule", "initializer", "transform", "augmentation", "source", "metric")
 }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from netspec.data.augment import Augmenter
 from netspec.data.dataset import Array, Part
 from netspec.data.keyed import keyed_generator
 
@@ -18,22 +20,29 @@ def epoch_order(samples: int, seed: int, epoch: int) -> Array:
 class Batches:
     """Cuts a part into batches. The arrays it yields are overwritten by the next batch."""
 
-    def __init__(self, part: Part, size: int) -> None:
+    def __init__(self, part: Part, size: int, augmenter: Augmenter | None = None) -> None:
         self._part = part
+        self._augmenter = augmenter
         self._size = size
-        self._images = np.empty((size, *part.images.shape[1:]), part.images.dtype)
-        self._labels = np.empty((size, *part.labels.shape[1:]), part.labels.dtype)
+        fields = {name: part[name] for name in part.feed.fields}
+        self._buffers = {name: np.empty((size, *array.shape[1:]), array.dtype) for name, array in fields.items()}
 
     def __len__(self) -> int:
         """Batches of one epoch, the last, smaller one included."""
         return -(-len(self._part) // self._size)
 
-    def in_order(self, order: Array) -> Iterator[tuple[Array, Array]]:
-        """Images (n, ...) and labels (n, ...) of ``order``, n samples at a time; the last n may be smaller."""
+    def in_order(self, order: Array, epoch: int | str = 0) -> Iterator[Part]:
+        """The samples of ``order``, n at a time, with the fields that the network is fed; the last n may be smaller.
+
+        What augments them is told that it is this ``epoch``.
+        """
         for start in range(0, len(order), self._size):
             indices = order[start : start + self._size]
-            images, labels = self._images[: len(indices)], self._labels[: len(indices)]
-            # In the mode "raise", take() would fill a buffer of its own first. The indices are ours and in range.
-            np.take(self._part.images, indices, axis=0, out=images, mode="clip")
-            np.take(self._part.labels, indices, axis=0, out=labels, mode="clip")
-            yield images, labels
+            if self._augmenter is not None:
+                yield self._augmenter.batch(indices, epoch)
+                continue
+            gathered = {name: buffer[: len(indices)] for name, buffer in self._buffers.items()}
+            for name, buffer in gathered.items():
+                # In the mode "raise", take() would fill a buffer of its own first. The indices are ours and in range.
+                np.take(self._part[name], indices, axis=0, out=buffer, mode="clip")
+            yield replace(self._part, fields=gathered)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from netspec.data.dataset import Array, Dataset, Part, ReadContext
+from netspec.data.dataset import LABEL, Array, Dataset, ReadContext, dataset_of, labelled
 from netspec.data.keyed import keyed_generator
-from netspec.data.split import hold_out_validation, stratified_split
+from netspec.data.split import stratified_split
 from netspec.diagnostics.errors import RunError
 
 TEST_SHARE = 0.2
@@ -24,10 +24,9 @@ def load(source: Any, context: ReadContext) -> Dataset:
     """The digits as uint8 images (N, H, W, 1) of the size that the network wants; a RunError without scikit-learn."""
     pixels, labels = _bundled()
     images = _resize(np.rint(pixels * (255 / _BRIGHTEST)).astype(np.uint8), context.input_shape[:2])
-    whole = Part(images[..., np.newaxis], labels.astype(np.int32))
-    stay, taken = stratified_split(whole.labels, TEST_SHARE, keyed_generator(0, "digits", "test"))
-    train, validation = hold_out_validation(whole.take(stay), context.validation, context.seed)
-    return Dataset("digits", tuple("0123456789"), train, validation, whole.take(taken))
+    whole = labelled(images[..., np.newaxis], labels.astype(np.int32))
+    stay, taken = stratified_split(whole[LABEL], TEST_SHARE, keyed_generator(0, "digits", "test"))
+    return dataset_of("digits", tuple("0123456789"), whole.take(stay), None, whole.take(taken))
 
 
 def _bundled() -> tuple[Array, Array]:

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from netspec.core.declare import declaration_of
-from netspec.data.dataset import Array, Dataset, Part, ReadContext
-from netspec.data.split import hold_out_validation
+from netspec.data.dataset import IMAGE, Array, Dataset, Part, ReadContext, dataset_of, labelled
+from netspec.data.download import fetch_folder
+from netspec.data.files import fault, written_folder
 from netspec.diagnostics.errors import RunError
 
 LARGEST_FILE = 4 * 2**30
@@ -35,43 +36,30 @@ def load(source: Any, context: ReadContext) -> Dataset:
     name = declaration_of(source).name
     whole = _part(folder, "train", source.classes)
     test = _part(folder, "t10k", source.classes)
-    if whole.images.shape[1:] != test.images.shape[1:]:
-        raise _fault(
+    if whole[IMAGE].shape[1:] != test[IMAGE].shape[1:]:
+        raise fault(
             folder / "t10k-images-idx3-ubyte",
-            f"its images are {_size(test.images)}, those of the training part {_size(whole.images)}",
+            f"its images are {_size(test[IMAGE])}, those of the training part {_size(whole[IMAGE])}",
         )
-    train, validation = hold_out_validation(whole, context.validation, context.seed)
-    return Dataset(name, tuple(map(str, range(source.classes))), train, validation, test)
+    return dataset_of(name, tuple(map(str, range(source.classes))), whole, None, test)
 
 
 def _folder(source: Any, context: ReadContext) -> Path:
     """The folder of a source: below the data folder for a named set, else where its ``path`` leads."""
     if hasattr(source, "path"):
-        return _written_folder(source.path, context)
-    if context.data_dir is None:
+        return written_folder(source.path, context)
+    folder: Path | None = None if context.data_dir is None else context.data_dir / source.folder
+    if folder is not None and folder.is_dir():
+        return folder
+    if context.cache_dir is not None:
+        return fetch_folder(source.folder, context.cache_dir)
+    if folder is None:
         raise RunError(
             f"data '{declaration_of(source).name}' is read from files, and no folder for them is set: "
             f"give --data-dir DIR, or set NETSPEC_DATA, to the folder that holds {source.folder}/"
         )
-    folder: Path = context.data_dir / source.folder
-    if not folder.is_dir():
-        advice = f"set --data-dir or NETSPEC_DATA to the folder that holds {source.folder}/"
-        raise _fault(folder, "there is no such folder", advice)
-    return folder
-
-
-def _written_folder(path: str, context: ReadContext) -> Path:
-    """The folder that a spec names, below the spec's folder or the data folder: a spec may not reach elsewhere."""
-    roots = [context.spec_folder, *([context.data_dir] if context.data_dir else [])]
-    found = [root / path for root in roots if (root / path).is_dir()]
-    if not found:
-        looked = " or ".join(dict.fromkeys(str(root / path) for root in roots))
-        raise _fault(path, f"there is no folder {looked}")
-    folder = found[0].resolve()
-    if not any(folder.is_relative_to(root.resolve()) for root in roots):
-        advice = f"a folder elsewhere is read when --data-dir names it or one above it: --data-dir {folder.parent}"
-        raise _fault(path, "it lies outside the spec's folder and the data folder", advice)
-    return folder
+    advice = f"set --data-dir or NETSPEC_DATA to the folder that holds {source.folder}/"
+    raise fault(folder, "there is no such folder", advice)
 
 
 def _part(folder: Path, prefix: str, classes: int) -> Part:
@@ -80,20 +68,20 @@ def _part(folder: Path, prefix: str, classes: int) -> Part:
     label_file = _find(folder, f"{prefix}-labels-idx1-ubyte")
     images, labels = read_idx(image_file, axes=3), read_idx(label_file, axes=1)
     if not len(images):
-        raise _fault(image_file, "it holds no image")
+        raise fault(image_file, "it holds no image")
     if len(images) != len(labels):
-        raise _fault(label_file, f"it holds {len(labels):,} labels, but {image_file.name} holds {len(images):,} images")
+        raise fault(label_file, f"it holds {len(labels):,} labels, but {image_file.name} holds {len(images):,} images")
     if labels.max() >= classes:
         first = int(np.argmax(labels >= classes))
-        raise _fault(label_file, f"label {labels[first]} of sample {first} is not one of the {classes} classes from 0")
-    return Part(images[..., np.newaxis], labels.astype(np.int32))
+        raise fault(label_file, f"label {labels[first]} of sample {first} is not one of the {classes} classes from 0")
+    return labelled(images[..., np.newaxis], labels.astype(np.int32))
 
 
 def _find(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    raise _fault(folder / name, "there is no such file, nor one with .gz behind it")
+    raise fault(folder / name, "there is no such file, nor one with .gz behind it")
 
 
 def read_idx(path: Path, axes: int) -> Array:
@@ -111,11 +99,11 @@ def read_idx(path: Path, axes: int) -> Array:
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 return _read(unpacked, path, axes, stored * LARGEST_RATIO)
     except EOFError as error:
-        raise _fault(path, "the gzip stream is cut off") from error
+        raise fault(path, "the gzip stream is cut off") from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise _fault(path, f"the gzip stream is damaged: {error}") from error
+        raise fault(path, f"the gzip stream is damaged: {error}") from error
     except OSError as error:
-        raise _fault(path, f"it cannot be read: {error.strerror or error}") from error
+        raise fault(path, f"it cannot be read: {error.strerror or error}") from error
 
 
 def _read(stream: BufferedIOBase, path: Path, axes: int, possible: int) -> Array:
@@ -123,16 +111,14 @@ def _read(stream: BufferedIOBase, path: Path, axes: int, possible: int) -> Array
     shape = _header(stream, path, axes)
     size = math.prod(shape)
     if size > LARGEST_FILE:
-        raise _fault(path, f"its header announces {size:,} bytes; at most {LARGEST_FILE:,} are read")
+        raise fault(path, f"its header announces {size:,} bytes; at most {LARGEST_FILE:,} are read")
     if size > possible:
-        raise _fault(
-            path, f"its header announces {size:,} bytes, more than the file can hold: it is cut off or damaged"
-        )
+        raise fault(path, f"its header announces {size:,} bytes, more than the file can hold: it is cut off or damaged")
     data = stream.read(size)
     if len(data) < size:
-        raise _fault(path, f"it is cut off: {len(data):,} of the {size:,} bytes that its header announces")
+        raise fault(path, f"it is cut off: {len(data):,} of the {size:,} bytes that its header announces")
     if stream.read(1):
-        raise _fault(path, f"more follows the {size:,} bytes that its header announces")
+        raise fault(path, f"more follows the {size:,} bytes that its header announces")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
@@ -141,20 +127,16 @@ def _header(stream: BufferedIOBase, path: Path, axes: int) -> tuple[int, ...]:
     magic = stream.read(4)
     expected = bytes((0, 0, _UNSIGNED_BYTE, axes))
     if magic != expected:
-        raise _fault(
+        raise fault(
             path,
             f"it begins with {magic.hex(' ') or 'nothing'}, but an idx file of unsigned bytes with {axes} "
             f"{'axis' if axes == 1 else 'axes'} begins with {expected.hex(' ')}",
         )
     lengths = stream.read(4 * axes)
     if len(lengths) < 4 * axes:
-        raise _fault(path, "it is cut off within its header")
+        raise fault(path, "it is cut off within its header")
     return struct.unpack(f">{axes}I", lengths)
 
 
 def _size(images: Array) -> str:
     return "x".join(map(str, images.shape[1:3]))
-
-
-def _fault(path: Path | str, problem: str, advice: str | None = None) -> RunError:
-    return RunError.of("NS905", path=str(path), problem=problem, advice=advice)

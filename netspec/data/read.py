@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netspec.core.formulas import times
+from netspec.data.augment import Augmenter
 from netspec.data.dataset import Dataset, ReadContext, Reader
+from netspec.data.feed import find_feed, mismatches, refuse_strange_labels, target_types, with_class_numbers
+from netspec.data.split import with_validation
 from netspec.diagnostics.errors import RunError, SpecError
-from netspec.diagnostics.model import Diagnostic, Span
 
 if TYPE_CHECKING:
     from netspec.syntax.spec import Spec
@@ -23,11 +25,12 @@ def data_folder(given: str | None, environment: Mapping[str, str] = os.environ) 
     return Path(folder).expanduser() if folder else None
 
 
-def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path) -> Dataset:
-    """The data of a spec, with ``train.validation`` of the training part kept aside by ``train.seed``.
+def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir: Path | None = None) -> Dataset:
+    """The data of a spec, each part with what the network is fed; see :func:`find_feed`.
 
-    A SpecError says where data and network do not go together; a RunError that there is no data, or what is wrong
-    with the files.
+    The validation part is the share of the training part that ``train.validation`` says, picked by ``train.seed``;
+    without a share, the data's own. A SpecError says where data and network do not go together; a RunError that there
+    is no data, or what is wrong with the files.
     """
     recipe = spec.recipe
     if recipe.data is None:
@@ -35,34 +38,30 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path) -> Datase
             f"spec '{spec.name}' names no data: add 'data: digits' under 'train:', or --set train.data=digits"
         )
     reader: Reader = import_module(recipe.data.reader).load
+    named = recipe.validation if isinstance(recipe.validation, str) else None
     shape = spec.graph.inputs[0].type.shape
-    dataset = reader(recipe.data, ReadContext(data_dir, spec_folder, shape, recipe.validation, recipe.seed))
-    found = mismatches(spec, dataset)
+    dataset = reader(recipe.data, ReadContext(data_dir, spec_folder, shape, named, cache_dir))
+    if isinstance(recipe.validation, str):
+        dataset = _own_validation(dataset, recipe.validation)
+    elif recipe.validation:
+        dataset = with_validation(dataset, recipe.validation, recipe.seed)
+    feed, found = find_feed(spec, dataset)
+    if not found:
+        dataset = with_class_numbers(spec, dataset, feed)
+        found = mismatches(spec, dataset, feed)
     if found:
         raise SpecError(found, spec.texts)
+    refuse_strange_labels(spec, dataset, feed)
+    dataset = dataset.with_parts(lambda part: replace(part, feed=feed))
+    if recipe.augment:  # what does not go with the data is found now, not when training begins
+        Augmenter(dataset.train, recipe.augment, recipe.seed, target_types(spec.graph, recipe))
     return dataset
 
 
-def mismatches(spec: Spec, dataset: Dataset) -> list[Diagnostic]:
-    """NS502 where the images are not what the input says, NS501 where a head does not give one number per class.
-
-    A head of one number is no mistake where the loss takes the number of the class as a number.
-    """
-    span = spec.recipe_spans.get("data", Span.of_file(spec.file))
-    found = []
-    expected = spec.graph.inputs[0].type.shape
-    if dataset.image_shape != expected:
-        fields: dict[str, object] = {
-            "found": times(dataset.image_shape),
-            "expected": times(expected),
-            "suggestion": str(list(dataset.image_shape)),
-        }
-        found.append(Diagnostic("NS502", span, {"data": dataset.name, **fields}))
-    producers = spec.graph.producer()
-    for name, head in spec.graph.heads.items():
-        a_number = head.type.shape == spec.recipe.loss.target(head.type).shape == (1,)
-        if head.type.shape != (len(dataset.class_names),) and not a_number:
-            layer = producers[head].path if head in producers else name
-            fields = {"classes": len(dataset.class_names), "layer": layer, "outputs": times(head.type.shape)}
-            found.append(Diagnostic("NS501", span, {"data": dataset.name, **fields}))
-    return found
+def _own_validation(dataset: Dataset, name: str) -> Dataset:
+    """The data set if it has the part that a spec wants for validation, which is no part that is tested on."""
+    if name == "test":
+        raise RunError.of("NS908", data=dataset.name, part=name)
+    if not len(dataset.validation):
+        raise RunError.of("NS909", data=dataset.name, part=name)
+    return dataset

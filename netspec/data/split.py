@@ -1,10 +1,12 @@
-"""Taking a share of labelled samples aside, class by class."""
+"""Taking a share of the samples aside, class by class."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from netspec.data.dataset import Array, Part
+from netspec.data.dataset import Array, Dataset, Part
 from netspec.data.keyed import keyed_generator
 
 
@@ -28,9 +30,21 @@ def stratified_split(labels: Array, share: float, generator: np.random.Generator
     return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
-def hold_out_validation(part: Part, share: float, seed: int) -> tuple[Part, Part]:
-    """The training part without its validation samples, and these; ``seed`` alone picks them."""
+def hold_out_validation(part: Part, label: str, share: float, seed: int) -> tuple[Part, Part]:
+    """The training part without its validation samples, and these; ``seed`` alone picks them.
+
+    Every class of the field ``label`` gives its share; where that numbers no samples, all are of one class.
+    """
     if not share or len(part) < 2:
-        return part, Part(part.images[:0], part.labels[:0])
-    stay, taken = stratified_split(part.labels, share, keyed_generator(seed, "validation"))
+        return part, part.take(np.arange(0))
+    labels = part.fields.get(label)
+    if labels is None or labels.ndim != 1 or labels.dtype != np.int32:
+        labels = np.zeros(len(part), np.int32)
+    stay, taken = stratified_split(labels, share, keyed_generator(seed, "validation"))
     return part.take(stay), part.take(taken)
+
+
+def with_validation(dataset: Dataset, share: float, seed: int) -> Dataset:
+    """The data set with this share of its training part as the validation part, in place of any of its own."""
+    train, validation = hold_out_validation(dataset.train, dataset.label, share, seed)
+    return replace(dataset, train=train, validation=validation)

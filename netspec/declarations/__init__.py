@@ -1,4 +1,4 @@
-"""What netspec knows: ops, losses, optimisers, schedules, initialisers, transforms, sources, metrics.
+"""What netspec knows: ops, losses, optimisers, schedules, initialisers, transforms, augmentations, sources, metrics.
 
 Importing this package declares them all. Installed plug-ins (entry-point groups ``netspec.ops`` ...) are added to a
 registry when a name is asked for that is not ours; :func:`use_plugins` turns that off.
@@ -11,6 +11,7 @@ from functools import partial
 from netspec.core.declare import REGISTRIES
 from netspec.core.plugins import load_plugins
 from netspec.declarations import (  # noqa: F401  # importing is what declares
+    augmentations,
     initializers,
     losses,
     metrics,

@@ -14,7 +14,10 @@ from netspec.declarations.schedules import Constant
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How one output is trained. What is None is the recipe's; ``target`` is the field of the data that it learns."""
+    """How one output is trained. What is None is the recipe's; ``target`` is the field of the data that it learns.
+
+    Where a head has its own loss and no metrics, those that usually go with this loss are measured.
+    """
 
     loss: Any = None
     weight: float = 1.0
@@ -28,8 +31,10 @@ class Recipe:
     """The training half of a spec. Every field holds declaration instances or plain numbers."""
 
     data: Any = None
-    validation: float = 0.0
+    validation: float | str = 0.0
+    """A share of the training part, or a part of the data by its name."""
     preprocess: tuple[Any, ...] = ()
+    augment: tuple[Any, ...] = ()
     loss: Any = field(default_factory=lambda: CrossEntropy())
     metrics: tuple[tuple[str, Any], ...] = (("accuracy", Accuracy()),)
     optimizer: Any = field(default_factory=lambda: Sgd(momentum=0.9))
@@ -37,11 +42,28 @@ class Recipe:
     epochs: int = 10
     batch: int = 64
     seed: int = 0
+    precision: str = "float32"
+    math: str = "fast"
+    """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
+    on_nan: str = "stop"
+    init: Mapping[str, str] | None = None
+    """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """What is said of single heads, by their name."""
+
+    @property
+    def host_preprocess(self) -> tuple[Any, ...]:
+        """The transforms that are computed before samples go in: up to the last that the graph has no node for."""
+        on_host = [place for place, transform in enumerate(self.preprocess) if transform.on_host]
+        return self.preprocess[: on_host[-1] + 1] if on_host else ()
+
+    @property
+    def graph_preprocess(self) -> tuple[Any, ...]:
+        """The transforms that are nodes of the graph."""
+        return self.preprocess[len(self.host_preprocess) :]
 
     def head(self, name: str) -> Head:
         """How the output of that name is trained, filled up with what holds for all."""
         said = self.heads.get(name, Head())
-        loss, metrics = (b if a is None else a for a, b in ((said.loss, self.loss), (said.metrics, self.metrics)))
-        return replace(said, loss=loss, metrics=metrics, target=said.target or name)
+        loss, metrics = (self.loss, self.metrics) if said.loss is None else (said.loss, said.loss.metrics)
+        return replace(said, loss=loss, metrics=metrics if said.metrics is None else said.metrics)

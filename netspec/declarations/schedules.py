@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from netspec.core.attributes import attr
+from netspec.core.attributes import Indices, attr
 from netspec.core.declare import declare
 
 
@@ -48,6 +48,26 @@ class Step:
         """Rate of step ``step`` (from 0)."""
         dropped = self.start * self.factor ** (step // steps_per_epoch // self.every)
         return _risen(step, self.warmup_epochs * steps_per_epoch) * dropped
+
+
+@declare(
+    "schedule",
+    "multi_step",
+    main="start",
+    doc="The rate times a factor after each of some epochs.",
+    example="{start: 0.1, drops: [30, 60], factor: 0.1}",
+)
+class MultiStep:
+    start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
+    drops: Indices = attr(doc="epochs after which it drops, those of the warm-up counted in", minimum=1)
+    factor: float = attr(default=0.1, doc="what the rate is multiplied by at each drop", exclusiveMinimum=0)
+    warmup_epochs: float = _warmup()
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Rate of step ``step`` (from 0)."""
+        drops = (self.drops,) if isinstance(self.drops, int) else self.drops
+        done = sum(step // steps_per_epoch >= epoch for epoch in drops)
+        return _risen(step, self.warmup_epochs * steps_per_epoch) * self.start * self.factor**done
 
 
 @declare(

@@ -6,6 +6,7 @@ import unicodedata
 from itertools import accumulate
 
 TAB_CELLS = 4
+UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 
 def split_lines(text: str) -> list[str]:
@@ -40,6 +41,14 @@ def cells(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(_character_cells(character) for character in text)
+
+
+def size(count: float) -> str:
+    """Bytes in the largest fitting unit: ``512 bytes``, ``4.3 MiB``."""
+    unit = 0
+    while count >= 1024 and unit < len(UNITS) - 1:
+        count, unit = count / 1024, unit + 1
+    return f"{count:.0f} bytes" if unit == 0 else f"{count:.{2 if unit == 3 else 1}f} {UNITS[unit]}"
 
 
 def _character_cells(character: str) -> int:

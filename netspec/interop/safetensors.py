@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,16 @@ def decode(data: bytes, name: str) -> dict[str, Array]:
         raise RunError.of("NS904", path=name, problem=f"not a readable safetensors file ({error})") from error
 
 
-def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-    """The arrays of a file as float32, exactly those of ``shapes``; a RunError lists every name that does not fit."""
+def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]], unused: Container[str] = ()) -> dict[str, Array]:
+    """The arrays of a file as float32, exactly those of ``shapes``; a RunError lists every name that does not fit.
+
+    Those called ``unused`` may be in it, and are left out.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise RunError(f"the weights in '{path}' cannot be read: {error.strerror or error}") from error
-    arrays = decode(data, str(path))
+    arrays = {name: array for name, array in decode(data, str(path)).items() if name not in unused}
     found = mismatches(shapes, arrays)
     if found:
         raise RunError(f"the weights in '{path}' do not fit the network:\n" + "\n".join(f"  {line}" for line in found))

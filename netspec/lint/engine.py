@@ -1,80 +1,26 @@
-"""The linter's engine: reads specs, runs every rule that is not ignored, yields diagnostics in a stable order."""
+"""The linter's engine: reads specs, runs every rule that is wanted, yields diagnostics in a stable order."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from netspec.core.graph import Graph, Node, Value
 from netspec.core.plugins import load_plugins
-from netspec.diagnostics import Diagnostic, Diagnostics, Span
-from netspec.syntax.load import read_spec
+from netspec.diagnostics import Diagnostic, Diagnostics
+from netspec.lint.facts import Facts, layers
+from netspec.lint.settings import DEFAULT, Settings
+from netspec.syntax.load import READ, ReadOptions, read_spec
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
 
-if TYPE_CHECKING:
-    from netspec.analysis.cost import Cost
+__all__ = ["RULES", "Facts", "Report", "Rule", "examine", "layers", "lint", "load_rules", "rule"]
 
 PLUGIN_GROUP = "netspec.rules"
-
-
-class Facts:
-    """What rules ask of a spec; each fact is worked out once, when first asked for."""
-
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        self.graph: Graph = spec.graph
-
-    @cached_property
-    def cost(self) -> Cost:
-        """Parameters and MACs."""
-        from netspec.analysis.cost import cost
-
-        return cost(self.graph, self.spec.train_only)
-
-    @cached_property
-    def memory(self) -> dict[str, int]:
-        """Bytes of a training step of the spec's batch, and of a prediction, as planned for the CPU."""
-        from netspec.analysis.memory import planned_bytes
-        from netspec.backend import find_backend
-
-        return planned_bytes(self.spec, find_backend("numba").target(threads=1), self.spec.recipe.batch)
-
-    @cached_property
-    def lines(self) -> dict[str, Value | None]:
-        """What leaves each layer that is written, by its path."""
-        return {line.path: line.output for line in self.spec.layers}
-
-    @cached_property
-    def consumers(self) -> dict[Value, list[Node]]:
-        """The nodes that read each value."""
-        return self.graph.consumers()
-
-    @cached_property
-    def producers(self) -> dict[Value, Node]:
-        """The node that makes each value."""
-        return self.graph.producer()
-
-    def following(self, node: Node) -> Node | None:
-        """The only node that takes this one's output, if there is just one and no mistake hides another."""
-        readers = self.consumers.get(node.output, [])
-        return readers[0] if len(readers) == 1 and node.output not in self.spec.cut else None
-
-    def sized(self, node: Node) -> bool:
-        """Whether the shapes that go in and out are known, and not guessed after a mistake."""
-        return self.spec.guessed.isdisjoint((*node.data, *node.outputs))
-
-    def place(self, node: Node, attribute: str | None = None) -> Span:
-        """Where a finding about the node points: its op's key, or one of its attributes."""
-        assert node.where is not None
-        if attribute is not None and attribute in node.where.attributes:
-            return node.where.attributes[attribute]
-        layer = node.where.layer
-        return Span(layer.file, layer.line, layer.column, layer.line, layer.column + len(node.op.name))
-
+_FOLDER = "netspec.lint.rules"
 
 Check = Callable[[Facts], Iterable[Diagnostic]]
 
@@ -104,29 +50,72 @@ def rule(code: str) -> Callable[[Check], Check]:
 
 
 def load_rules(plugins: bool = True) -> dict[str, Rule]:
-    """All rules by code: ours, one module each, and those of installed plug-ins."""
-    from netspec.lint import rules
-
-    for folder in rules.__path__:
-        for path in sorted(Path(folder).glob("[a-z]*.py")):
-            importlib.import_module(f"{rules.__name__}.{path.stem}")
+    """All rules by code: ours, one module each, and, if wanted, those of installed plug-ins."""
+    _load_own()
     if plugins:
         load_plugins(PLUGIN_GROUP)
-    return dict(sorted(RULES.items()))
+    own = f"{_FOLDER}."
+    return {code: known for code, known in sorted(RULES.items()) if plugins or known.check.__module__.startswith(own)}
 
 
-def lint(source: Source, overrides: Sequence[str] = (), ignored: frozenset[str] = frozenset()) -> list[Diagnostic]:
-    """Every finding about one spec, in the order of the file. An ignored rule does not run."""
+@cache
+def _load_own() -> None:
+    for folder in importlib.import_module(_FOLDER).__path__:
+        for path in sorted(Path(folder).glob("[a-z]*.py")):
+            importlib.import_module(f"{_FOLDER}.{path.stem}")
+
+
+class Report(NamedTuple):
+    """Every finding about one spec in the order of the file, and the text of each file that the spec consists of."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    texts: Mapping[str, str]
+
+
+def lint(source: Source, overrides: Sequence[str] = (), settings: Settings = DEFAULT) -> list[Diagnostic]:
+    """Every finding about one spec, in the order of the file."""
+    return list(examine(source, overrides, settings).diagnostics)
+
+
+def examine(
+    source: Source,
+    overrides: Sequence[str] = (),
+    settings: Settings = DEFAULT,
+    options: ReadOptions = READ,
+    plugins: bool = True,
+) -> Report:
+    """Read one spec and run the rules on it. A rule that is not wanted, or is a plug-in's without leave, does not run.
+
+    Layers of a block are in the graph once for each use; what a rule finds in them is told once.
+    """
     diagnostics = Diagnostics()
-    spec = read_spec(source, overrides, diagnostics)
+    spec = read_spec(source, overrides, diagnostics, options)
+    found = [d for d in diagnostics.sorted() if settings.wants(d.code)]
+    texts = {source.name: source.text} if spec is None else dict(spec.texts)
     if spec is not None:
-        facts = Facts(spec)
-        for code, known in load_rules().items():
-            if code not in ignored:
-                diagnostics.extend(known.check(facts))
-    return [d for d in diagnostics.sorted() if d.code not in ignored]
+        found += _findings_of_rules(Facts(spec, settings.budgets), settings, plugins)
+    if any("ignore" in text for text in texts.values()):
+        from netspec.lint.comments import without_ignored
+
+        found = without_ignored(found, texts, settings, source.name if spec and _whole(spec, diagnostics) else None)
+    if found:
+        from netspec.lint.repairs import repaired
+
+        found = repaired(found, texts, spec)
+    chosen = [
+        d if (severity := settings.severity(d.code)) is None else replace(d, severity_override=severity) for d in found
+    ]
+    return Report(Diagnostics(chosen).sorted(), texts)
 
 
-def layers(facts: Facts, *ops: str) -> Iterator[Node]:
-    """The layers of these ops, or of all where none is named."""
-    return (node for node in facts.graph.nodes if not ops or node.op.name in ops)
+def _findings_of_rules(facts: Facts, settings: Settings, plugins: bool) -> list[Diagnostic]:
+    found: list[Diagnostic] = []
+    for code, known in load_rules(plugins).items():
+        if settings.wants(code):
+            found += {diagnostic.span: diagnostic for diagnostic in reversed(list(known.check(facts)))}.values()
+    return found
+
+
+def _whole(spec: Spec, diagnostics: Diagnostics) -> bool:
+    """Whether every rule could see all there is to see."""
+    return spec.complete and not diagnostics.has_errors

@@ -14,7 +14,7 @@ from netspec.declarations.ops.clipping import ClipNorm, ClipValue, GlobalNorm
 from netspec.declarations.ops.merge import Add, Times
 from netspec.declarations.ops.reductions import AllFinite
 from netspec.declarations.recipe import Head, Recipe
-from netspec.declarations.transforms import Divide
+from netspec.declarations.transforms import Divide, add_to_graph
 from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
@@ -24,11 +24,11 @@ from netspec.passes.rewrite import finish, rewire
 
 
 def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
-    """The network, lowered, with raw data of ``dtype`` coming in and the recipe's transforms before the first layer.
+    """The network, lowered, with data of ``dtype`` coming in and the recipe's transforms before the first layer.
 
     Bytes that no transform makes numbers of are taken as they are, 0 to 255.
     """
-    transforms = recipe.preprocess or ((Divide(by=1.0),) if dtype == "uint8" else ())
+    transforms = recipe.graph_preprocess or ((Divide(by=1.0),) if dtype == "uint8" else ())
     g = Builder(network.name)
     g.slots = {s.name: s for s in network.slots}
     g.derived_from = "preprocessing"
@@ -37,7 +37,7 @@ def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
         g.path = old.name
         value = g.input(old.name, replace(old.type, dtype=dtype))
         for transform in transforms:
-            value = transform.apply(g, value)
+            value = add_to_graph(transform, g, value)
         mapping[old] = value
     later = Builder.continuing(replace(network, inputs=tuple(g.inputs), nodes=tuple(g.nodes)), tuple(g.nodes))
     later.nodes += [rewire(node, mapping) for node in network.nodes]
@@ -157,12 +157,13 @@ def _clipped(g: Builder, optimizer: Any, gradients: dict[Value, Value]) -> dict[
 def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input: bool = False) -> Graph:
     """Forward and backward only; outputs are ``loss`` and one gradient per trained parameter, by its name.
 
-    With ``of_input`` also ``input``, the gradient of the first input (which must then be float32).
+    With ``of_input`` also ``input``, the gradient of the input, or ``input/NAME`` for each of several; they must be
+    float32 then.
     """
     g, graph, loss, _ = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     wanted = {s.name: s.value for s in graph.slots if s.param.trained}
     if of_input:
-        wanted["input"] = graph.inputs[0]
+        wanted |= {"input" if len(graph.inputs) == 1 else f"input/{x.name}": x for x in graph.inputs}
     found = differentiate(g, loss, wanted.values())
     g.slots = {name: replace(s, written=None) for name, s in g.slots.items()}
     return remove_dead_code(g.graph({"loss": loss} | {name: found[v] for name, v in wanted.items() if v in found}))

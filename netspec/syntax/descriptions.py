@@ -42,14 +42,14 @@ HEAD_KEYS = {
     "layers": "Layers of this head alone.",
     "loss": "What is made small at this head; without it train.loss.",
     "weight": "Factor of its loss in the sum over the heads.",
-    "metrics": "What is measured at this head; without it train.metrics.",
-    "target": "The field of the data that the head learns; without it the one of its name.",
+    "metrics": "What is measured at this head; without it what usually goes with its own loss, else train.metrics.",
+    "target": "The field of the data that the head learns; without it the one of its name, else the labels.",
     "only": "train: the head is there while training only.",
 }
 
 TRAIN_KEYS = {
     "data": "What is learnt from.",
-    "validation": "Share of the training part that is kept aside, to see what was learnt.",
+    "validation": "Share of the training part that is kept aside, or a part by its name, to see what was learnt.",
     "preprocess": "What is done to each sample before it goes in.",
     "augment": "What is done at random to training samples.",
     "loss": "What is made small.",
@@ -61,7 +61,7 @@ TRAIN_KEYS = {
     "seed": "What all that is random follows from.",
     "init": "Weights to start from.",
     "precision": "The numbers that are computed with.",
-    "math": "Whether sums may be taken in any order.",
+    "math": "fast: any algorithm whose error is documented; exact: plain sums only.",
     "on_nan": "What happens at a loss that is not finite.",
 }
 

@@ -79,8 +79,11 @@ class LayerExpansion:
     def try_block(self, block: Block) -> None:
         """Look through a block that nothing uses, with arguments and an input of which nothing is known."""
         names = self._variables.extended(**dict.fromkeys((*block.args, *block.vars, CHANNELS), UNKNOWN))
+        frame = self.frame()
         self._active.append(block)
-        self.expand(block.layers, None, self.frame()._replace(names=names))
+        self.references.lenient = True
+        self.expand(block.layers, None, frame._replace(scope=Scope("", None, frame.scope, is_block=True), names=names))
+        self.references.lenient = False
         self._active.pop()
 
     def expand(self, node: tree.Node, flow: Value | None, frame: Frame) -> Value | None:
@@ -227,7 +230,8 @@ class LayerExpansion:
             return (scope.automatic(op) if present else ""), False
         name = str(entry.value.value)
         if scope.taken(name) or name == INPUT:
-            self._report("NS111", entry.value.span, name=name, suggestion=scope.free(name))
+            meaning = "what enters the block, or the network" if name == INPUT else None
+            self._report("NS111", entry.value.span, name=name, meaning=meaning, suggestion=scope.free(name))
             return f"{scope.free(name)} ", True  # nobody can write a name that ends in a blank
         return name, True
 
@@ -253,6 +257,9 @@ class LayerExpansion:
             del sources[1:]
         elif merges and bool(branches) == (len(sources) > 1):
             self._report("NS211", op.key.span, layer=record.name, given="both" if branches else "neither")
+            return self.placement.unknown(sources[0])
+        elif branches and not getattr(declaration.make, "branches", True):
+            self._report("NS211", op.key.span, layer=record.name, given="branches, of which it knows no order")
             return self.placement.unknown(sources[0])
         elif branches and not there:
             frame.listing.records.remove(record)

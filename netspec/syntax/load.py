@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
@@ -13,6 +14,7 @@ from netspec.core.declare import declaration_of
 from netspec.core.op import ShapeError
 from netspec.core.types import TensorType
 from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import add_to_graph
 from netspec.diagnostics import Diagnostic, Diagnostics, Span, SpecError
 from netspec.syntax import tree
 from netspec.syntax.blocks import Block, check_name, read_blocks, unused_names
@@ -62,7 +64,7 @@ def read_spec(
     values = Values(violations, diagnostics, _dialect(root, violations))
     _check_version(root, diagnostics)
     variables = _variables(root, values)
-    builder = Builder(_text(root, "name") or source.name)
+    builder = Builder(_text(root, "name") or Path(source.name).stem)
     expansion = LayerExpansion(builder, values, checker, variables, blocks, root, options.layer_limit)
     network = Network(root, values, expansion, builder)
     is_library = blocks and not {"layers", "input", "inputs", "heads", "train"} & root.by_name.keys()
@@ -151,7 +153,7 @@ def _check_preprocessing(recipe: Recipe, input: TensorType, place: Span, diagnos
     flow = builder.input("input", input)
     for transform in recipe.preprocess:
         try:
-            flow = transform.apply(builder, flow)
+            flow = flow if transform.on_host else add_to_graph(transform, builder, flow)
         except ShapeError as error:
             fields = {"transform": declaration_of(transform).name, **error.fields}
             diagnostics.append(Diagnostic(error.code, place, fields))
@@ -199,7 +201,7 @@ def _unused(
     if isinstance(node, tree.Mapping):
         used = values.used.union(expression_words(root))
         for entry in node.entries:
-            if entry.name not in used and entry.key.span.file == file:
+            if entry.name not in used and entry.name not in RESERVED and entry.key.span.file == file:
                 values.diagnostics.append(Diagnostic("NS117", entry.key.span, {"name": entry.name, "kind": "var"}))
 
 

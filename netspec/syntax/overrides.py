@@ -10,7 +10,6 @@ from netspec.syntax import tree
 from netspec.syntax.schema import spec_schema
 from netspec.syntax.source import Source
 from netspec.syntax.suggestions import closest
-from netspec.syntax.vocabulary import LATER_TRAIN_KEYS
 
 
 def override_sources(overrides: Iterable[str]) -> dict[str, str]:
@@ -63,7 +62,7 @@ def _keys(schema: Mapping[str, Any]) -> Iterator[str]:
     for key, inner in schema["properties"].items():
         yield key
         if inner.get("type") == ["object"]:
-            yield from (f"{key}.{below}" for below in inner.get("properties", ()) if below not in LATER_TRAIN_KEYS)
+            yield from (f"{key}.{below}" for below in inner.get("properties", ()))
 
 
 def _ending_in(name: str, known: Iterable[str]) -> str | None:

@@ -83,13 +83,18 @@ class Placement:
         other_types = tuple(self.others.get(value, value.type) for value in inputs)
         first = outcome(written.instance, types, False, self.side)
         second = outcome(written.other or written.instance, other_types, True, self.side)
-        if first.error and second.error and first.error.code == second.error.code:
+        both = first.error is not None and second.error is not None and first.error.code == second.error.code
+        if first.error and second.error and both and not (len(inputs) > 1 and self._any_blank(inputs)):
             self._refused((first.error, second.error), inputs, path, where)
         if certain and first.error is None:
             return self.doubt(node.output, second.type)
         self.complete = False
         self.cut.update(inputs)
         return None if first.type is None else self.doubt(self.builder.value(path, first.type), second.type)
+
+    def _any_blank(self, inputs: list[Value]) -> bool:
+        """Whether of one of them not even the number of axes is known."""
+        return any(len(self.others.get(value, value.type).shape) != len(value.type.shape) for value in inputs)
 
     def _layer(self, attrs: Any, inputs: list[Value], path: str, where: Where, parameters: Parameters) -> Node:
         self.builder.path, self.builder.where = path, where
@@ -114,6 +119,8 @@ class Placement:
         found = {} if node is None else {name: node.parameter(name).type.shape for name in node.parameters}
         if found == shapes:
             return node
+        if not self.complete:
+            return None  # what differs may rest on a guess
         fields = {"layer": path, "other": share.other, "wanted": _spelled(shapes), "found": _spelled(found) or None}
         self.diagnostics.append(Diagnostic("NS233", share.span, fields))
         return None

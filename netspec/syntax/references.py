@@ -25,6 +25,8 @@ class References:
         self._placement = placement
         self._root = root
         self._written: frozenset[str] | None = None
+        self.lenient = False
+        """Whether a name may be one that only the use of a block will bring."""
 
     def output(self, node: tree.Node, flow: Value | None, scope: Scope, names: Environment) -> Value | None:
         """The output of the layer that a node names; of one that is not there, that of the one probably meant."""
@@ -53,6 +55,8 @@ class References:
         return found
 
     def _report(self, node: tree.Node, name: str, found: Named | None, scope: Scope, names: Environment) -> None:
+        if self.lenient and found is None:
+            return
         visible = scope.visible()
         later = name if found is None and name in self._names_written() else None
         fields = {

@@ -155,7 +155,7 @@ def _body(record: Record, names: _Names) -> Any:
     if record.listing is not None:
         return _layers(record.listing, names)
     attributes = {
-        name: names.texts[value, record.parent] if isinstance(value, Reference) else value
+        name: names.texts[value, record.parent] if isinstance(value, Reference) else _escaped(value)
         for name, value in record.attributes.items()
     }
     branches = {listing.branch: _layers(listing, names) for listing in record.branches}
@@ -254,7 +254,8 @@ def _named(instance: Any) -> Any:
     """A declaration's instance as it is written: its name, or its name over the attributes that are not the default."""
     declaration = declaration_of(instance)
     values = attributes_of(instance)
-    written = {a.name: values[a.name] for a in declaration.attributes if a.required or values[a.name] != a.default}
+    attributes = declaration.attributes
+    written = {a.name: _escaped(values[a.name]) for a in attributes if a.required or values[a.name] != a.default}
     main = declaration.main
     if main is not None and written.keys() == {main} and not isinstance(written[main], Mapping):
         return {declaration.name: written[main]}
@@ -262,9 +263,14 @@ def _named(instance: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, and texts that begin with a dollar with another before it."""
+    """Tuples as lists."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _escaped(value: Any) -> Any:
+    """An attribute's value: a text that begins with a dollar gets another before it, or it would be an expression."""
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_escaped(item) for item in value]
     return f"${value}" if isinstance(value, str) and value.startswith("$") else value

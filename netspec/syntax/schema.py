@@ -14,7 +14,7 @@ from typing import Any
 from netspec.core.attributes import DIALECTS
 from netspec.core.declare import REGISTRIES, Declaration
 from netspec.syntax.descriptions import BLOCK_KEYS, EXPECT_KEYS, HEAD_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
-from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, LATER_TRAIN_KEYS, PARAMETERS, TOTALS
+from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, PARAMETERS, TOTALS, TRAIN_CHOICES
 
 _EXPRESSION = r"^\$"
 _NAME = r"^[A-Za-z0-9_-]+$"
@@ -94,6 +94,15 @@ def _named(declarations: Iterable[Declaration]) -> dict[str, Any]:
         "additionalProperties": False,
         "minProperties": 1,
         "maxProperties": 1,
+    }
+
+
+def _one_of(words: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "type": ["string"],
+        "title": "one of " + ", ".join(words),
+        "pattern": f"^({'|'.join(words)})$",
+        "choices": words,
     }
 
 
@@ -185,20 +194,48 @@ def with_blocks(blocks: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
 
 def _train() -> dict[str, Any]:
     whole = {"type": ["integer"], "title": "a whole number of at least 1", "minimum": 1}
-    properties: dict[str, Any] = {key: {} for key in LATER_TRAIN_KEYS}
+    properties: dict[str, Any] = {key: _one_of(words) for key, words in TRAIN_CHOICES.items()}
     properties |= {
         "data": _named(REGISTRIES["source"].public()),
         "validation": or_expression(
-            {"type": ["number"], "title": "a share of at least 0 and less than 1", "minimum": 0, "exclusiveMaximum": 1}
+            {
+                "type": ["number", "string"],
+                "title": "a share of at least 0 and less than 1, or the name of a part",
+                "minimum": 0,
+                "exclusiveMaximum": 1,
+                "pattern": _NAME,
+            }
         ),
         "preprocess": {
             "type": ["array"],
             "title": "a list of transforms",
             "items": _named(REGISTRIES["transform"].public()),
         },
+        "augment": {
+            "type": ["array"],
+            "title": "a list of augmentations",
+            "items": _named(REGISTRIES["augmentation"].public()),
+        },
         "loss": _named(REGISTRIES["loss"].public()),
         "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
         "optimizer": _named(REGISTRIES["optimizer"].public()),
+        "init": {
+            "type": ["object"],
+            "title": "a mapping of from and match",
+            "properties": {
+                "from": {**_TEXT, "description": "A safetensors file, or the folder of a run."},
+                "match": {
+                    "type": ["string"],
+                    "title": "name or shape",
+                    "pattern": "^(name|shape)$",
+                    "choices": ("name", "shape"),
+                    "default": "name",
+                    "description": "Whether weights are known by their names, or by their order and shapes.",
+                },
+            },
+            "required": ["from"],
+            "additionalProperties": False,
+        },
         "lr": _rate(),
         "epochs": or_expression(whole),
         "batch": or_expression(whole),
@@ -321,12 +358,7 @@ def spec_schema() -> dict[str, Any]:
         "doc": _TEXT,
         "include": {"type": ["array"], "title": "a list of files", "items": {"type": ["string"], "title": "a path"}},
         "extends": {"type": ["string"], "title": "the path of a spec"},
-        "dialect": {
-            "type": ["string"],
-            "title": "one of " + ", ".join(DIALECTS),
-            "pattern": f"^({'|'.join(DIALECTS)})$",
-            "choices": DIALECTS,
-        },
+        "dialect": _one_of(DIALECTS),
         "vars": {"type": ["object"], "title": "a mapping of names to values", "additionalProperties": value},
         "input": _shape("a shape, channels last, such as [32, 32, 3]"),
         "inputs": _inputs(),

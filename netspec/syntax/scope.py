@@ -104,7 +104,11 @@ class Scope:
 
     def visible(self) -> list[str]:
         """Written names that can be seen from here, the nearest first."""
-        own = [name for name in islice(reversed(self._layers), VISIBLE_LIMIT) if self._layers[name].written]
+        own = [
+            name
+            for name in islice(reversed(self._layers), VISIBLE_LIMIT)
+            if self._layers[name].written and name[-1] != " "
+        ]
         if self.outer is not None:
             return [*own, *self.outer.visible()]
         return [*own, *(self.inputs or [INPUT])]

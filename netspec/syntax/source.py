@@ -13,7 +13,7 @@ from netspec.diagnostics.text import line_starts
 SIZE_LIMIT = 2 * 1024 * 1024
 """Bytes that a spec may have unless the caller says otherwise."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OTHER_ENCODINGS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 # A pipe or a device must neither block the open nor become the terminal; the flags do not exist on every platform.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
@@ -76,7 +76,7 @@ def decode_source(name: str, data: bytes, limit: int = SIZE_LIMIT) -> Source | D
         if data.startswith(mark):
             return Diagnostic("NS006", Span.of_file(name), {"encoding": encoding})
     try:
-        return Source(name, data.removeprefix(_BYTE_ORDER_MARK).decode())
+        return Source(name, data.removeprefix(BYTE_ORDER_MARK).decode())
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")

@@ -11,14 +11,13 @@ from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
 from netspec.syntax.environment import Environment
 from netspec.syntax.interface import WrittenHead
-from netspec.syntax.keys import is_guess
 from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
 from netspec.syntax.values import UNKNOWN, Values
-from netspec.syntax.vocabulary import LATER_TRAIN_KEYS
+from netspec.syntax.vocabulary import LATER_TRAIN_VALUES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
-_LISTS = {"preprocess": "transform", "metrics": "metric"}
+_LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
 _NUMBERS = ("validation", "epochs", "batch", "seed")
 
 
@@ -38,13 +37,15 @@ class RecipeExpansion:
         for entry in entries:
             key = entry.name
             spans[key] = entry.value.span
-            if key in LATER_TRAIN_KEYS and not is_guess(entry):
-                self._diagnostics.append(Diagnostic("NS113", entry.key.span, {"feature": f"train.{key}"}))
+            if key in TRAIN_CHOICES:
+                found[key] = self._choice(key, entry.value)
             elif key in _KINDS:
                 found[key] = self._instance(_KINDS[key], key, entry.value)
             elif key in _LISTS:
                 items = entry.value.items if isinstance(entry.value, tree.Sequence) else ()
                 found[key] = self._list(_LISTS[key], key, items)
+            elif key == "init":
+                found[key] = self._texts(entry.value)
             elif key in _NUMBERS:
                 found[key] = self._number(key, entry.value)
         kept = {key: value for key, value in found.items() if value is not None}
@@ -53,6 +54,16 @@ class RecipeExpansion:
         if "metrics" not in kept and "loss" in kept:
             kept["metrics"] = kept["loss"].metrics
         return Recipe(**kept), spans
+
+    def _choice(self, key: str, node: tree.Node) -> str | None:
+        """One of some words, of which not all can be acted on yet."""
+        if not isinstance(node, tree.Scalar) or self._values.violations.has(node):
+            return None
+        if node.value in LATER_TRAIN_VALUES:
+            there = [word for word in TRAIN_CHOICES[key] if word not in LATER_TRAIN_VALUES]
+            fields = {"feature": f"train.{key}: {node.value}", "instead": f"what there is: {', '.join(there)}"}
+            self._diagnostics.append(Diagnostic("NS113", node.span, fields))
+        return str(node.value)
 
     def head(self, written: WrittenHead) -> Head:
         """How a head is trained, as far as it says so itself."""
@@ -71,12 +82,20 @@ class RecipeExpansion:
             found["target"] = target.value
         return Head(**found)
 
-    def _number(self, key: str, node: tree.Node) -> float | None:
+    def _number(self, key: str, node: tree.Node) -> float | str | None:
         schema = spec_schema()["properties"]["train"]["properties"][key]
         number = self._values.checked(node, self._variables, schema, key)
         if number is UNKNOWN or self._values.is_guess(node):
             return None
+        if isinstance(number, str):
+            return number
         return int(number) if "integer" in schema["type"] else float(number)
+
+    def _texts(self, node: tree.Node) -> dict[str, str] | None:
+        """A mapping of texts, as far as the schema has nothing against it."""
+        if not isinstance(node, tree.Mapping) or self._values.violations.within(node):
+            return None
+        return {entry.name: str(self._values.read(entry.value, self._variables)) for entry in node.entries}
 
     def _list(self, kind: str, key: str, items: tuple[tree.Node, ...]) -> tuple[Any, ...] | None:
         made = [self._instance(kind, f"{key}[{index}]", item) for index, item in enumerate(items)]

@@ -24,7 +24,7 @@ _WHOLE = "use //, floor, ceil or round"
 
 
 LayerShapes = Callable[[tree.Node, str], Any]
-"""The shape of the layer of that name, written at the node; ``UNKNOWN`` where there is none or it is not known."""
+"""The shape of the layer that a node names, as the attribute of that name wants it; ``UNKNOWN`` if it is not known."""
 
 
 class Written(NamedTuple):
@@ -190,7 +190,7 @@ class Values:
         """The Python value of an attribute; ``UNKNOWN`` where it was refused or cannot be known."""
         if attribute.kind == "LayerShape" and layer_shape is not None:
             name = self.checked(node, names, attribute.schema(), attribute.name)
-            return UNKNOWN if name is UNKNOWN else layer_shape(node, name)
+            return UNKNOWN if name is UNKNOWN else layer_shape(node, attribute.name)
         if not self.violations.within(node) and not _holds_expression(node):
             return attribute.python(self.read(node, names))
         value = self.checked(node, names, attribute.schema(), attribute.name)

@@ -11,8 +11,15 @@ MODIFIERS = ("name", "from", "when", "repeat", "share", "freeze", "init")
 GROUP = "layers"
 """The op key of a list of layers that is used as one layer."""
 
-LATER_TRAIN_KEYS = ("augment", "init", "precision", "math", "on_nan")
-"""Keys of ``train:`` that this version reads but does not act on; each use says so at its position."""
+TRAIN_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "precision": ("float32", "tf32", "bfloat16"),
+    "math": ("fast", "exact"),
+    "on_nan": ("stop", "skip"),
+}
+"""Keys of ``train:`` that hold one of some words; the first is what holds where nothing is said."""
+
+LATER_TRAIN_VALUES = frozenset({"tf32", "bfloat16", "skip"})
+"""Those words that this version reads but does not act on; each use says so at its position."""
 
 TOTALS = ("params", "params_trained", "macs", "flops", "memory_train_bytes", "memory_infer_bytes")
 """What ``expect:`` may say of the network as a whole."""

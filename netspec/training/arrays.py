@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from netspec.core.graph import Graph
+from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
-from netspec.data.dataset import Array, Part
+from netspec.data.dataset import Array, Feed, Part
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import NetspecError
 
@@ -17,13 +18,39 @@ class InputError(NetspecError, ValueError):
     """Arrays or settings that do not fit the network."""
 
 
-def checked_images(x: Any, network: Graph) -> Array:
-    """Images (N, H, W, C), contiguous: uint8 where they are bytes, else float32. An InputError if they do not fit."""
-    array = _array(x, "images")
-    expected = network.inputs[0].type.shape
+def checked_inputs(x: Any, network: Graph) -> dict[str, Array]:
+    """What goes in, by the input's name, each contiguous (N, ...): uint8 where it is bytes, else float32.
+
+    ``x`` is one array for a network of one input, or a mapping of inputs to arrays. An InputError if they do not fit.
+    """
+    given = _by_name(x, [value.name for value in network.inputs], "input")
+    found = {value.name: _checked_input(given[value.name], value, len(network.inputs)) for value in network.inputs}
+    lengths = {name: len(array) for name, array in found.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"inputs have as many samples as one another, but there are {_counts(lengths)}")
+    return found
+
+
+def _by_name(given: Any, names: list[str], what: str) -> Mapping[str, Any]:
+    """One array for each name: of a mapping, or the array itself where there is one name."""
+    if not isinstance(given, Mapping):
+        if len(names) == 1:
+            return {names[0]: given}
+        raise InputError(f"the network has several {what}s: give a mapping of {', '.join(names)} to arrays")
+    missing, unknown = [n for n in names if n not in given], [str(n) for n in given if n not in names]
+    if missing or unknown:
+        said = [f"{', '.join(missing)} is missing"] if missing else []
+        said += [f"{', '.join(unknown)} is none of them"] if unknown else []
+        raise InputError(f"the network's {what}s are {', '.join(names)}, but {' and '.join(said)}")
+    return given
+
+
+def _checked_input(x: Any, value: Value, of: int) -> Array:
+    array, expected = _array(x, "images" if of == 1 else f"input '{value.name}'"), value.type.shape
+    wants = "the network wants images" if of == 1 else f"input '{value.name}' wants"
     if array.shape[1:] != expected or array.ndim != len(expected) + 1:
         raise InputError(
-            f"the network wants images {shape_text(('N', *expected))} (channels last), "
+            f"{wants} {shape_text(('N', *expected))} (channels last), "
             f"but {shape_text(array.shape)} was given{_hint(array, expected)}"
         )
     if not len(array):
@@ -31,6 +58,10 @@ def checked_images(x: Any, network: Graph) -> Array:
     if array.dtype.kind not in "fiub":
         raise InputError(f"images are numbers, but {array.dtype} was given")
     return np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
+
+
+def _counts(lengths: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} of '{name}'" for name, count in lengths.items())
 
 
 def _array(given: Any, what: str) -> Array:
@@ -53,14 +84,27 @@ def _hint(array: Array, expected: tuple[int, ...]) -> str:
 
 
 def checked_part(x: Any, y: Any, network: Graph, recipe: Recipe) -> Part:
-    """Images with their labels or targets, in a form that :func:`as_target` takes; an InputError if they do not fit."""
-    images, labels = checked_images(x, network), _array(y, "labels")
-    if labels.dtype.kind not in "fiub":
-        raise InputError(f"labels are numbers, but {labels.dtype} was given")
-    for name, head in network.heads.items():
-        target = recipe.loss.target(head.type)
-        _check_labels(labels, len(images), name, target, head.type.channels)
-    return Part(images, np.ascontiguousarray(labels, np.float32 if labels.dtype.kind == "f" else np.int32))
+    """Inputs with their targets, in a form that :func:`as_target` takes; an InputError if they do not fit.
+
+    ``y`` is one array, which every head learns, or a mapping of heads to arrays.
+    """
+    inputs = checked_inputs(x, network)
+    samples = len(next(iter(inputs.values())))
+    heads = network.heads
+    given = _by_name(y, list(heads), "head") if isinstance(y, Mapping) else dict.fromkeys(heads, y)
+    fields, targets = dict(inputs), {}
+    known: dict[int, str] = {}
+    for name, head in heads.items():
+        labels = _array(given[name], "labels")
+        if labels.dtype.kind not in "fiub":
+            raise InputError(f"labels are numbers, but {labels.dtype} was given")
+        _check_labels(labels, samples, name, recipe.head(name).loss.target(head.type), head.type.channels)
+        # An array that several heads learn is one field.
+        targets[name] = known.setdefault(id(given[name]), f"target/{name}")
+        if targets[name] not in fields:
+            kind = np.float32 if labels.dtype.kind == "f" else np.int32
+            fields[targets[name]] = np.ascontiguousarray(labels, kind)
+    return Part(fields, Feed({name: name for name in inputs}, targets))
 
 
 def _check_labels(labels: Array, samples: int, head: str, target: TensorType, classes: int) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from netspec.core.types import TensorType
 from netspec.data.batches import Batches
 from netspec.data.dataset import Array, Part
-from netspec.training.runtime import Runtime, image_type
+from netspec.training.runtime import Runtime
 from netspec.training.scores import Meter, Scores
 
 
@@ -28,21 +29,27 @@ class Evaluation:
 
 def evaluate(runtime: Runtime, part: Part) -> Evaluation:
     """Scores of the inference form over all samples of ``part``, of which there must be one; nothing is learnt."""
-    loaded = runtime.load("evaluate", image_type(part.images))
-    heads = runtime.network.heads
-    meter = Meter(runtime.recipe.metrics, list(heads))
+    loaded = runtime.load("evaluate", runtime.input_type(part.inputs))
+    meter = Meter(runtime.metrics(loaded.targets))
     confusion = {
-        name: np.zeros((head.type.channels,) * 2, np.int64)
-        for name, head in heads.items()
-        if part.labels.dtype.kind == "i" and part.labels.shape[1:] == head.type.spatial and head.type.channels > 1
+        name: np.zeros((runtime.network.heads[name].type.channels,) * 2, np.int64)
+        for name in loaded.targets
+        if _numbers_classes(part.targets[name], runtime.network.heads[name].type)
     }
-    for images, labels in Batches(part, runtime.batch).in_order(np.arange(len(part))):
-        loaded.executable.run(loaded.inputs(images, labels), {}, len(labels))
-        outputs = {name: loaded.executable.output(name) for name in heads}
-        meter.add(float(loaded.executable.output("loss")), outputs, labels)
+    batches = Batches(part, runtime.batch, runtime.augmenter(part, evaluation=True))
+    for batch in batches.in_order(np.arange(len(part)), "evaluation"):
+        inputs, targets, _ = runtime.prepared(batch)
+        loaded.executable.run(loaded.feed(inputs, targets), {}, len(batch))
+        outputs = {name: loaded.executable.output(name) for name in loaded.targets}
+        meter.add(float(loaded.executable.output("loss")), len(batch), outputs, targets)
         for name, counts in confusion.items():
-            counts += _confused(outputs[name], labels)
+            counts += _confused(outputs[name], targets[name])
     return Evaluation(len(part), meter.scores(), confusion)
+
+
+def _numbers_classes(target: Array, head: TensorType) -> bool:
+    """Whether a target holds class numbers of the head."""
+    return target.dtype.kind == "i" and target.shape[1:] == head.spatial and head.channels > 1
 
 
 def _confused(output: Array, labels: Array) -> Array:
@@ -52,13 +59,15 @@ def _confused(output: Array, labels: Array) -> Array:
     return np.bincount(pairs.reshape(-1), minlength=classes * classes).reshape(classes, classes)
 
 
-def predict(runtime: Runtime, images: Array) -> dict[str, Array]:
-    """Every head of the inference form, (N, ..., classes), over images (N, H, W, C) of uint8 or float32."""
-    loaded = runtime.load("predict", image_type(images))
-    found: dict[str, list[Array]] = {name: [] for name in runtime.network.heads}
-    for start in range(0, len(images), runtime.batch):
-        chunk = images[start : start + runtime.batch]
-        loaded.executable.run(loaded.inputs(chunk), {}, len(chunk))
+def predict(runtime: Runtime, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Every head of the inference form, (N, ..., channels), over inputs by name, (N, ...) of uint8 or float32."""
+    dtype = runtime.input_type(inputs)
+    loaded = runtime.load("predict", dtype)
+    found: dict[str, list[Array]] = {name: [] for name in runtime.plan("predict", dtype).graph.heads}
+    samples = len(next(iter(inputs.values())))
+    for start in range(0, samples, runtime.batch):
+        chunk = {name: array[start : start + runtime.batch] for name, array in inputs.items()}
+        loaded.executable.run(loaded.feed(runtime.prepared_inputs(chunk), {}), {}, min(runtime.batch, samples - start))
         for name, parts in found.items():
             parts.append(loaded.executable.output(name))
     return {name: np.concatenate(parts) for name, parts in found.items()}

@@ -14,11 +14,11 @@ from typing import Any
 from netspec import __version__
 from netspec.data.dataset import Dataset
 from netspec.syntax.spec import Spec
-from netspec.training.runtime import Runtime, image_type
+from netspec.training.runtime import Runtime
 
 MANIFEST_VERSION = 2
 """Since version 2 the spec of a run is the resolved one, in which the overrides have been put in."""
-RECIPE = ("validation", "preprocess", "loss", "metrics", "optimizer", "lr")
+RECIPE = ("validation", "preprocess", "augment", "loss", "metrics", "optimizer", "lr")
 """What of ``train:`` decides the weights and is not a number of its own in the manifest."""
 
 
@@ -36,7 +36,7 @@ def run_facts(
     ``given`` are the epochs, batch and seed that the command line sets over the spec's.
     """
     recipe = runtime.recipe
-    plan = runtime.plan("train", image_type(dataset.train.images))
+    plan = runtime.plan("train", runtime.train_type(dataset.train))
     return {
         "version": MANIFEST_VERSION,
         "name": spec.name,
@@ -58,6 +58,7 @@ def run_facts(
         "data": {
             "name": dataset.name,
             "sha256": dataset.sha256(),
+            "classes": {head: dataset.classes(field) for head, field in dataset.train.feed.targets.items()},
             "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
         },
         "plan_sha256": _sha256(json.dumps(plan.document(), sort_keys=True).encode()),

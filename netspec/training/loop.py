@@ -14,7 +14,7 @@ from netspec.data.dataset import Array, Part
 from netspec.diagnostics.errors import RunError
 from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
-from netspec.training.runtime import Loaded, Runtime, image_type
+from netspec.training.runtime import Fed, Loaded, Runtime
 from netspec.training.scores import Meter
 
 
@@ -63,7 +63,7 @@ def run_epochs(
         raise RunError.of("NS505", schedule=declaration_of(runtime.recipe.lr).name)
     course = _Course(runtime, train, progress, epochs, origin, clock, after_step, losses)
     if len(validation):
-        runtime.load("evaluate", image_type(train.images))
+        runtime.load("evaluate", runtime.input_type(validation.inputs))
     place = begin or origin
     for epoch in range(place.epoch, origin.epoch + epochs):
         step, rate, meter, seconds = course.train_epoch(place)
@@ -92,9 +92,9 @@ class _Course:
     ) -> None:
         self._runtime, self._epochs, self._origin = runtime, epochs, origin
         self._progress, self._clock, self._after_step = progress, clock, after_step
-        self._loaded = runtime.load("train", image_type(train.images))
+        self._loaded = runtime.load("train", runtime.train_type(train))
         self._samples = len(train)
-        self._batches = Batches(train, runtime.batch)
+        self._batches = Batches(train, runtime.batch, runtime.augmenter(train))
         self.losses = list(losses)
         """On the validation part, one for each epoch of the course that is done."""
 
@@ -102,19 +102,20 @@ class _Course:
         """Train the rest of the epoch at ``place``: the last step's number and rate, the scores, and the seconds."""
         recipe = self._runtime.recipe
         underway = place.underway or Underway(0, 0.0, {})
-        meter = Meter(recipe.metrics, list(self._runtime.network.heads), underway.sums or None)
+        meter = Meter(self._runtime.metrics(self._runtime.network.heads), underway.sums or None)
         self._progress.begin(
             place.epoch - self._origin.epoch + 1, self._epochs, len(self._batches), done=underway.batches
         )
         begun = self._clock() - underway.seconds
         step = place.step
         order = epoch_order(self._samples, recipe.seed, place.epoch)[underway.batches * self._runtime.batch :]
-        for done, (images, labels) in enumerate(self._batches.in_order(order), start=underway.batches):
+        for done, batch in enumerate(self._batches.in_order(order, place.epoch), start=underway.batches):
             step += 1
+            fed = self._runtime.prepared(batch)
             loss = train_step(
-                self._runtime, self._loaded, images, labels, self._rate(place.epoch, done), Position(place.epoch, step)
+                self._runtime, self._loaded, fed, self._rate(place.epoch, done), Position(place.epoch, step)
             )
-            meter.add(loss, _outputs(self._runtime, self._loaded), labels)
+            meter.add(loss, len(batch), _outputs(self._runtime, self._loaded), fed.targets)
             self._progress.step(loss)
             if self._after_step is not None:
                 now = Underway(done + 1, self._clock() - begun, meter.sums())
@@ -132,17 +133,14 @@ class _Course:
         return rate
 
 
-def train_step(
-    runtime: Runtime, loaded: Loaded, images: Array, labels: Array, rate: float, position: Position
-) -> float:
-    """Loss of one batch, before its update. ``position.step`` (from 1) is the step's number.
+def train_step(runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, position: Position) -> float:
+    """Loss of one batch that was prepared, before its update. ``position.step`` (from 1) is the step's number.
 
     A loss or a gradient that is not finite is a RunError, and the update does not run.
     """
-    executable, samples = loaded.executable, len(labels)
-    executable.run(
-        loaded.inputs(images, labels), runtime.scalars(rate, position.step), samples, ("forward", "backward")
-    )
+    executable, samples = loaded.executable, batch.samples
+    fed = loaded.feed(batch.inputs, batch.targets)
+    executable.run(fed, runtime.scalars(rate, position.step), samples, ("forward", "backward"))
     loss = float(executable.output("loss"))
     where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
     if not math.isfinite(loss):
@@ -156,4 +154,5 @@ def train_step(
 
 def _outputs(runtime: Runtime, loaded: Loaded) -> dict[str, Array]:
     """The heads of the batch that has just run, where a metric looks at them."""
-    return {name: loaded.executable.output(name) for name in runtime.network.heads} if runtime.recipe.metrics else {}
+    measured = (name for name, metrics in runtime.metrics(runtime.network.heads).items() if metrics)
+    return {name: loaded.executable.output(name) for name in measured}

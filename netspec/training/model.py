@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 
 from netspec.data.dataset import Array, Part
+from netspec.data.preprocess import fit_preprocessing
 from netspec.interop.safetensors import encode, read_weights
-from netspec.training.arrays import InputError, checked_images, checked_part, shape_text
+from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
+from netspec.training.fitted import with_kept_numbers
 from netspec.training.loop import START, Position, run_epochs, train_step
 from netspec.training.progress import make_progress
 from netspec.training.runs import MANIFEST, find_checkpoint
-from netspec.training.runtime import Purpose, Runtime, image_type
+from netspec.training.runtime import Purpose, Runtime
 from netspec.training.scores import Scores
 
 
@@ -37,7 +39,7 @@ class Weights(Mapping[str, Array]):
 
     def __init__(self, runtime: Runtime) -> None:
         self._state = runtime.state
-        self.shapes = {slot.name: slot.param.shape for slot in runtime.weights}
+        self.shapes = runtime.weight_shapes
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.shapes:
@@ -84,12 +86,16 @@ class Model:
     ) -> list[dict[str, Any]]:
         """Train on images ``x`` and labels ``y`` by the spec's recipe; returns an entry per epoch.
 
+        With several inputs ``x`` is a mapping of input to array, with several heads ``y`` one of head to array; a
+        single ``y`` is learnt by every head.
+
         An entry holds ``epoch``, ``loss`` and ``metrics`` (running means of the epoch) and, with ``validation`` images
         and labels, ``validation`` with the loss and metrics on them. A second call goes on with the network as it is
         and begins the learning rate's schedule anew. A RunError when the loss is not finite.
         """
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
+        self._runtime.use(fit_preprocessing(self._runtime.recipe, part))
         count = self._runtime.recipe.epochs if epochs is None else epochs
         if count < 0:
             raise InputError(f"epochs is {count}, but must be at least 0")
@@ -111,8 +117,11 @@ class Model:
         return _document(evaluate(self._runtime, self._part(x, y)).scores)
 
     def predict(self, x: Any) -> Any:
-        """Probabilities (N, classes) for images (N, H, W, C); with several heads, a mapping of head to array."""
-        found = predict(self._runtime, checked_images(x, self._runtime.network))
+        """Probabilities (N, classes) for images (N, H, W, C); with several heads, a mapping of head to array.
+
+        ``x`` is a mapping of input to array where the network has several inputs.
+        """
+        found = predict(self._runtime, checked_inputs(x, self._runtime.network))
         return next(iter(found.values())) if len(found) == 1 else found
 
     def step(self, x: Any, y: Any, rate: float | None = None) -> dict[str, float]:
@@ -121,28 +130,30 @@ class Model:
         ``rate`` is the learning rate; left out, it is the one with which the spec's schedule begins.
         """
         part = self._one_batch(x, y)
-        loaded = self._runtime.load("train", image_type(part.images))
+        loaded = self._runtime.load("train", self._runtime.input_type(part.inputs))
         schedule, epochs = self._runtime.recipe.lr, self._runtime.recipe.epochs
         position = replace(self._position, step=self._position.step + 1)
         used = schedule.at(0, 1, epochs) if rate is None else rate
         if not math.isfinite(used) or used < 0:
             raise InputError(f"rate is {used}, but must be a finite number of at least 0")
-        loss = train_step(self._runtime, loaded, part.images, part.labels, used, position)
+        loss = train_step(self._runtime, loaded, self._runtime.prepared(part), used, position)
         self._position = position
         return {"loss": loss}
 
     def gradients(self, x: Any, y: Any, input: bool = False) -> dict[str, Array]:
-        """Gradients of the loss by the name of the parameter, and with ``input`` that of ``x`` as ``input``.
+        """Gradients of the loss by the name of the parameter, and with ``input`` that of ``x`` as ``input``, or those
+        of several inputs as ``input/NAME``.
 
         In training mode: with batch statistics, and the dropout that the next step will draw. All state stays as it is.
         """
         part = self._one_batch(x, y)
         purpose: Purpose = "input_gradients" if input else "gradients"
-        images = part.images.astype(np.float32) if input else part.images
-        loaded = self._runtime.load(purpose, image_type(images))
+        dtype = "float32" if input else self._runtime.input_type(part.inputs)
+        loaded = self._runtime.load(purpose, dtype)
         scalars = self._runtime.scalars(0.0, self._position.step + 1)
-        loaded.executable.run(loaded.inputs(images, part.labels), scalars, len(part), ("forward", "backward"))
-        outputs = self._runtime.plan(purpose, image_type(images)).graph.outputs
+        inputs, targets, samples = self._runtime.prepared(part)
+        loaded.executable.run(loaded.feed(inputs, targets), scalars, samples, ("forward", "backward"))
+        outputs = self._runtime.plan(purpose, dtype).graph.outputs
         return {name: loaded.executable.output(name) for name in outputs if name != "loss"}
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -156,8 +167,9 @@ class Model:
         """
         file = Path(path)
         if (file / MANIFEST).is_file():
+            self._runtime.use(with_kept_numbers(self._runtime.recipe, file))
             file = find_checkpoint(file, "last").weights
-        self.weights.update(read_weights(file, self.weights.shapes))
+        self.weights.update(read_weights(file, self.weights.shapes, self._runtime.unused_weights))
 
     def _part(self, x: Any, y: Any) -> Part:
         return checked_part(x, y, self._runtime.network, self._runtime.recipe)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from netspec.backend import Backend, Executable, State
-from netspec.core.graph import Graph, Slot
-from netspec.core.types import DType, TensorType
+from netspec.core.declare import declaration_of
+from netspec.core.graph import Graph, Slot, Value
+from netspec.core.types import DType
+from netspec.data.augment import Augmenter
+from netspec.data.dataset import Part
+from netspec.data.feed import target_types
+from netspec.data.preprocess import transformed
 from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics.errors import RunError
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
@@ -34,18 +40,27 @@ _MODES: dict[Purpose, Mode] = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An executable, and the names by which its plan is fed; ``targets`` is empty where no labels are asked for."""
+    """An executable, and how its plan is fed."""
 
     executable: Executable
-    image: str
-    targets: Mapping[str, TensorType]
+    dtype: DType
+    targets: Mapping[str, Value]
+    """By the head's name, what the plan calls its targets; empty where none are asked for."""
     checks_gradients: bool
     """Whether the plan says, as the output ``gradients_finite``, if they are."""
 
-    def inputs(self, images: Array, labels: Array | None = None) -> dict[str, Array]:
-        """What ``run`` wants: every head has the same labels, each in the form that its loss takes."""
-        given = {} if labels is None else {name: as_target(labels, type) for name, type in self.targets.items()}
-        return {self.image: images, **given}
+    def feed(self, inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> dict[str, Array]:
+        """What ``run`` wants: inputs of the plan's type, and the targets of its heads in the form that losses take."""
+        learnt = {value.name: as_target(targets[head], value.type) for head, value in self.targets.items()}
+        return {name: array.astype(self.dtype, copy=False) for name, array in inputs.items()} | learnt
+
+
+class Fed(NamedTuple):
+    """A batch as a network takes it: inputs after the transforms outside of the graph, targets by head."""
+
+    inputs: Mapping[str, Array]
+    targets: Mapping[str, Array]
+    samples: int
 
 
 class Runtime:
@@ -77,12 +92,69 @@ class Runtime:
         return tuple(slot for slot in self._slots if slot.kind != "moment")
 
     @property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter and statistic, by name."""
+        return {slot.name: slot.param.shape for slot in self.weights}
+
+    @property
+    def unused_weights(self) -> frozenset[str]:
+        """What the network has and this form of it has not: parameters of heads that are there while training only."""
+        return frozenset(slot.name for slot in self.network.slots) - self.weight_shapes.keys()
+
+    @property
     def moments(self) -> tuple[Slot, ...]:
         """What the optimiser remembers."""
         return tuple(slot for slot in self._slots if slot.kind == "moment")
 
+    def metrics(self, heads: Iterable[str]) -> dict[str, tuple[tuple[str, Any], ...]]:
+        """What is measured at each of these heads, under the head's name too where the network has several."""
+        several = len(self.network.heads) > 1
+        said = {head: self.recipe.head(head).metrics or () for head in heads}
+        return {
+            head: tuple((f"{head}/{name}" if several else name, metric) for name, metric in metrics)
+            for head, metrics in said.items()
+        }
+
+    def use(self, recipe: Recipe) -> None:
+        """Go on under a recipe whose transforms were fitted since."""
+        if recipe is not self.recipe:
+            self.recipe = recipe
+            self._plans.clear()
+            self._loaded.clear()
+
+    def input_type(self, inputs: Mapping[str, Array]) -> DType:
+        """The element type of the plan for these inputs: where all are bytes they travel as such, else as float32."""
+        as_bytes = all(array.dtype == "uint8" for array in inputs.values()) and not self.recipe.host_preprocess
+        return "uint8" if as_bytes else "float32"
+
+    def train_type(self, part: Part) -> DType:
+        """The element type of the plan that learns from a part: mixed bytes are bytes no more."""
+        mixes = any(augmentation.scope == "pair" for augmentation in self.recipe.augment)
+        return "float32" if mixes else self.input_type(part.inputs)
+
+    def prepared(self, batch: Part) -> Fed:
+        """A batch after the transforms outside of the graph.
+
+        A target of bytes is an image: it goes through all of the preprocessing, as it would if it went in.
+        """
+        targets = {
+            name: transformed(self.recipe.preprocess, array) if array.dtype == "uint8" else array
+            for name, array in batch.targets.items()
+        }
+        return Fed(self.prepared_inputs(batch.inputs), targets, len(batch))
+
+    def prepared_inputs(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Inputs after the transforms outside of the graph."""
+        transforms = self.recipe.host_preprocess
+        return {name: transformed(transforms, x) if transforms else x for name, x in inputs.items()}
+
+    def augmenter(self, part: Part, evaluation: bool = False) -> Augmenter | None:
+        """What changes the samples of a part that is learnt from, or that is scored; ``None`` where nothing does."""
+        wanted = [each for each in self.recipe.augment if not evaluation or getattr(each, "in_evaluation", False)]
+        return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe)) if wanted else None
+
     def plan(self, purpose: Purpose, dtype: DType) -> Plan:
-        """The plan for images of ``dtype``; a RunError for training where the network was not made to train."""
+        """The plan for inputs of ``dtype``; a RunError for training where the network was not made to train."""
         if purpose == "train" and not self.trains:
             raise RunError("this network was compiled for inference; compile it with mode='train' to train it")
         key = (purpose, dtype)
@@ -95,11 +167,13 @@ class Runtime:
         """The plan with its kernels, which are compiled the first time."""
         key = (purpose, dtype)
         if key not in self._loaded:
+            unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
+            if unfitted:
+                raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
-            image, *targets = plan.graph.inputs
-            types = {value.name: value.type for value in targets}
-            self._loaded[key] = Loaded(executable, image.name, types, "gradients_finite" in plan.graph.outputs)
+            targets = target_inputs(plan.graph, self.network)
+            self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
 
     def scalars(self, rate: float, step: int) -> Mapping[str, float]:
@@ -116,6 +190,8 @@ class Runtime:
         return gradients(self.network, self.recipe, dtype, of_input=purpose == "input_gradients")
 
 
-def image_type(images: Array) -> DType:
-    """The element type of the plan for these images: bytes travel as they are, everything else as float32."""
-    return "uint8" if images.dtype == "uint8" else "float32"
+def target_inputs(plan: Graph, network: Graph) -> dict[str, Value]:
+    """The inputs of a plan that take targets, by the head's name: all that follow the network's own."""
+    targets = plan.inputs[len(network.inputs) :]
+    alone = next(iter(plan.heads or network.heads))  # a plan for gradients has no heads, and those of the network
+    return {value.name.partition("/")[2] or alone: value for value in targets}

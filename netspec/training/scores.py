@@ -31,12 +31,9 @@ class Meter:
     With ``sums`` it goes on where another meter of the same metrics was.
     """
 
-    def __init__(
-        self, metrics: Sequence[tuple[str, Any]], heads: Sequence[str], sums: Mapping[str, Any] | None = None
-    ) -> None:
-        self._metrics = [
-            (name if len(heads) == 1 else f"{head}/{name}", head, metric) for head in heads for name, metric in metrics
-        ]
+    def __init__(self, metrics: Mapping[str, Sequence[tuple[str, Any]]], sums: Mapping[str, Any] | None = None) -> None:
+        """``metrics`` are, by head, the metrics with their names."""
+        self._metrics = [(name, head, metric) for head, named in metrics.items() for name, metric in named]
         self._sums: dict[str, Array] = {}
         self._loss = 0.0
         self._samples = 0
@@ -44,12 +41,12 @@ class Meter:
             self._loss, self._samples = float(sums["loss"]), int(sums["samples"])
             self._sums |= {name: np.array(totals, np.float64) for name, totals in sums["metrics"].items()}
 
-    def add(self, loss: float, outputs: Mapping[str, Array], labels: Array) -> None:
-        """Count a batch: its mean loss, its heads (n, ..., channels), its labels (n, ...) or targets (like a head)."""
-        self._loss += loss * len(labels)
-        self._samples += len(labels)
+    def add(self, loss: float, samples: int, outputs: Mapping[str, Array], targets: Mapping[str, Array]) -> None:
+        """Count a batch: its mean loss; by head, what it gave (n, ..., channels) and its labels (n, ...) or targets."""
+        self._loss += loss * samples
+        self._samples += samples
         for name, head, metric in self._metrics:
-            self._sums[name] = self._sums.get(name, 0.0) + metric.sums(outputs[head], labels)
+            self._sums[name] = self._sums.get(name, 0.0) + metric.sums(outputs[head], targets[head])
 
     def sums(self) -> dict[str, Any]:
         """What was added so far, as plain data that JSON keeps to the last bit."""

@@ -16,7 +16,7 @@ from netspec.training.evaluate import evaluate
 from netspec.training.loop import START, Position, run_epochs
 from netspec.training.progress import Progress
 from netspec.training.runs import Run, Status
-from netspec.training.runtime import Runtime, image_type
+from netspec.training.runtime import Runtime
 from netspec.training.scores import Scores
 from netspec.training.state import first_not_finite, read_state, weights_sha256
 from netspec.training.stopping import StopRequest
@@ -105,7 +105,7 @@ def _train(
     epochs, place = runtime.recipe.epochs, begin
     if epochs > begin.epoch:
         progress.preparing("compiling kernels")
-        runtime.load("train", image_type(dataset.train.images))
+        runtime.load("train", runtime.train_type(dataset.train))
 
     def after_step(position: Position) -> None:
         if stop.requested or (checkpoint_every and position.step % checkpoint_every == 0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from netspec.cli.main import main
+from netspec.lint import configuration
 
 
 class Result(NamedTuple):
@@ -63,3 +65,19 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return writing
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """``stdin(text)``: what the next command reads there."""
+
+    def giving(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    return giving
+
+
+@pytest.fixture(autouse=True)
+def _fresh_settings() -> None:
+    """What was read of other folders' settings is forgotten: here a file comes and goes within one process."""
+    configuration._in_folder.cache_clear()

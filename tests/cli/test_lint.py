@@ -31,7 +31,7 @@ def test_an_error(netspec: Netspec, write: Write) -> None:
         "  |                        ^^^^^^\n"
         "  help: did you mean 'kernel'?\n"
         "\n"
-        "1 error\n"
+        "1 error (1 can be mended by --fix)\n"
     )
 
 
@@ -144,3 +144,146 @@ def test_a_text_that_is_no_yaml(netspec: Netspec, write: Write) -> None:
     result = netspec("lint", write("layers: [\n"))
     assert result.status == 1
     assert "NS001" in result.out
+
+
+def test_select(netspec: Netspec, write: Write) -> None:
+    path = write(DOUBTFUL + "  - cnov: 3\n")
+    assert "NS302" not in netspec("lint", path, "--select", "NS1").out
+    out = netspec("lint", path, "--select", "NS104,NS3", "--format", "concise").out
+    assert "NS104" in out
+    assert "NS302" in out
+    assert netspec("lint", path, "--select", "NS2").out == "1 spec is clean\n"
+    assert netspec("lint", path, "--select", "NS9X").status == 2
+
+
+def test_a_family_that_is_ignored(netspec: Netspec, write: Write) -> None:
+    assert netspec("lint", write(DOUBTFUL), "--ignore", "NS3").status == 0
+
+
+def test_fix(netspec: Netspec, write: Write) -> None:
+    path = write(BROKEN)
+    assert netspec("lint", path, "--fix") == (0, "1 mistake mended, 1 spec is clean\n", "")
+    assert path.read_text(encoding="utf-8") == BROKEN.replace("kernal", "kernel")
+
+
+def test_fix_keeps_the_byte_order_mark_and_line_ends(netspec: Netspec, write: Write) -> None:
+    path = write()
+    text = b"\xef\xbb\xbf" + BROKEN.replace("\n", "\r\n").encode()
+    path.write_bytes(text)
+    assert netspec("lint", path, "--fix").status == 0
+    assert path.read_bytes() == text.replace(b"kernal", b"kernel")
+
+
+def test_fix_says_what_is_left(netspec: Netspec, write: Write) -> None:
+    path = write(BROKEN + "  - relu\n  - relu\n")
+    status, out, _ = netspec("lint", path, "--fix")
+    assert status == 1
+    assert out.endswith("\n1 mistake mended, 1 warning\n")
+
+
+def test_diff(netspec: Netspec, write: Write) -> None:
+    path = write(BROKEN)
+    status, out, err = netspec("lint", path, "--diff")
+    assert (status, err) == (1, "")
+    assert out == (
+        f"--- {path}\n+++ {path}\n@@ -1,5 +1,5 @@\n netspec: 1\n input: [8, 8, 1]\n layers:\n"
+        "-  - conv: {filters: 4, kernal: 3}\n+  - conv: {filters: 4, kernel: 3}\n \n"
+    )
+    assert path.read_text(encoding="utf-8") == BROKEN
+    assert netspec("lint", write(), "--diff") == (0, "", "")
+    assert netspec("lint", path, "--diff", "--fix").status == 2
+
+
+def test_stdin(netspec: Netspec, write: Write, stdin: Callable[[str], None]) -> None:
+    stdin(BROKEN)
+    result = netspec("lint", "-", "--format", "concise")
+    assert result.out == "<stdin>:4:24: error[NS101] 'conv' has no key 'kernal'\n"
+    write("[tool.netspec.lint]\nignore = ['NS1']\n", "specs/pyproject.toml")
+    stdin(BROKEN)
+    result = netspec("lint", "-", "--stdin-filename", "specs/a.yaml", "--format", "json")
+    assert json.loads(result.out)["files"] == ["specs/a.yaml"]
+    assert result.status == 0
+
+
+def test_fix_of_stdin_goes_to_stdout(netspec: Netspec, stdin: Callable[[str], None]) -> None:
+    stdin(BROKEN)
+    assert netspec("lint", "-", "--fix") == (0, BROKEN.replace("kernal", "kernel"), "")
+
+
+def test_globs(netspec: Netspec, write: Write) -> None:
+    write(BROKEN, "specs/deep/b.yml")
+    write(name="specs/a.yaml")
+    assert netspec("lint", "specs/*.yaml").out == "1 spec is clean\n"
+    assert netspec("lint", "specs/**/*.y*ml").status == 1
+    assert netspec("lint", "specs/*.toml").status == 2
+
+
+def test_statistics(netspec: Netspec, write: Write) -> None:
+    path = write(DOUBTFUL + "  - relu\n  - rleu\n")
+    result = netspec("lint", path, "--statistics")
+    assert result.out == "2  NS302  activation twice in a row\n1  NS104  unknown op or block\n"
+    document = json.loads(netspec("lint", path, "--statistics", "--format", "json").out)
+    assert document["statistics"] == {"NS302": 2, "NS104": 1}
+
+
+def test_settings_of_a_folder(netspec: Netspec, write: Write) -> None:
+    path = write(DOUBTFUL)
+    write("[lint]\nseverity = {NS302 = 'info'}\n", ".netspec.toml")
+    status, out, _ = netspec("lint", path)
+    assert status == 0
+    assert "info[NS302]" in out
+
+
+def test_bad_settings(netspec: Netspec, write: Write) -> None:
+    write("[lint]\nignroe = []\n", "bad/.netspec.toml")
+    path, other = write(name="bad/a.yaml"), write(name="bad/b.yaml")
+    status, out, _ = netspec("lint", path, other)
+    assert status == 2
+    assert out.count("error[NS199]") == 1
+    assert "2 | ignroe = []\n  | ^^^^^^\n  help: did you mean 'ignore'?" in out
+
+
+def test_a_mistake_in_an_included_file_shows_its_line(netspec: Netspec, write: Write) -> None:
+    write("blocks:\n  cell:\n    layers:\n      - rleu\n", "blocks.yaml")
+    path = write("netspec: 1\ninclude: [blocks.yaml]\ninput: [4]\nlayers: [cell]\n")
+    out = netspec("lint", path).out
+    assert "4 |       - rleu" in out
+
+
+def test_files_outside_of_the_root(netspec: Netspec, write: Write) -> None:
+    write("blocks:\n  cell:\n    layers:\n      - relu\n", "blocks.yaml")
+    path = write("netspec: 1\ninclude: [../blocks.yaml]\ninput: [4]\nlayers: [cell]\n", "specs/a.yaml")
+    assert "NS123" in netspec("lint", path).out
+    assert netspec("lint", path, "--allow-outside").status == 0
+
+
+def test_more_layers_than_allowed(netspec: Netspec, write: Write) -> None:
+    assert "NS126" in netspec("lint", write(), "--max-layers", 3).out
+
+
+def test_plug_ins_are_left_out(netspec: Netspec, write: Write) -> None:
+    assert netspec("lint", write(), "--no-plugins").status == 0
+
+
+@pytest.mark.parametrize("format_", ["sarif", "github", "junit"])
+def test_formats_for_machines(netspec: Netspec, write: Write, format_: str) -> None:
+    path = write(BROKEN)
+    status, out, err = netspec("lint", path, "--format", format_)
+    assert (status, err) == (1, "")
+    assert "NS101" in out
+    assert str(path) in out
+
+
+def test_many_files(netspec: Netspec, write: Write) -> None:
+    for number in range(210):
+        write(BROKEN if number == 77 else DOUBTFUL, f"specs/{number:03}.yaml")
+    lines = netspec("lint", "specs", "--format", "concise", "--select", "NS1").out.splitlines()
+    assert lines == ["specs/077.yaml:4:24: error[NS101] 'conv' has no key 'kernal'"]
+
+
+def test_infos_alone_leave_a_spec_clean(netspec: Netspec, write: Write) -> None:
+    path = write("netspec: 1\ninput: [8, 8, 1]\nlayers:\n  - conv: {filters: 4, kernel: 4, padding: same}\n  - relu\n")
+    status, out, _ = netspec("lint", path)
+    assert status == 0
+    assert "info[NS309]" in out
+    assert out.endswith("\n1 spec is clean (1 info)\n")

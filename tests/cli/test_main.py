@@ -92,7 +92,7 @@ def test_a_bug_is_one_line_with_the_way_to_report_it(
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("netspec.cli.lint.lint", broken)
+    monkeypatch.setattr("netspec.cli.lint.lint_files", broken)
     status, out, err = netspec("lint", write())
     assert (status, out) == (3, "")
     assert err.startswith("netspec has a bug: ZeroDivisionError: oops\n")
@@ -107,7 +107,7 @@ def test_the_traceback_is_shown_when_asked_for(write: Write, monkeypatch: pytest
 
     arguments = ["lint", str(write())]
     arguments.insert(place, "--traceback")
-    monkeypatch.setattr("netspec.cli.lint.lint", broken)
+    monkeypatch.setattr("netspec.cli.lint.lint_files", broken)
     monkeypatch.setattr(sys, "argv", ["netspec", *arguments])
     with pytest.raises(ZeroDivisionError):
         program.main()
@@ -117,7 +117,7 @@ def test_an_interruption(netspec: Netspec, write: Write, monkeypatch: pytest.Mon
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("netspec.cli.lint.lint", interrupted)
+    monkeypatch.setattr("netspec.cli.lint.lint_files", interrupted)
     assert netspec("lint", write()).status == 130
 
 

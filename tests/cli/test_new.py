@@ -21,7 +21,9 @@ SHAPES = ["28x28x1", "33x17x3", "4,4,1", "224x224x3", "64x2", "5x6x7x2"]
 def test_what_it_writes_is_clean(netspec: Netspec, template: str, shape: str) -> None:
     status, out, err = netspec("new", "mine", "--template", template, "--input", shape, "--classes", 7)
     assert (status, out, err) == (0, "wrote mine.yaml\n", "")
-    assert netspec("lint", "mine.yaml") == (0, "1 spec is clean\n", "")
+    status, out, err = netspec("lint", "mine.yaml")
+    assert (status, err) == (0, "")
+    assert "1 spec is clean" in out
     text = Path("mine.yaml").read_text(encoding="utf-8")
     assert all(len(line) <= 120 for line in text.splitlines())
     document = json.loads(netspec("summary", "mine.yaml", "--format", "json").out)

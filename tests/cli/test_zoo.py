@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def test_list(netspec: Netspec) -> None:
     status, out, _ = netspec("zoo", "list")
     assert status == 0
     assert [line.split()[0] for line in out.splitlines()] == list(zoo_names())
-    assert "lenet5  LeNet-5 for small grey images" in out
+    assert re.search("^lenet5 +LeNet-5 for small grey images", out, re.MULTILINE)
 
 
 def test_list_as_json(netspec: Netspec) -> None:
@@ -64,6 +65,37 @@ def test_copy_to_where_nothing_can_be_written(netspec: Netspec) -> None:
     status, _, err = netspec("zoo", "copy", "lenet5", "missing/folder/x.yaml")
     assert status == 2
     assert "cannot be written" in err
+
+
+def test_copy_takes_along_what_a_spec_is_made_of(netspec: Netspec, tmp_path: Path) -> None:
+    assert netspec("zoo", "copy", "resnet34", "mine.yaml") == (
+        0,
+        "wrote mine.yaml\nwrote resnet18.yaml\nwrote blocks/resnet.yaml\n",
+        "",
+    )
+    assert netspec("lint", "mine.yaml").out == "1 spec is clean\n"
+    assert netspec("zoo", "copy", "resnet50").out == "wrote resnet50.yaml\n"  # its blocks lie there already
+
+
+def test_copy_replaces_no_file_of_the_same_name_as_one_that_comes_along(netspec: Netspec, tmp_path: Path) -> None:
+    (tmp_path / "resnet18.yaml").write_text("mine")
+    status, _, err = netspec("zoo", "copy", "resnet34")
+    assert status == 2
+    assert "'resnet18.yaml' is there already" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["resnet18.yaml"]
+    assert (tmp_path / "resnet18.yaml").read_text() == "mine"
+
+
+def test_a_copy_cannot_take_the_name_of_a_file_that_it_needs(netspec: Netspec, tmp_path: Path) -> None:
+    status, _, err = netspec("zoo", "copy", "resnet34", "resnet18.yaml")
+    assert status == 2
+    assert "resnet34 needs a file of the name 'resnet18.yaml'" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_blocks_are_no_network_of_the_zoo() -> None:
+    assert "resnet" not in zoo_names()
+    assert not [name for name in zoo_names() if name.startswith("blocks")]
 
 
 @pytest.mark.parametrize("command", ["show", "copy"])

@@ -11,6 +11,7 @@ import pytest
 
 from netspec.data.dataset import Array, Dataset, ReadContext
 from netspec.data.idx import load, read_idx
+from netspec.data.split import with_validation
 from netspec.declarations.sources import FashionMnist, Idx, Mnist
 from netspec.diagnostics.errors import RunError
 
@@ -39,7 +40,7 @@ def write_folder(folder: Path, compressed: bool = False) -> Path:
 
 def read(folder: Path, validation: float = 0.0, classes: int = 10) -> Dataset:
     source = Idx(path=folder.name, classes=classes)
-    return load(source, ReadContext(None, folder.parent, (4, 5, 1), validation, seed=1))
+    return with_validation(load(source, ReadContext(None, folder.parent, (4, 5, 1))), validation, seed=1)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
@@ -50,23 +51,23 @@ def test_a_folder_is_read_as_it_was_written(tmp_path: Path, compressed: bool) ->
     assert len(dataset.validation) == 0
     for name in ("train", "test"):
         part = dataset.part(name)
-        assert part.images.dtype == np.uint8
-        assert part.labels.dtype == np.int32
-        assert np.array_equal(part.images, IMAGES[name][..., np.newaxis])
-        assert np.array_equal(part.labels, LABELS[name])
+        assert part["image"].dtype == np.uint8
+        assert part["label"].dtype == np.int32
+        assert np.array_equal(part["image"], IMAGES[name][..., np.newaxis])
+        assert np.array_equal(part["label"], LABELS[name])
 
 
 def test_validation_is_taken_from_the_training_part(tmp_path: Path) -> None:
     dataset = read(write_folder(tmp_path / "set"), validation=0.5)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (10, 10, 7)
-    together = np.concatenate([dataset.train.images, dataset.validation.images])
+    together = np.concatenate([dataset.train["image"], dataset.validation["image"]])
     assert sorted(map(bytes, together)) == sorted(map(bytes, IMAGES["train"]))
 
 
 def test_a_named_set_lies_below_the_data_folder(tmp_path: Path) -> None:
     write_folder(tmp_path / "fashion-mnist")
     source = FashionMnist()
-    dataset = load(source, ReadContext(tmp_path, Path("/nowhere"), (4, 5, 1), 0.0, 0))
+    dataset = load(source, ReadContext(tmp_path, Path("/nowhere"), (4, 5, 1)))
     assert (dataset.name, len(dataset.train)) == ("fashion_mnist", 20)
 
 
@@ -74,12 +75,12 @@ def test_without_a_data_folder_the_message_says_what_to_set() -> None:
     with pytest.raises(
         RunError, match=r"'mnist'.*--data-dir DIR, or set NETSPEC_DATA, to the folder that holds mnist/"
     ):
-        load(Mnist(), ReadContext(None, Path(), (28, 28, 1), 0.0, 0))
+        load(Mnist(), ReadContext(None, Path(), (28, 28, 1)))
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"NS905.*mnist': there is no such folder") as caught:
-        load(Mnist(), ReadContext(tmp_path, Path(), (28, 28, 1), 0.0, 0))
+        load(Mnist(), ReadContext(tmp_path, Path(), (28, 28, 1)))
     assert str(tmp_path / "mnist") in str(caught.value)
     assert "NETSPEC_DATA" in str(caught.value)
 
@@ -98,8 +99,8 @@ def test_a_spec_reaches_no_folder_elsewhere(tmp_path: Path) -> None:
     for path in (str(folder), "../elsewhere/set", "link"):
         source = Idx(path=path)
         with pytest.raises(RunError, match="outside the spec's folder and the data folder"):
-            load(source, ReadContext(None, tmp_path / "specs", (4, 5, 1), 0.0, 0))
-        dataset = load(source, ReadContext(folder.parent, tmp_path / "specs", (4, 5, 1), 0.0, 0))
+            load(source, ReadContext(None, tmp_path / "specs", (4, 5, 1)))
+        dataset = load(source, ReadContext(folder.parent, tmp_path / "specs", (4, 5, 1)))
         assert len(dataset.train) == 20
 
 

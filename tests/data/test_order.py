@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from netspec.data.batches import Batches, epoch_order
-from netspec.data.dataset import Part
+from netspec.data.dataset import Part, labelled
 from netspec.data.keyed import keyed_generator
 from netspec.data.split import hold_out_validation, stratified_split
 
@@ -17,7 +17,7 @@ PINNED = [14361523472202767066, 12978811034324589947]
 
 def part(samples: int) -> Part:
     images = np.arange(samples * 4, dtype=np.float32).reshape(samples, 2, 2, 1)
-    return Part(images, np.arange(samples, dtype=np.int32))
+    return labelled(images, np.arange(samples, dtype=np.int32))
 
 
 def test_a_generator_depends_on_seed_and_purpose_alone() -> None:
@@ -57,14 +57,14 @@ def test_batches_cover_every_sample_once_and_the_last_may_be_smaller(samples: in
     batches = Batches(data, 4)
     order = epoch_order(samples, 0, 0)
     sizes, images, labels = [], [], []
-    for batch_images, batch_labels in batches.in_order(order):
-        sizes.append(len(batch_labels))
-        images.append(batch_images.copy())
-        labels.append(batch_labels.copy())
+    for batch in batches.in_order(order):
+        sizes.append(len(batch))
+        images.append(batch["image"].copy())
+        labels.append(batch["label"].copy())
     assert len(sizes) == len(batches) == -(-samples // 4)
     assert sizes[:-1] == [4] * (len(sizes) - 1)
-    assert np.array_equal(np.concatenate(labels), data.labels[order])
-    assert np.array_equal(np.concatenate(images), data.images[order])
+    assert np.array_equal(np.concatenate(labels), data["label"][order])
+    assert np.array_equal(np.concatenate(images), data["image"][order])
 
 
 @pytest.mark.parametrize(("share", "taken"), [(0.2, 20), (0.001, 1), (0.999, 99), (0.155, 16)])
@@ -78,5 +78,5 @@ def test_a_split_takes_the_share_of_every_class(share: float, taken: int) -> Non
 
 
 def test_a_single_sample_is_not_held_out() -> None:
-    train, validation = hold_out_validation(part(1), 0.5, 0)
+    train, validation = hold_out_validation(part(1), "label", 0.5, 0)
     assert (len(train), len(validation)) == (1, 0)

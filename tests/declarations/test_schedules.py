@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netspec.declarations.schedules import Constant, Cosine, Exponential, OneCycle, Plateau, Polynomial, Step
+from netspec.declarations.schedules import Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Polynomial, Step
 
 PER_EPOCH, EPOCHS = 10, 6
 
@@ -19,6 +19,11 @@ def test_step_drops_after_every_so_many_epochs() -> None:
     schedule = Step(start=1.0, every=2, factor=0.5)
     rates = [schedule.at(step, PER_EPOCH, EPOCHS) for step in range(60)]
     assert rates == [1.0] * 20 + [0.5] * 20 + [0.25] * 20
+
+
+def test_multi_step_drops_after_the_epochs_that_are_named() -> None:
+    assert rates(MultiStep(start=1.0, drops=(1, 4), factor=0.5)) == [1.0] * 10 + [0.5] * 30 + [0.25] * 20
+    assert rates(MultiStep(start=1.0, drops=5, factor=0.5)) == [1.0] * 50 + [0.5] * 10
 
 
 def test_cosine_follows_half_a_cosine() -> None:

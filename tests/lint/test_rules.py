@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
+from pathlib import Path
 
 import pytest
+from rule_pages import example, settings
 
+from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.catalogue import lookup
 from netspec.lint.engine import lint, load_rules
+from netspec.lint.settings import Settings
 from netspec.syntax.source import Source
 
 RULES = load_rules(plugins=False)
 
 
-def example(page: str, head: str) -> str:
-    """The spec below ``Fails:`` or ``Passes:``."""
-    match = re.search(rf"^{head}:\n\n((?:    .*\n|\n)+)", page + "\n", re.MULTILINE)
-    assert match, f"the page has no example below '{head}:'"
-    return textwrap.dedent(match[1])
-
-
-def codes(text: str) -> list[str]:
-    return [diagnostic.code for diagnostic in lint(Source("example.yaml", text))]
+def findings(code: str, head: str, folder: Path, ignore: tuple[str, ...] = ()) -> list[Diagnostic]:
+    page = RULES[code].page
+    chosen = Settings(ignore=ignore).over(settings(page, folder))
+    return lint(Source("example.yaml", example(page, head)), settings=chosen)
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_the_failing_example_fails_for_this_reason_alone(code: str) -> None:
-    assert codes(example(RULES[code].page, "Fails")) == [code]
+def test_the_failing_example_fails_for_this_reason_alone(code: str, tmp_path: Path) -> None:
+    assert [found.code for found in findings(code, "Fails", tmp_path)] == [code]
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_the_passing_example_passes(code: str) -> None:
-    assert codes(example(RULES[code].page, "Passes")) == []
+def test_the_passing_example_passes(code: str, tmp_path: Path) -> None:
+    assert [found.code for found in findings(code, "Passes", tmp_path)] == []
 
 
 @pytest.mark.parametrize("code", RULES)
@@ -45,16 +42,14 @@ def test_the_page_says_what_and_why(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_an_ignored_rule_does_not_run(code: str) -> None:
-    text = example(RULES[code].page, "Fails")
-    assert lint(Source("example.yaml", text), ignored=frozenset({code})) == []
+def test_an_ignored_rule_does_not_run(code: str, tmp_path: Path) -> None:
+    assert findings(code, "Fails", tmp_path, (code,)) == []
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_a_finding_points_into_the_file(code: str) -> None:
-    text = example(RULES[code].page, "Fails")
-    (found,) = lint(Source("example.yaml", text))
-    lines = text.split("\n")
+def test_a_finding_points_into_the_file(code: str, tmp_path: Path) -> None:
+    (found,) = findings(code, "Fails", tmp_path)
+    lines = example(RULES[code].page, "Fails").split("\n")
     assert lines[found.span.line - 1][found.span.column - 1 : found.span.end_column - 1].strip()
     assert found.message
     assert all(note.span.file == "example.yaml" and note.text for note in found.notes)

@@ -82,7 +82,7 @@ def test_heads(read: Read) -> None:
     assert "aux/dense.weight" in [slot.name for slot in spec.graph.slots]
     aux, main = spec.recipe.head("aux"), spec.recipe.head("main")
     assert (aux.weight, aux.target, aux.train_only, aux.loss.label_smoothing) == (0.3, "labels", True, 0.1)
-    assert (main.weight, main.target, main.train_only, main.loss) == (1.0, "main", False, spec.recipe.loss)
+    assert (main.weight, main.target, main.train_only, main.loss) == (1.0, None, False, spec.recipe.loss)
 
 
 def test_a_head_of_train_only_is_left_out_of_prediction(read: Read) -> None:

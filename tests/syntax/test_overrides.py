@@ -36,7 +36,7 @@ def test_a_var(read: Read) -> None:
 
 def test_a_var_comes_before_a_key_of_the_same_name(read: Read) -> None:
     spec = read(TEXT, ["name=4"]).network
-    assert spec.name == "spec.yaml"
+    assert spec.name == "spec"
     assert spec.vars["name"] == 4
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from netspec.core.declare import REGISTRIES
-from netspec.syntax.schema import spec_schema
+from netspec.diagnostics import Diagnostics
+from netspec.syntax import tree
+from netspec.syntax.schema import schema_text, spec_schema
+from netspec.syntax.source import Source
 from netspec.syntax.vocabulary import ALIASES, MODIFIERS
 
 Read = Callable[..., Any]
@@ -67,10 +70,16 @@ def test_words_of_other_tools_lead_to_words_of_ours() -> None:
     assert all(word == word.lower() and "_" not in word for word in ALIASES)
 
 
-def test_the_specs_that_ship_are_valid(repository: Path) -> None:
-    validator = Draft202012Validator(spec_schema())
-    for path in (repository / "specs").glob("*.yaml"):
-        errors = list(validator.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8"))))
+def test_the_specs_that_ship_are_valid_to_an_editor(repository: Path) -> None:
+    validator = Draft202012Validator(json.loads(schema_text()))
+    for path in (repository / "specs").glob("**/*.yaml"):
+        parsed = tree.parse(Source(path.name, path.read_text(encoding="utf-8")), Diagnostics())
+        assert parsed is not None
+        plain = tree.to_plain(parsed.root)
+        assert isinstance(plain, dict)
+        errors = list(validator.iter_errors(plain))
+        if "extends" in plain:  # what is missing stands in the other file
+            errors = [error for error in errors if error.validator != "required"]
         assert not errors, (path, errors[0])
 
 

@@ -42,9 +42,10 @@ def test_the_defaults(read: Read) -> None:
         ("validation: 0.1", "validation", 0.1),
         ("validation: 0", "validation", 0.0),
         ("validation: $rate", "validation", 0.5),
+        ("validation: val", "validation", "val"),
     ],
 )
-def test_numbers(recipe: Read, line: str, key: str, value: float) -> None:
+def test_numbers(recipe: Read, line: str, key: str, value: float | str) -> None:
     found = getattr(read_recipe(recipe(f"  {line}")), key)
     assert found == value
     assert type(found) is type(value)
@@ -85,6 +86,8 @@ def test_lists(recipe: Read) -> None:
     assert list(map(repr, found.preprocess)) == ["divide(by=255.0)", "normalize(mean=(0.5,), std=(0.25,))"]
     assert [name for name, _ in found.metrics] == ["accuracy"]
     assert read_recipe(recipe("  preprocess: []\n  metrics: []")).metrics == ()
+    found = read_recipe(recipe("  augment: [{random_crop: {padding: $n}}, {random_flip: vertical}, mixup]"))
+    assert list(map(repr, found.augment)) == ["random_crop(padding=4)", "random_flip(axis='vertical')", "mixup()"]
 
 
 def test_the_rate_follows_the_optimizer_where_none_is_written(recipe: Read) -> None:
@@ -132,7 +135,7 @@ def test_where_each_value_stands(recipe: Read) -> None:
         ("preprocess: [dvide]", "NS109", "dvide"),
         ("metrics: [acuracy]", "NS109", "acuracy"),
         ("epohcs: 3", "NS101", "epohcs"),
-        ("augment: []", "NS113", "augment"),
+        ("augment: [random_flop]", "NS109", "random_flop"),
     ],
 )
 def test_what_is_refused(recipe: Read, line: str, code: str, marked: str) -> None:

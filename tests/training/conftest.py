@@ -11,7 +11,7 @@ import pytest
 
 from netspec.core.graph import Node
 from netspec.core.types import TensorType
-from netspec.data.dataset import Array, Part
+from netspec.data.dataset import Array, Part, labelled
 from netspec.plan import Plan
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
@@ -178,6 +178,6 @@ def make_part() -> Callable[[int], Part]:
     def make(samples: int) -> Part:
         numbers = np.arange(samples)
         images = np.broadcast_to(numbers.astype(np.uint8)[:, None, None, None], (samples, 2, 2, 1)).copy()
-        return Part(images, (numbers % 3).astype(np.int32))
+        return labelled(images, (numbers % 3).astype(np.int32))
 
     return make

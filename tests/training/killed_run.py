@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from netspec.backend import find_backend
-from netspec.data.dataset import Dataset, Part
+from netspec.data.dataset import Dataset, Part, labelled
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
 from netspec.training.facts import run_facts
@@ -45,7 +45,7 @@ def dataset() -> Dataset:
 
     def part(samples: int) -> Part:
         images = generator.integers(0, 256, (samples, 4, 4, 1), np.uint8)
-        return Part(images, (images.mean(axis=(1, 2, 3)) // 20 % 3).astype(np.int32))
+        return labelled(images, (images.mean(axis=(1, 2, 3)) // 20 % 3).astype(np.int32))
 
     return Dataset("noise", ("a", "b", "c"), part(36), part(10), part(10))
 

@@ -29,8 +29,9 @@ train: {data: digits, validation: 0.1, epochs: 2, batch: 500}
 def spec_file(tmp_path: Path, backend: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A spec in a folder of its own, and a fake backend under every name."""
     monkeypatch.chdir(tmp_path)
+    # The second is imported to be changed: were the first changed before, it would keep the fake backend for ever.
+    monkeypatch.setattr("netspec.training.open_run.find_backend", lambda name: backend)
     monkeypatch.setattr("netspec.backend.find_backend", lambda name: backend)
-    monkeypatch.setattr("netspec.training.evaluate_run.find_backend", lambda name: backend)
     monkeypatch.delenv("NETSPEC_DATA", raising=False)
     backend.classes = 10
     file = tmp_path / "small.yaml"

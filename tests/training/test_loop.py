@@ -41,8 +41,8 @@ def test_every_sample_is_seen_once_an_epoch_in_the_keyed_order(
     for epoch, calls in enumerate((backend.steps()[:3], backend.steps()[3:])):
         order = epoch_order(10, 7, epoch)
         images, labels = (np.concatenate([call.inputs[name] for call in calls]) for name in ("input", "target"))
-        assert np.array_equal(images, part.images[order])
-        assert np.array_equal(labels, part.labels[order])
+        assert np.array_equal(images, part["image"][order])
+        assert np.array_equal(labels, part["label"][order])
 
 
 def test_scalars_follow_the_schedule_and_steps_count_from_one(
@@ -131,7 +131,7 @@ def test_a_second_course_counts_on_and_begins_its_schedule_anew(
     results = train(make_runtime(epochs=1), part, make_part(0), origin=Position(epoch=3, step=6))
     assert (results[0].epoch, results[0].step) == (4, 8)
     assert [(c.scalars["step"], c.scalars["learning_rate"]) for c in backend.steps()] == [(7, 0.5), (8, 0.5)]
-    assert np.array_equal(backend.steps()[0].inputs["target"], part.labels[epoch_order(8, 7, 3)[:4]])
+    assert np.array_equal(backend.steps()[0].inputs["target"], part["label"][epoch_order(8, 7, 3)[:4]])
 
 
 def test_a_network_made_for_inference_is_not_trained(make_runtime: MakeRuntime, make_part: MakePart) -> None:
@@ -156,5 +156,5 @@ def test_evaluation_counts_what_was_taken_for_what(make_runtime: MakeRuntime, ma
 def test_prediction_cuts_what_is_larger_than_a_batch(
     backend: Any, make_runtime: MakeRuntime, make_part: MakePart
 ) -> None:
-    assert predict(make_runtime(), make_part(10).images)["main"].shape[1] == 3
+    assert predict(make_runtime(), make_part(10).inputs)["main"].shape[1] == 3
     assert [call.samples for call in backend.calls] == [4, 4, 2]

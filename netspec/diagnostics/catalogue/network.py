@@ -241,6 +241,18 @@ NETWORK: dict[str, Entry] = {
         "the head '{name}' has layers of its own, but a layer of the network is called '{name}' as well",
         "rename one: both would give their parameters the same names",
     ),
+    "NS239": Entry(
+        "warning",
+        "unused layer",
+        "nothing takes the output of '{layer}'",
+        "remove it, name it in a later 'from:', or put it into a branch of a merge",
+    ),
+    "NS240": Entry(
+        "warning",
+        "unused input",
+        "no layer takes the input '{input}'",
+        "remove it, or name it in a layer's 'from:'",
+    ),
     "NS301": Entry(
         "warning",
         "no activation between two layers",
@@ -285,5 +297,53 @@ NETWORK: dict[str, Entry] = {
             "stride {stride} of '{layer}' is larger than its kernel {kernel}: pixels in between are never read",
         ),
         "use a stride of at most {kernel}",
+    ),
+    "NS308": Entry(
+        "info",
+        "sigmoids deep in a stack",
+        "{count} sigmoids in a row, the first is '{layer}': at most {share} of a gradient comes back through them",
+        "put relu in their place; only a gate or the last layer needs a sigmoid",
+    ),
+    "NS309": Entry(
+        "info",
+        "even kernel with same padding",
+        "kernel {kernel} of '{layer}' has no middle: padding: same shifts the picture by half a cell",
+        "take an odd kernel",
+    ),
+    "NS310": Entry(
+        "info",
+        "large kernel",
+        "kernel {kernel} of '{layer}' takes {now} weights; {count} kernels of {small} see as much with {then}",
+        "write {count} convolutions with kernel {small} and an activation between them",
+    ),
+    "NS311": Entry(
+        "info",
+        "dense layer that holds most of the parameters",
+        "'{layer}' holds {share} of all parameters, for it sees {places} places of {channels} channels each",
+        "put global_avg_pool in the place of flatten: it then sees {channels} numbers",
+    ),
+    "NS312": Entry(
+        "info",
+        "window on a single pixel",
+        "{attribute} {kernel} of '{layer}' slides over a single pixel: all but one of its cells lie in the padding",
+        "remove it, write {attribute}: 1, or pool less before it",
+    ),
+    "NS313": Entry(
+        "info",
+        "receptive field much smaller than the image",
+        "before '{layer}' a place has seen {seen} of the {image} image only",
+        "more layers, strides or poolings before it let each place see more",
+    ),
+    "NS314": Entry(
+        "info",
+        "receptive field much larger than the image",
+        "a place that enters '{layer}' has already seen {seen}, but the image is {image}",
+        "fewer layers, or fewer strides before them, would see as much",
+    ),
+    "NS315": Entry(
+        "info",
+        "very deep without shortcut or normalisation",
+        "{depth} layers with weights follow one another, '{layer}' and on, with no shortcut and no normalisation",
+        "put batch_norm behind each convolution, or let branches of an 'add' lead past every two or three",
     ),
 }

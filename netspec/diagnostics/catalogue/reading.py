@@ -150,7 +150,7 @@ READING: dict[str, Entry] = {
     "NS111": Entry(
         "error",
         "name used twice",
-        "the name '{name}' is already used in this list",
+        ("the name '{name}' stands for {meaning}", "the name '{name}' is already used in this list"),
         (
             "names are unique in their list; '{suggestion}' would be free",
             "names are unique in their list; choose another",
@@ -249,6 +249,16 @@ READING: dict[str, Entry] = {
         "use fewer blocks within blocks",
     ),
     "NS128": Entry("warning", "unused block", "the block '{name}' is never used", "remove it, or use it: '- {name}'"),
+    "NS129": Entry(
+        "warning",
+        "comment that ignores nothing",
+        (
+            "this comment {nothing}",
+            "this comment ignores {unknown}, which is no code",
+            "this comment ignores {codes}, but nothing of the kind is found here",
+        ),
+        "a comment speaks of its own line, or alone on a line of the one below: '# netspec: ignore[NS301]'",
+    ),
     "NS130": Entry(
         "error",
         "keys that exclude one another",
@@ -261,4 +271,5 @@ READING: dict[str, Entry] = {
         "the layer has no parameter '{parameter}'",
         ("its parameters are {known}", "it has none at all"),
     ),
+    "NS199": Entry("error", "linter's settings", "in the linter's settings: {problem}", "{advice}"),
 }

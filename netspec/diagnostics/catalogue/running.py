@@ -14,7 +14,10 @@ RUNNING: dict[str, Entry] = {
     "NS502": Entry(
         "error",
         "data and input differ",
-        "data '{data}' gives {found}, but the input is {expected}",
+        (
+            "data '{data}' gives {found} to the input '{input}', which is {expected}",
+            "data '{data}' gives {found}, but the input is {expected}",
+        ),
         ("write input: {suggestion}", "change 'input:', or add a step to 'preprocess:' that makes them equal"),
     ),
     "NS503": Entry(
@@ -34,6 +37,77 @@ RUNNING: dict[str, Entry] = {
         "nothing to judge the schedule by",
         "the schedule '{schedule}' goes by the loss on a validation part, but there is none",
         "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
+    ),
+    "NS507": Entry(
+        "error",
+        "no such field in the data",
+        "the {kind} '{name}' wants the field '{field}', but data '{data}' has none of that name",
+        "its fields are {known}: name one as '{key}:' of '{name}'",
+    ),
+    "NS508": Entry(
+        "error",
+        "field and head differ",
+        (
+            "head '{head}' of {channels} channels learns {wanted}, but field '{field}' of data '{data}' has {found}",
+            "head '{head}' learns numbers of {wanted}, but field '{field}' of data '{data}' has {found}",
+        ),
+        "change the layers of the head, its loss, or its 'target:'",
+    ),
+    "NS510": Entry(
+        "error",
+        "transform that was not fitted",
+        "'{name}' learns its numbers from the training part, and there has been none yet",
+        "train first, or load a run directory, which keeps them",
+    ),
+    "NS512": Entry(
+        "error",
+        "transform or augmentation that does not fit",
+        "'{name}' does not go with this network and its data: {problem}",
+    ),
+    "NS513": Entry(
+        "warning",
+        "unusual learning rate",
+        "learning rate {rate} is out of the usual range of {optimizer}, {lowest} to {highest}",
+        "begin with {usual}",
+    ),
+    "NS514": Entry(
+        "warning",
+        "loss and last activation do not match",
+        (
+            "'{layer}' is the last layer, but loss {loss} goes with {absorbs} or with plain numbers",
+            "'{layer}' is the last layer, but loss {loss} wants plain numbers",
+        ),
+        ("put {absorbs} in its place, or take it away", "take it away, or train with cross_entropy"),
+    ),
+    "NS515": Entry(
+        "warning",
+        "batch larger than the data",
+        "batch {batch} is larger than the {samples} training samples of data '{data}'",
+        "write a smaller batch, such as 32",
+    ),
+    "NS516": Entry(
+        "warning",
+        "input not normalised",
+        "images of data '{data}' enter the network with numbers up to {largest}",
+        "put 'divide: 255' into preprocess, or normalize with mean and standard deviation",
+    ),
+    "NS517": Entry(
+        "warning",
+        "schedule longer than the run",
+        "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+        "shorten it, or train for more epochs",
+    ),
+    "NS518": Entry(
+        "warning",
+        "dropout that drops nearly everything",
+        "'{layer}' drops {rate} of all numbers",
+        "the rate is what is dropped: rate: {kept} keeps {rate}",
+    ),
+    "NS519": Entry(
+        "warning",
+        "label smoothing that hides the label",
+        "label_smoothing {smoothing} leaves {left} of the target to the right class",
+        "0.1 is usual",
     ),
     "NS901": Entry(
         "error",
@@ -66,4 +140,29 @@ RUNNING: dict[str, Entry] = {
         ),
     ),
     "NS905": Entry("error", "data file at fault", "data file '{path}': {problem}", "{advice}"),
+    "NS908": Entry(
+        "error",
+        "test part used for validation",
+        "the part '{part}' of data '{data}' is there to be tested on, and validation would choose by it",
+        "write a share of the training part instead, such as 'validation: 0.1'",
+    ),
+    "NS909": Entry(
+        "error",
+        "no such part in the data",
+        "data '{data}' has no part '{part}' to validate on",
+        "write a share of the training part instead, such as 'validation: 0.1'",
+    ),
+    "NS910": Entry(
+        "error",
+        "label out of range",
+        "field '{field}' of data '{data}' holds {value} in sample {sample} of its {part} part, but head '{head}' has "
+        "the classes 0 to {last}",
+        "class numbers begin at 0; change the last layer, or the data",
+    ),
+    "NS911": Entry(
+        "error",
+        "data that cannot be fetched",
+        "{address} cannot be had: {problem}",
+        "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
+    ),
 }

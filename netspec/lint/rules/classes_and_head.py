@@ -12,6 +12,7 @@ Fails:
       - dense: 12
     train:
       data: mnist
+      preprocess: [{divide: 255}]
 
 Passes:
 
@@ -22,6 +23,7 @@ Passes:
       - dense: 10
     train:
       data: mnist
+      preprocess: [{divide: 255}]
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ from collections.abc import Iterator
 from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
 
+LABEL = "label"
+"""The field of class numbers, as data sets call it."""
+
 
 @rule("NS501")
 def check(facts: Facts) -> Iterator[Diagnostic]:
@@ -39,6 +44,8 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     classes = getattr(data, "classes", None)
     if head is None or head in facts.spec.guessed or classes is None or head.type.channels == classes:
         return
+    if facts.spec.recipe.head("main").target not in (None, LABEL):
+        return  # it learns another field of the data
     if head.type.channels == 1 and facts.spec.recipe.loss.target(head.type).shape == head.type.shape:
         return  # the loss takes the number of the class as a number
     node = facts.producers.get(head)

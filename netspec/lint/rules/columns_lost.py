@@ -1,7 +1,8 @@
 """A window that leaves the last rows or columns of its input unread.
 
 "Only the whole part is kept": where the stride does not divide, the cells behind the last window never reach the
-output, and the network does not see that edge of the image.
+output, and the network does not see that edge of the image. A 1x1 window with a stride leaves cells out on purpose (it
+is the shortcut of a residual block) and is no finding.
 
 Fails:
 
@@ -40,7 +41,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
             continue
         lost = [
             f"the last {cells} of {side} along the {axis}"
-            for cells, side, axis in zip(_cells_lost(node), sides, AXES[len(sides)], strict=True)
+            for cells, side, axis in zip(_cells_lost(facts, node), sides, AXES[len(sides)], strict=True)
             if cells > 0
         ]
         if lost:
@@ -48,9 +49,11 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
             yield Diagnostic("NS306", facts.place(node, "stride"), fields)
 
 
-def _cells_lost(node: Node) -> list[int]:
+def _cells_lost(facts: Facts, node: Node) -> list[int]:
     """Cells of the input behind the last window, per axis; what lies in the padding does not count."""
     x = node.data[0].type
-    window, after = node.attrs.geometry(x), node.attrs.padding_after(x)
+    window, after = facts.window(node), node.attrs.padding_after(x)
+    if window.taps == 1:
+        return [0] * len(x.spatial)
     axes = zip(x.spatial, window.size, window.stride, window.before, after, window.dilation, strict=True)
     return [formulas.columns_left_over(n, k, s, before + behind, d) - behind for n, k, s, before, behind, d in axes]

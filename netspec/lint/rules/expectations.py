@@ -28,6 +28,7 @@ from collections.abc import Iterator
 
 from netspec.core.formulas import times
 from netspec.diagnostics import Diagnostic
+from netspec.diagnostics.model import Severity
 from netspec.lint.engine import Facts, rule
 from netspec.syntax.spec import Expectation
 
@@ -40,8 +41,11 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     for expected in facts.spec.expectations:
         fields = _total(facts, expected) if expected.kind in ("total", "train_only") else _shape(facts, expected)
         if fields is not None:
+            # What a spec says of itself holds as it is written: another width, set for once, is no mistake.
+            changed = any(not override.startswith("train.") for override in facts.spec.overrides)
             what = f"train_only {expected.subject}" if expected.kind == "train_only" else expected.subject
-            yield Diagnostic("NS209", expected.span, {"what": what, **fields})
+            severity: Severity | None = "info" if changed else None
+            yield Diagnostic("NS209", expected.span, {"what": what, **fields}, severity_override=severity)
 
 
 def _total(facts: Facts, expected: Expectation) -> dict[str, object] | None:

@@ -35,12 +35,12 @@ from netspec.lint.engine import Facts, rule
 
 @rule("NS504")
 def check(facts: Facts) -> Iterator[Diagnostic]:
-    """A finding at the loss, for each head that it refuses."""
+    """A finding at the loss, for each head that has no other and is refused by it."""
     loss, place = facts.spec.recipe.loss, facts.spec.recipe_spans.get("loss")
     if place is None:
         return
     for name, head in facts.graph.heads.items():
-        if head in facts.spec.guessed:
+        if head in facts.spec.guessed or facts.spec.recipe.head(name).loss is not loss:
             continue
         g = Builder("loss")
         try:

@@ -11,6 +11,7 @@ Fails:
       - dense: 10
     train:
       data: digits
+      preprocess: [{divide: 255}]
       lr: {plateau: 0.1}
 
 Passes:
@@ -22,6 +23,7 @@ Passes:
       - dense: 10
     train:
       data: digits
+      preprocess: [{divide: 255}]
       validation: 0.1
       lr: {plateau: 0.1}
 """

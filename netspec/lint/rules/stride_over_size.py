@@ -33,7 +33,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     for node in layers(facts):
         if not node.op.has("geometry"):
             continue
-        window = node.attrs.geometry(node.data[0].type)
+        window = facts.window(node)
         spans = [formulas.window_span(k, d) for k, d in zip(window.size, window.dilation, strict=True)]
         if window.taps > 1 and any(s > span for s, span in zip(window.stride, spans, strict=True)):
             fields = {
