@@ -23,6 +23,7 @@ from netspec.core.graph import Graph
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import NetspecError, SpecError
 from netspec.syntax.load import load_spec
+from netspec.syntax.resolved import resolved_text
 from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec as ReadSpec
 from netspec.training.arrays import InputError
@@ -88,6 +89,11 @@ class Spec:
     def text(self) -> str:
         """The YAML."""
         return self.read.text
+
+    @property
+    def resolved(self) -> str:
+        """The YAML after blocks, vars, included files and the dialect: a spec again, with the same weights."""
+        return resolved_text(self.read)
 
     @property
     def graph(self) -> Graph:

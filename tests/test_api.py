@@ -303,3 +303,9 @@ def test_a_rate_or_a_number_of_epochs_that_makes_no_sense_changes_nothing() -> N
 def test_lists_that_make_no_array_are_refused() -> None:
     with pytest.raises(InputError, match="images do not make one array"):
         model().predict([[1.0], [1.0, 2.0]])
+
+
+def test_a_spec_can_be_written_out() -> None:
+    spec = netspec.load({"netspec": 1, "vars": {"n": 3}, "input": [4], "layers": [{"dense": "$n", "repeat": 2}]})
+    again = netspec.load(spec.resolved)
+    assert [node.path for node in again.graph.nodes] == ["dense/0", "dense/1"]

@@ -10,7 +10,7 @@ import click
 
 from netspec.analysis.errata import common_mistakes
 from netspec.analysis.explain import explain_layer, find_layer
-from netspec.cli.common import check_code, did_you_mean, format_option, load, set_option
+from netspec.cli.common import NAMES_SHOWN, check_code, did_you_mean, format_option, load, set_option
 from netspec.core.formulas import Formula, times
 from netspec.core.graph import Node
 from netspec.diagnostics.catalogue import Templates, lookup
@@ -50,6 +50,11 @@ def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_
     node = find_layer(spec.graph, layer)
     if node is None:
         paths = [n.path for n in spec.graph.nodes]
+        inside = [path for path in paths if path.startswith(f"{layer}/")]
+        if inside:
+            raise click.UsageError(
+                f"{layer!r} is made of several layers: explain one of {', '.join(inside[:NAMES_SHOWN])}"
+            )
         raise click.UsageError(f"{spec.name!r} has no layer {layer!r}; {did_you_mean(layer, paths)}")
     formulas = explain_layer(node)
     if format_ == "json":

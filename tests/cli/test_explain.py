@@ -34,6 +34,12 @@ def test_a_layer_that_does_not_exist(netspec: Netspec) -> None:
     assert "'lenet5' has no layer 'cnov2'; did you mean conv2?" in err
 
 
+def test_a_group_names_what_it_is_made_of(netspec: Netspec) -> None:
+    result = netspec("explain", "zoo:resnet20", "stage2/0/add/shortcut")
+    assert result.status == 2
+    assert "'stage2/0/add/shortcut' is made of several layers: explain one of stage2/0/add/shortcut/sub" in result.err
+
+
 def test_a_spec_without_a_layer(netspec: Netspec) -> None:
     status, _, err = netspec("explain", "zoo:lenet5")
     assert status == 2

@@ -107,10 +107,10 @@ def test_batches_do_not_matter(declaration: Any, kind: str) -> None:
     metric = declaration.make()
     at_once = score(metric, output, target)
     for size in (1, 5, 36):
-        meter = Meter([(declaration.name, metric)], ["main"])
+        meter = Meter({"main": [(declaration.name, metric)]})
         for start in range(0, 37, size):
             if start in (20, 36):  # as a run that is interrupted and goes on
-                meter = Meter([(declaration.name, metric)], ["main"], json.loads(json.dumps(meter.sums())))
+                meter = Meter({"main": [(declaration.name, metric)]}, json.loads(json.dumps(meter.sums())))
             part = slice(start, start + size)
             meter.add(0.0, {"main": output[part]}, target[part])
         found = meter.scores().metrics[declaration.name]
