@@ -10,7 +10,13 @@ from netspec.core.attributes import attr
 from netspec.core.declare import declare
 
 
-@declare("augmentation", "random_crop", main="padding", doc="Pads every side and cuts the old size out at random.")
+@declare(
+    "augmentation",
+    "random_crop",
+    main="padding",
+    doc="Pads every side and cuts the old size out at random.",
+    example="1",
+)
 class RandomCrop:
     padding: int = attr(doc="cells at every side", minimum=1)
     fill: str = attr(default="zero", doc="what is put there: zeros, or the mirrored edge", enum=("zero", "reflect"))
@@ -27,7 +33,13 @@ class RandomFlip:
     ranks = (1, 2, 3)
 
 
-@declare("augmentation", "random_rotation", main="degrees", doc="Turns around the middle; zeros come in at the edges.")
+@declare(
+    "augmentation",
+    "random_rotation",
+    main="degrees",
+    doc="Turns around the middle; zeros come in at the edges.",
+    example="10",
+)
 class RandomRotation:
     degrees: float = attr(doc="largest angle, in either direction", exclusiveMinimum=0, maximum=180)
 
@@ -35,7 +47,13 @@ class RandomRotation:
     ranks = (2,)
 
 
-@declare("augmentation", "random_shift", main="share", doc="Moves along both sides; zeros come in at the edges.")
+@declare(
+    "augmentation",
+    "random_shift",
+    main="share",
+    doc="Moves along both sides; zeros come in at the edges.",
+    example="0.1",
+)
 class RandomShift:
     share: float = attr(doc="largest way, as a share of the side", exclusiveMinimum=0, maximum=1)
 
@@ -43,7 +61,7 @@ class RandomShift:
     ranks = (2,)
 
 
-@declare("augmentation", "random_scale", main="share", doc="Makes larger or smaller around the middle.")
+@declare("augmentation", "random_scale", main="share", doc="Makes larger or smaller around the middle.", example="0.1")
 class RandomScale:
     share: float = attr(doc="scales lie between 1 − share and 1 + share", exclusiveMinimum=0, exclusiveMaximum=1)
 
@@ -52,7 +70,10 @@ class RandomScale:
 
 
 @declare(
-    "augmentation", "color_jitter", doc="Changes brightness, contrast, saturation and hue at random, in this order."
+    "augmentation",
+    "color_jitter",
+    doc="Changes brightness, contrast, saturation and hue at random, in this order.",
+    example="{brightness: 0.2, contrast: 0.2}",
 )
 class ColorJitter:
     brightness: float = attr(default=0.0, doc="factors lie between 1 − this and 1 + this", minimum=0, maximum=1)
@@ -64,7 +85,13 @@ class ColorJitter:
     ranks = (2,)
 
 
-@declare("augmentation", "cutout", main="size", doc="Puts a square over each input at random (DeVries, Taylor 2017).")
+@declare(
+    "augmentation",
+    "cutout",
+    main="size",
+    doc="Puts a square over each input at random (DeVries, Taylor 2017).",
+    example="3",
+)
 class Cutout:
     size: int = attr(doc="side of the square; its middle lies in the image, all of it need not", minimum=1)
     value: float = attr(default=0.0, doc="what the square is filled with, before preprocessing")

@@ -66,7 +66,13 @@ class Cifar10:
     reader = "netspec.data.cifar10"
 
 
-@declare("source", "npz", main="path", doc="Arrays of a NumPy archive, such as x_train, y_train, x_test, y_test.")
+@declare(
+    "source",
+    "npz",
+    main="path",
+    doc="Arrays of a NumPy archive, such as x_train, y_train, x_test, y_test.",
+    example="{path: my_data.npz}",
+)
 class Npz:
     path: str = attr(doc="archive whose arrays are fields: FIELD_train or train_FIELD, and so with val and test")
     image: str = attr(default="", doc="field of the images; without it the first of x, image, images, input, data")
@@ -75,7 +81,7 @@ class Npz:
     reader = "netspec.data.npz"
 
 
-@declare("source", "folder", main="path", doc="Images in a folder for each class.")
+@declare("source", "folder", main="path", doc="Images in a folder for each class.", example="{path: my_images}")
 class Folder:
     path: str = attr(doc="folder with train/CLASS/IMAGE, val/... and test/..., or CLASS/IMAGE alone")
     resize: str = attr(default="none", doc=_RESIZE_DOC, enum=_RESIZE)
@@ -84,7 +90,13 @@ class Folder:
     reader = "netspec.data.folder"
 
 
-@declare("source", "masks", main="path", doc="Images with a mask beside each, of one class number per pixel.")
+@declare(
+    "source",
+    "masks",
+    main="path",
+    doc="Images with a mask beside each, of one class number per pixel.",
+    example="{path: my_images, classes: 10}",
+)
 class Masks:
     path: str = attr(doc="folder with images/ and masks/, or with these below train/, val/ and test/")
     classes: int = attr(default=2, doc="number of classes", minimum=2, maximum=256)
@@ -96,7 +108,13 @@ class Masks:
     reader = "netspec.data.masks"
 
 
-@declare("source", "csv", main="path", doc="A table with a row for each sample: numbers, or names of image files.")
+@declare(
+    "source",
+    "csv",
+    main="path",
+    doc="A table with a row for each sample: numbers, or names of image files.",
+    example="{path: my_data}",
+)
 class Csv:
     path: str = attr(doc="table of the training part, with a header")
     image: str = attr(default="", doc="column of image files; without it all other numbers of a row are the sample")

@@ -31,7 +31,8 @@ def title(declaration: Declaration) -> str:
 
 @pytest.mark.parametrize("declaration", DECLARATIONS, ids=title)
 def test_example_is_clean(declaration: Declaration) -> None:
-    assert [d.code for d in lint(Source("example.yaml", example_spec(declaration)))] == []
+    found = lint(Source("example.yaml", example_spec(declaration)))
+    assert [d.message for d in found if d.severity != "info"] == []
 
 
 @pytest.mark.parametrize("declaration", COMPILED, ids=title)

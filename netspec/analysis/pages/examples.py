@@ -9,7 +9,7 @@ from netspec.core.graph import Graph
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
 
-_HEAD = "netspec: 1\ninput: [8, 8, 1]\nlayers:\n"
+_SHAPE = (8, 8, 1)
 _BEFORE = "- conv: {filters: 8, kernel: 3}\n"
 _USUAL = {"data": "digits", "validation": "0.1", "preprocess": "[divide: 255]"}
 _KEYS = {"loss": "loss", "optimizer": "optimizer", "schedule": "lr", "source": "data"}
@@ -25,8 +25,9 @@ def example_spec(declaration: Declaration) -> str:
     else:
         layers, (key, value) = f"{_BEFORE}- relu\n", example_lines(declaration).split(": ", 1)
         train = {**_USUAL, key: value}
-    body = textwrap.indent(layers + _ending(layers), "  ")
-    return _HEAD + body + "train:\n" + "".join(f"  {key}: {value}\n" for key, value in train.items())
+    head = _head(getattr(declaration.make, "image_shape", _SHAPE))  # that of a source whose images have only one
+    body = textwrap.indent(layers + _ending(head, layers), "  ")
+    return head + body + "train:\n" + "".join(f"  {key}: {value}\n" for key, value in train.items())
 
 
 def example_lines(declaration: Declaration) -> str:
@@ -41,8 +42,10 @@ def example_lines(declaration: Declaration) -> str:
             return f"- conv: {{filters: 1, kernel: 3, bias: false}}\n  init: {flow}"
         case "metric":
             return f"metrics: [{use}]"
-        case "transform":  # one that adds to the graph prepares; any other changes the samples of the training part
-            return f"{'preprocess' if declaration.has('apply') else 'augment'}: [{use}]"
+        case "transform":
+            return f"preprocess: [{use}]"
+        case "augmentation":
+            return f"augment: [{use}]"
     return f"{_KEYS[declaration.kind]}: {f'{{{use}}}' if declaration.example else use}"
 
 
@@ -55,10 +58,14 @@ def _op_layers(declaration: Declaration) -> str:
     return f"{declaration.example or _BEFORE + '- ' + declaration.name}\n"
 
 
-def _ending(layers: str) -> str:
+def _head(shape: tuple[int, ...]) -> str:
+    return f"netspec: 1\ninput: {list(shape)}\nlayers:\n"
+
+
+def _ending(head: str, layers: str) -> str:
     """What makes ten numbers of the last layer."""
-    (head,) = _graph(_HEAD + textwrap.indent(layers, "  ")).heads.values()
-    return "- flatten\n- dense: 10\n" if head.type.spatial else "- dense: 10\n"
+    (last,) = _graph(head + textwrap.indent(layers, "  ")).heads.values()
+    return "- flatten\n- dense: 10\n" if last.type.spatial else "- dense: 10\n"
 
 
 def _graph(text: str) -> Graph:

@@ -86,6 +86,7 @@ KINDS: dict[str, Kind] = {
         "initializers", "Initialisers", "What `init:` of a layer may name, for all its parameters or for one.", _nothing
     ),
     "metric": Kind("metrics", "Metrics", "What `train.metrics` may name.", _nothing),
-    "transform": Kind("transforms", "Transforms", "What may be done to the data on its way in.", _nothing),
+    "transform": Kind("transforms", "Transforms", "What `train.preprocess` may name.", _nothing),
+    "augmentation": Kind("augmentations", "Augmentations", "What `train.augment` may name.", _nothing),
     "source": Kind("sources", "Data", "What `train.data` may name.", _nothing),
 }
