@@ -112,6 +112,7 @@ def test_batches_do_not_matter(declaration: Any, kind: str) -> None:
             if start in (20, 36):  # as a run that is interrupted and goes on
                 meter = Meter({"main": [(declaration.name, metric)]}, json.loads(json.dumps(meter.sums())))
             part = slice(start, start + size)
-            meter.add(0.0, {"main": output[part]}, target[part])
+            samples = len(target[part])
+            meter.add(0.0, samples, {"main": output[part]}, {"main": target[part]})
         found = meter.scores().metrics[declaration.name]
         assert found == pytest.approx(at_once, rel=1e-13)  # sums of float64 in another order
