@@ -44,7 +44,7 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that need what this machine lacks, and without ``-m`` the networks that take minutes to run."""
+    """Deselect the tests that need what this machine lacks and, without ``-m``, networks that take minutes to run."""
     missing = _missing()
     left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in missing)]
     if not config.option.markexpr:

@@ -27,6 +27,10 @@ class Diagnostics:
         """Change each diagnostic that came after the first ``since``."""
         self._found[since:] = map(change, self._found[since:])
 
+    def discard(self, unwanted: Callable[[Diagnostic], bool]) -> None:
+        """Forget every diagnostic of which ``unwanted`` is true."""
+        self._found = [diagnostic for diagnostic in self._found if not unwanted(diagnostic)]
+
     def drop_repeated(self, since: int) -> None:
         """Drop what came after the first ``since`` and says of a place what has been said of it before.
 

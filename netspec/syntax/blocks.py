@@ -24,7 +24,8 @@ class Block(NamedTuple):
     span: Span
     args: Mapping[str, tree.Entry]
     vars: Mapping[str, tree.Entry]
-    layers: tree.Node
+    layers: tree.Node | None
+    """None where they are missing, which is reported at the definition."""
 
     def requires(self, argument: str) -> bool:
         """Whether the argument has no default."""
@@ -32,9 +33,9 @@ class Block(NamedTuple):
         return isinstance(value, tree.Scalar) and value.value == REQUIRED
 
     @property
-    def signature(self) -> dict[str, bool]:
-        """Its arguments in order, each with whether it is required."""
-        return {name: self.requires(name) for name in self.args}
+    def signature(self) -> dict[str, bool] | None:
+        """Its arguments in order, each with whether it is required; None where the block could not be read."""
+        return None if self.layers is None else {name: self.requires(name) for name in self.args}
 
     def holds(self, span: Span) -> bool:
         """Whether a place lies within the definition."""
@@ -52,7 +53,8 @@ def read_blocks(root: tree.Mapping, diagnostics: Diagnostics) -> dict[str, Block
             diagnostics.append(Diagnostic("NS120", entry.key.span, {"name": entry.name, "kind": kind}))
             continue
         if not isinstance(entry.value, tree.Mapping) or GROUP not in entry.value.by_name:
-            continue  # of which the schema speaks
+            found[entry.name] = Block(entry.name, entry.key.span, entry.value.span, {}, {}, None)
+            continue  # the schema says what is wrong; its uses are no further mistakes
         arguments = _named(entry.value, "args", "an argument", (*RESERVED, *MODIFIERS), diagnostics)
         variables = _named(entry.value, "vars", "a var", RESERVED, diagnostics)
         for name in arguments.keys() & variables.keys():
@@ -127,6 +129,8 @@ def _given(block: Block, value: tree.Node | None) -> dict[str, tree.Node]:
 
 def unused_names(block: Block) -> Iterator[Diagnostic]:
     """A warning for each argument and var of a block that nothing in it uses."""
+    if block.layers is None:
+        return
     used = set(expression_words(block.layers))
     for entry in (*block.args.values(), *block.vars.values()):
         used.update(expression_words(entry.value))

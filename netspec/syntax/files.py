@@ -28,6 +28,8 @@ class Files:
 
     def __init__(self, diagnostics: Diagnostics, allow_outside: bool = False) -> None:
         self.texts: dict[str, str] = {}
+        self.lacking = False
+        """Whether a file that is named cannot be had, so that blocks may be missing."""
         self._diagnostics = diagnostics
         self._allow_outside = allow_outside
         self._root: Path | None = None
@@ -81,6 +83,7 @@ class Files:
         self.texts[source.name] = source.text
         parsed = tree.parse(source, self._diagnostics)
         if parsed is None:
+            self.lacking = True
             return None
         root = Checker(self._diagnostics).top(parsed.root)
         if not isinstance(root, tree.Mapping):
@@ -103,6 +106,7 @@ class Files:
         return tree.Mapping(tuple(by_name.values()), root.span, by_name)
 
     def _report(self, code: str, span: Span, **fields: object) -> None:
+        self.lacking = True
         self._diagnostics.append(Diagnostic(code, span, fields))
 
 

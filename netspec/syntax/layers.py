@@ -78,6 +78,8 @@ class LayerExpansion:
 
     def try_block(self, block: Block) -> None:
         """Look through a block that nothing uses, with arguments and an input of which nothing is known."""
+        if block.layers is None:
+            return
         names = self._variables.extended(**dict.fromkeys((*block.args, *block.vars, CHANNELS), UNKNOWN))
         frame = self.frame()
         self._active.append(block)
@@ -194,6 +196,8 @@ class LayerExpansion:
         if block in self._active:
             chain = [b.name for b in self._active[self._active.index(block) :]] + [block.name]
             self._report("NS121", op.key.span, name=block.name, chain=" -> ".join(chain))
+            return self.placement.unknown(flow)
+        if block.layers is None:
             return self.placement.unknown(flow)
         before = len(self._diagnostics)
         inside = self._entered(Frame(frame.scope, self._variables, frame.parameters, frame.listing), flow).names

@@ -77,6 +77,8 @@ def read_spec(
         _check_preprocessing(recipe, next(iter(builder.inputs)).type, spans["preprocess"], diagnostics)
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)
     _unused(root, values, expansion, blocks, source.name)
+    if files.lacking:  # an unknown op may be a block of the file that could not be read
+        diagnostics.discard(lambda diagnostic: diagnostic.code == "NS104" and not diagnostic.fields.get("suggestion"))
     return Spec(
         name=builder.name,
         doc=_text(root, "doc") or "",
@@ -188,7 +190,7 @@ def _unused(
     from netspec.syntax.expressions import expression_words
 
     complete = expansion.placement.complete
-    mentioned = {word for block in blocks.values() for word in _words(block.layers, block.name)}
+    mentioned = {w for block in blocks.values() if block.layers for w in _words(block.layers, block.name)}
     for name, block in blocks.items():
         if name not in expansion.used:
             expansion.try_block(block)

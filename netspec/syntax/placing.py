@@ -5,17 +5,22 @@ What is guessed after a mistake, and why in two versions: see `guesses`.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from netspec.core import op as ops
 from netspec.core.builder import Builder
 from netspec.core.formulas import times
-from netspec.core.graph import Node, Value, Where
+from netspec.core.graph import Node, Param, Value, Where
 from netspec.core.op import ShapeError
 from netspec.core.types import TensorType
 from netspec.diagnostics import Diagnostic, Diagnostics, Note, Span
 from netspec.syntax.initials import Initials
 from netspec.syntax.values import UNKNOWN, Written
+
+NUMBER_LIMIT = 10**12
+"""Numbers of one parameter, or of one sample of an output: more than any machine holds."""
 
 
 class Parameters(NamedTuple):
@@ -70,8 +75,11 @@ class Placement:
         if certain:
             try:
                 node = self._layer(written.instance, inputs, path, where, parameters)
-            except ShapeError:
-                pass  # asked for again below, in both versions
+            except ShapeError as error:
+                if error.code == "NS236":
+                    self._refused((error, error), inputs, path, where)
+                    return self.unknown(inputs[0])
+                # Any other is asked for again below, in both versions.
             else:
                 self._producers.update(dict.fromkeys(node.outputs, node))
                 self.nodes[path] = node
@@ -101,7 +109,16 @@ class Placement:
         share = self._sharing(attrs, inputs, path, parameters)
         wanted = ops.params(attrs, tuple(value.type for value in inputs))
         starts = {} if parameters.initials is None else parameters.initials.of(wanted, self.diagnostics)
+        self._bound(attrs, inputs, wanted)
         return self.builder.layer(attrs, *inputs, share=share, frozen=parameters.frozen, initializers=starts)
+
+    def _bound(self, attrs: Any, inputs: list[Value], wanted: Mapping[str, Param]) -> None:
+        """Refuse a layer that no machine could hold, before anything reckons with its numbers."""
+        sizes = {name: math.prod(param.shape) for name, param in wanted.items()}
+        sizes["output"] = ops.infer(attrs, tuple(value.type for value in inputs))[0].elements
+        what, numbers = max(sizes.items(), key=lambda item: item[1])
+        if numbers > NUMBER_LIMIT:
+            raise ShapeError("NS236", what=what, numbers=f"{numbers:,}", limit=f"{NUMBER_LIMIT:,}")
 
     def _sharing(self, attrs: Any, inputs: list[Value], path: str, parameters: Parameters) -> Node | None:
         """The node whose parameters the layer uses; parameters that do not fit are NS233."""

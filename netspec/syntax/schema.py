@@ -17,7 +17,7 @@ from netspec.syntax.descriptions import BLOCK_KEYS, EXPECT_KEYS, HEAD_KEYS, LAYE
 from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, PARAMETERS, TOTALS, TRAIN_CHOICES
 
 _EXPRESSION = r"^\$"
-_NAME = r"^[A-Za-z0-9_-]+$"
+_NAME = r"^[\w-]+$"
 _VALUE = ["number", "string", "boolean", "array"]
 FLAG: dict[str, Any] = {"type": ["boolean"], "title": "true or false"}
 """What ``when`` and ``freeze`` want."""
@@ -161,8 +161,13 @@ def _blocks() -> dict[str, Any]:
     return {"type": ["object"], "title": "a mapping of names to blocks", "additionalProperties": block}
 
 
-def block_call_schema(arguments: Mapping[str, bool]) -> dict[str, Any]:
-    """What may stand behind the name of a block with these arguments, each with whether it is required."""
+def block_call_schema(arguments: Mapping[str, bool] | None) -> dict[str, Any]:
+    """What may stand behind the name of a block with these arguments, each with whether it is required.
+
+    Anything may, where the definition could not be read.
+    """
+    if arguments is None:
+        return {}
     if not arguments:
         return {
             "type": ["object", "null"],
@@ -180,7 +185,7 @@ def block_call_schema(arguments: Mapping[str, bool]) -> dict[str, Any]:
     }
 
 
-def with_blocks(blocks: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
+def with_blocks(blocks: Mapping[str, Mapping[str, bool] | None]) -> dict[str, Any]:
     """The schema of a spec in which these blocks can be used; see :func:`block_call_schema`."""
     schema = spec_schema()
     if not blocks:

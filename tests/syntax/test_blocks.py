@@ -235,3 +235,20 @@ def test_expansion_is_bounded(read: Read) -> None:
 @pytest.mark.parametrize("count", ["1000000000", "$(10 ** 12)"])
 def test_repeats_are_bounded(read: Read, count: str) -> None:
     assert read(f"layers:\n  - relu:\n    repeat: {count}\n    when: false\n").codes == ["NS126"]
+
+
+def test_the_uses_of_a_block_that_could_not_be_read_are_no_further_mistakes(read: Read) -> None:
+    reading = read("blocks: {f: {}, g: }\nlayers: [f, {g: 3}, relu]\n")
+    assert reading.codes == ["NS103", "NS102"]
+
+
+def test_names_may_have_letters_of_any_script(read: Read) -> None:
+    reading = read("blocks: {größe: {layers: [{conv: {filters: 3, kernel: 3}}]}}\nlayers: [größe]\n")
+    assert list(reading.shapes) == ["größe/conv"]
+    assert reading.codes == []
+
+
+@pytest.mark.parametrize("filters", ["1000000000000", "1.0e+30"])
+def test_a_layer_that_no_machine_holds(read_layers: Read, filters: str) -> None:
+    reading = read_layers(f"- conv: {{filters: {filters}, kernel: 3}}\n- relu\n- flatten\n- dense: 10")
+    assert reading.codes == ["NS236"]

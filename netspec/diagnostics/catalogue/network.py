@@ -235,6 +235,12 @@ NETWORK: dict[str, Entry] = {
         "the network has several inputs, but the first layer does not say which it takes",
         "add 'from: NAME' with one of {known}",
     ),
+    "NS236": Entry(
+        "error",
+        "layer too large",
+        "'{layer}' would have {numbers} numbers in its {what}, more than any machine holds",
+        "is a number or a unit wrong? The bound is {limit}",
+    ),
     "NS238": Entry(
         "error",
         "head named like a layer",
@@ -252,6 +258,12 @@ NETWORK: dict[str, Entry] = {
         "unused input",
         "no layer takes the input '{input}'",
         "remove it, or name it in a layer's 'from:'",
+    ),
+    "NS241": Entry(
+        "warning",
+        "output that is the input",
+        "no layer lies between the input '{input}' and the output '{head}'",
+        "write the layers of the network; 'when' and 'repeat: 0' may have left them all out",
     ),
     "NS301": Entry(
         "warning",

@@ -228,7 +228,7 @@ READING: dict[str, Entry] = {
         "error",
         "files that include one another",
         "this file comes back to itself: {chain}",
-        "move the blocks that both need into a third file",
+        "no file includes or extends itself: take the line out, or move what both need into a third file",
     ),
     "NS125": Entry(
         "error",
