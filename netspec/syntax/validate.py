@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -75,9 +76,18 @@ def _validator() -> Any:
 
 
 def _validator_of(schema: Mapping[str, Any]) -> Any:
-    from jsonschema import Draft202012Validator
+    return _finite_validator()(schema)
 
-    return Draft202012Validator(schema)
+
+@lru_cache(maxsize=1)
+def _finite_validator() -> Any:
+    """The class of validators to which NaN and infinity are no numbers: no bound of a schema would refuse NaN."""
+    from jsonschema import Draft202012Validator, validators
+
+    known = Draft202012Validator.TYPE_CHECKER
+    checker = known.redefine("number", lambda _, value: known.is_type(value, "number") and math.isfinite(value))
+    extend: Any = validators.extend
+    return extend(Draft202012Validator, type_checker=checker)
 
 
 def errors(value: object, schema: Mapping[str, Any]) -> Iterator[Any]:
@@ -126,8 +136,9 @@ class Checker:
 
     def _checked(self, root: tree.Node, part: Mapping[str, Any], name: str | None = None) -> Checked:
         root = self._mended(root, part)
-        found = self._validator.evolve(schema=part).iter_errors(tree.to_plain(root))
-        refused = [error for error in found if error.validator != _KEYS]
+        # Not evolved where it is the whole: by its "$schema" that would become a validator of another class.
+        under = self._validator if part is self._schema else self._validator.evolve(schema=part)
+        refused = [error for error in under.iter_errors(tree.to_plain(root)) if error.validator != _KEYS]
         paths = {tuple(error.absolute_path) for error in refused}
         violations = Violations()
         reported: set[tuple[int, str]] = set()

@@ -16,9 +16,9 @@ def test_a_page_has_its_examples_as_code() -> None:
 
 
 def test_the_index_has_every_code_and_links_to_pages_alone() -> None:
-    found = pages(plugins=False)
+    found = [page for page in pages(plugins=False) if page.code.startswith("NS")]  # other tests bring their own
     text = index(found)
     for page in found:
         assert page.code in text
         assert (f"[{page.code}]({page.code}.md)" in text) == bool(page.page)
-    assert {page.code[:3] for page in found if page.code.startswith("NS")} <= set(FAMILIES)
+    assert {page.code[:3] for page in found} <= set(FAMILIES)

@@ -102,3 +102,11 @@ def test_mistakes_are_found_at_any_depth(read_layers: Read) -> None:
     reading = read_layers("- add:\n    a:\n      - layers:\n          - add: [[{cnov: {kernel: 0}}], []]\n    b: []")
     assert reading.codes[:2] == ["NS104", "NS103"]
     assert reading.marked[2] == "0"
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf"])
+@pytest.mark.parametrize("text", ["layers: [{dropout: X}]", "layers: [relu]\ntrain: {validation: X}"])
+def test_what_is_not_finite_is_no_number(read: Read, text: str, value: str) -> None:
+    reading = read(text.replace("X", value) + "\n")
+    assert reading.codes == ["NS102"]
+    assert reading.marked == [value]
