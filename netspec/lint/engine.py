@@ -92,7 +92,7 @@ def examine(
     spec = read_spec(source, overrides, diagnostics, options)
     found = [d for d in diagnostics.sorted() if settings.wants(d.code)]
     texts = {source.name: source.text} if spec is None else dict(spec.texts)
-    if spec is not None and not any(d.code == "NS126" for d in found):  # what was cut off is not judged
+    if spec is not None and not any(d.code == "NS126" for d in diagnostics):  # what was cut off is not judged
         found += _findings_of_rules(Facts(spec, settings.budgets), settings, plugins)
     if any("ignore" in text for text in texts.values()):
         from netspec.lint.comments import without_ignored

@@ -110,7 +110,9 @@ def bind(
                 values.diagnostics.append(missing_key(name, {}, f"block '{block.name}'", place))
             found, guessed = UNKNOWN, True
         else:
-            found, guessed = values.read(entry.value, inside), values.is_guess(entry.value)
+            refused = values.violations.within(entry.value)
+            found = UNKNOWN if refused else values.read(entry.value, inside)
+            guessed = values.is_guess(entry.value)
         inside = inside.extended(**{name: found}).marked(name, guessed)
     for name, entry in block.vars.items():
         found = UNKNOWN if values.violations.within(entry.value) else values.read(entry.value, inside)

@@ -28,6 +28,7 @@ class Files:
 
     def __init__(self, diagnostics: Diagnostics, allow_outside: bool = False) -> None:
         self.texts: dict[str, str] = {}
+        self._joined_files: dict[Path, tree.Mapping | None] = {}
         self.lacking = False
         """Whether a file that is named cannot be had, so that blocks may be missing."""
         self._diagnostics = diagnostics
@@ -72,6 +73,8 @@ class Files:
             names = [p.name for p in (*chain[chain.index(resolved) :], resolved)]
             self._report("NS124", node.span, chain=" -> ".join(names))
             return None
+        if resolved in self._joined_files:  # the same tree, so that a block that two files bring is one
+            return self._joined_files[resolved]
         if len(self.texts) >= FILE_LIMIT:
             self._report("NS122", node.span, path=node.value, problem=f"a spec has at most {FILE_LIMIT} files")
             return None
@@ -89,7 +92,8 @@ class Files:
         if not isinstance(root, tree.Mapping):
             self._report("NS122", node.span, path=node.value, problem="it holds no mapping")
             return None
-        return self._joined(root, named, (*chain, resolved))
+        self._joined_files[resolved] = self._joined(root, named, (*chain, resolved))
+        return self._joined_files[resolved]
 
     def _with_blocks(self, root: tree.Mapping, included: tree.Mapping) -> tree.Mapping:
         """The spec with the blocks of another file before its own; one that is there twice is NS125."""

@@ -58,6 +58,11 @@ def read_initials(node: tree.Node, names: Environment, values: Values, outer: In
     """What stands under ``init``: an initialiser, or one for each of some parameters."""
     found: dict[str, tuple[Any, Span]] = {}
     if isinstance(node, tree.Mapping) and not values.violations.has(node):
+        if len(node.entries) > 1 and not all(entry.name in PARAMETERS for entry in node.entries):
+            names_written = " and ".join(entry.name for entry in node.entries)
+            fields = {"what": "init", "expected": "one initialiser, or one for each of some parameters"}
+            values.diagnostics.append(Diagnostic("NS102", node.span, {**fields, "found": names_written}))
+            return outer
         for entry in node.entries:
             if entry.name in PARAMETERS:
                 made = _initializer(entry.value, names, values)

@@ -30,6 +30,8 @@ DEPTH_LIMIT = 60
 LAYER_LIMIT = 200_000
 """Layers that a spec may expand to, unless it is said otherwise."""
 _USE = "in block "
+_TRIED = 10_000
+"""Layers that an unused block is looked through for."""
 
 
 class Frame(NamedTuple):
@@ -82,11 +84,14 @@ class LayerExpansion:
             return
         names = self._variables.extended(**dict.fromkeys((*block.args, *block.vars, CHANNELS), UNKNOWN))
         frame = self.frame()
+        lines, complete, left = len(self.lines), self.placement.complete, self._left
         self._active.append(block)
-        self.references.lenient = True
+        self.references.lenient, self._left = True, _TRIED
         self.expand(block.layers, None, frame._replace(scope=Scope("", None, frame.scope, is_block=True), names=names))
-        self.references.lenient = False
+        self.references.lenient, self._left = False, left
         self._active.pop()
+        del self.lines[lines:]  # they are no layers of the network
+        self.placement.complete = complete
 
     def expand(self, node: tree.Node, flow: Value | None, frame: Frame) -> Value | None:
         """Expand a list of layers on ``flow``; returns what leaves it, ``None`` if its shape is unknown."""
@@ -107,26 +112,40 @@ class LayerExpansion:
 
     def _layer(self, node: tree.Node, op: Op, flow: Value | None, frame: Frame) -> Value | None:
         """Expand a layer: once, or as often as ``repeat`` says."""
-        sources = self._sources(node, flow, frame)
+        around = self._entered(frame, flow)
+        if self.references.lack(beside(node, "from"), frame.scope, around.names):
+            # What it names may have been left out as well.
+            absent = self._modifiers.present(node, around.names) is False
+            sources = [flow] if absent else self._sources(node, flow, frame)
+        else:
+            sources = self._sources(node, flow, frame)
         frame = self._entered(frame, sources[0])
         count = self._modifiers.count(node, frame.names)
         present = True if count is not None else self._modifiers.present(node, frame.names)
         name, written = self._name(node, op.name, frame.scope, present is not False)
         if count is not None:
-            output = self._copies(node, op, self._record(GROUP, name, True, frame), sources, frame, count)
+            output = self._copies(node, op, self._record(GROUP, name, True, frame), sources, flow, frame, count)
         elif present is False:
-            output = sources[0]
+            output = flow
         else:
-            output = self._copy(node, op, (name, written), sources, frame, present)
+            output = self._copy(node, op, (name, written), sources, flow, frame, present)
         if name:
             frame.scope.add(name, output, written)
             self.lines.append(LayerLine(frame.scope.join(name), op.key.span, output))
         return output
 
     def _copies(
-        self, node: tree.Node, op: Op, record: Record, sources: list[Value | None], frame: Frame, count: Any
+        self,
+        node: tree.Node,
+        op: Op,
+        record: Record,
+        sources: list[Value | None],
+        flow: Value | None,
+        frame: Frame,
+        count: Any,
     ) -> Value | None:
-        """A chain of copies, each with its own ``$i``; ``from`` feeds the first."""
+        """A chain of copies, each with its own ``$i``; ``from`` feeds the first. Without any the flow passes by."""
+        first = True
         inner = self._inner(frame, record, sources[0])
         if count == 0 and len(sources) > 1:
             self._report("NS211", op.key.span, layer=record.name, given="no copy, for its 'repeat' is 0")
@@ -136,7 +155,8 @@ class LayerExpansion:
             copy = copy._replace(names=copy.names.extended(**{INDEX: UNKNOWN if count is UNKNOWN else index}))
             present = UNKNOWN if count is UNKNOWN else self._modifiers.present(node, copy.names)
             if present is not False:
-                output = self._copy(node, op, (str(index), True), sources, copy, present, index == 0)
+                output = self._copy(node, op, (str(index), True), sources, flow, copy, present, first)
+                first = False
                 inner.scope.add(str(index), output, True)
                 self.lines.append(LayerLine(inner.scope.join(str(index)), op.key.span, output))
                 sources = [output]
@@ -145,7 +165,7 @@ class LayerExpansion:
             self._diagnostics.drop_repeated(before)
             if self._left < 0:
                 break
-        return sources[0]
+        return flow if first else sources[0]
 
     def _copy(
         self,
@@ -153,6 +173,7 @@ class LayerExpansion:
         op: Op,
         name: tuple[str, bool],
         sources: list[Value | None],
+        flow: Value | None,
         frame: Frame,
         present: Any,
         first: bool = True,
@@ -174,18 +195,19 @@ class LayerExpansion:
         elif op.name == GROUP:
             output = self.expand(op.value or op.key, sources[0], self._inner(frame, record, sources[0]))
         else:
-            output = self._op(op, record, sources, frame)
+            output = self._op(op, record, sources, flow, frame)
         if output is not None and (op.guess or present is UNKNOWN):  # the other version: as if it were not there
             self.placement.complete = False
-            flow = sources[0]
-            self.placement.doubt(output, None if flow is None else self.placement.others.get(flow, flow.type))
+            entering = sources[0]
+            other = None if entering is None else self.placement.others.get(entering, entering.type)
+            self.placement.doubt(output, other)
         self._check_sharing(parameters, path)
         return output
 
     def _counted(self, op: Op) -> bool:
         """Count a layer; false when there are more than there may be, which is said once."""
         self._left -= 1
-        if self._left == -1:
+        if self._left == -1 and not self.references.lenient:
             self._report("NS126", op.key.span, limit=f"{self._limit:,}")
         return self._left >= 0
 
@@ -233,8 +255,9 @@ class LayerExpansion:
         if entry is None or not isinstance(entry.value, tree.Scalar):
             return (scope.automatic(op) if present else ""), False
         name = str(entry.value.value)
-        if scope.taken(name) or name == INPUT:
+        if scope.taken(name) or name == INPUT or name in scope.inputs:
             meaning = "what enters the block, or the network" if name == INPUT else None
+            meaning = "an input of the network" if name in scope.inputs else meaning
             self._report("NS111", entry.value.span, name=name, meaning=meaning, suggestion=scope.free(name))
             return f"{scope.free(name)} ", True  # nobody can write a name that ends in a blank
         return name, True
@@ -248,7 +271,9 @@ class LayerExpansion:
         names = self._entered(frame, flow).names
         return [self.references.output(item, flow, frame.scope, names) for item in items]
 
-    def _op(self, op: Op, record: Record, sources: list[Value | None], frame: Frame) -> Value | None:
+    def _op(
+        self, op: Op, record: Record, sources: list[Value | None], flow: Value | None, frame: Frame
+    ) -> Value | None:
         declaration = REGISTRIES["op"].get(op.name)
         if declaration is None or not declaration.public:
             return self.placement.unknown(sources[0])
@@ -266,8 +291,8 @@ class LayerExpansion:
             self._report("NS211", op.key.span, layer=record.name, given="branches, of which it knows no order")
             return self.placement.unknown(sources[0])
         elif branches and not there:
-            frame.listing.records.remove(record)
-            return sources[0]
+            frame.listing.records.pop()  # the last one is this layer's
+            return flow
         if branches and isinstance(op.value, tree.Sequence):
             op = op._replace(value=None)
         sources = there or sources

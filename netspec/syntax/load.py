@@ -19,6 +19,7 @@ from netspec.diagnostics import Diagnostic, Diagnostics, Span, SpecError
 from netspec.syntax import tree
 from netspec.syntax.blocks import Block, check_name, read_blocks, unused_names
 from netspec.syntax.environment import RESERVED, Environment
+from netspec.syntax.evaluation import whole_number
 from netspec.syntax.expectations import expectations
 from netspec.syntax.files import Files
 from netspec.syntax.layers import LAYER_LIMIT, LayerExpansion
@@ -73,8 +74,9 @@ def read_spec(
     training = RecipeExpansion(values, diagnostics, variables)
     recipe, spans = training.recipe(_value(root, "train"))
     recipe = replace(recipe, heads={head.name: training.head(head) for head in network.written_heads})
-    if network.inputs and network.certain_inputs and "preprocess" in spans:
-        _check_preprocessing(recipe, next(iter(builder.inputs)).type, spans["preprocess"], diagnostics)
+    if network.certain_inputs and "preprocess" in spans:
+        fits = [_fits(recipe, value.type, spans["preprocess"], diagnostics) for value in builder.inputs]
+        recipe = recipe if all(fits) else replace(recipe, preprocess=())  # nobody is to meet it again
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)
     _unused(root, values, expansion, blocks, source.name)
     if files.lacking:  # an unknown op may be a block of the file that could not be read
@@ -139,8 +141,8 @@ def _value(root: tree.Mapping, key: str) -> tree.Node | None:
 
 def _check_version(root: tree.Mapping, diagnostics: Diagnostics) -> None:
     node = _value(root, "netspec")
-    version = node.value if isinstance(node, tree.Scalar) else None
-    if node is not None and isinstance(version, int) and version != LANGUAGE_VERSION:
+    version = whole_number(node.value) if isinstance(node, tree.Scalar) else None
+    if node is not None and version is not None and version != LANGUAGE_VERSION:
         diagnostics.append(Diagnostic("NS114", node.span, {"found": version, "expected": LANGUAGE_VERSION}))
 
 
@@ -149,7 +151,7 @@ def _dialect(root: tree.Mapping, violations: Violations) -> str:
     return str(node.value) if isinstance(node, tree.Scalar) and not violations.has(node) else DIALECTS[0]
 
 
-def _check_preprocessing(recipe: Recipe, input: TensorType, place: Span, diagnostics: Diagnostics) -> None:
+def _fits(recipe: Recipe, input: TensorType, place: Span, diagnostics: Diagnostics) -> bool:
     """Try the transforms on an input of this type: they meet it in the graph only when a step is built."""
     builder = Builder("preprocessing")
     flow = builder.input("input", input)
@@ -159,7 +161,8 @@ def _check_preprocessing(recipe: Recipe, input: TensorType, place: Span, diagnos
         except ShapeError as error:
             fields = {"transform": declaration_of(transform).name, **error.fields}
             diagnostics.append(Diagnostic(error.code, place, fields))
-            return
+            return False
+    return True
 
 
 def _text(root: tree.Mapping, key: str) -> str | None:
@@ -189,7 +192,6 @@ def _unused(
     """
     from netspec.syntax.expressions import expression_words
 
-    complete = expansion.placement.complete
     mentioned = {w for block in blocks.values() if block.layers for w in _words(block.layers, block.name)}
     for name, block in blocks.items():
         if name not in expansion.used:
@@ -198,7 +200,6 @@ def _unused(
                 values.diagnostics.append(Diagnostic("NS128", block.key, {"name": name}))
         if block.key.file == file:
             values.diagnostics.extend(unused_names(block))
-    expansion.placement.complete = complete
     node = _value(root, "vars")
     if isinstance(node, tree.Mapping):
         used = values.used.union(expression_words(root))

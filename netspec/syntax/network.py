@@ -41,8 +41,9 @@ class Network:
         layers = self._root.by_name.get("layers")
         frame = self._expansion.frame("", inputs[0] if len(inputs) == 1 else None)
         self.listing = frame.listing
-        if len(inputs) > 1:
+        if "inputs" in self._root.by_name:
             frame.scope.inputs = {value.name: value for value in inputs}
+        if len(inputs) > 1:
             self._check_first(layers)
         flow = inputs[0] if inputs else None
         if layers is None:

@@ -44,6 +44,14 @@ class References:
             return self._placement.unknown(flow)
         return self._placement.instead(meant.output, flow)
 
+    def lack(self, entry: tree.Entry | None, scope: Scope, names: Environment) -> bool:
+        """Whether a ``from`` names a layer that is not there; nothing is reported."""
+        if entry is None or self._values.violations.within(entry.value):
+            return False
+        items = entry.value.items if isinstance(entry.value, tree.Sequence) else (entry.value,)
+        written = [self._values.read(item, names) for item in items]
+        return any(name is not UNKNOWN and scope.find(str(name)) is None for name in written)
+
     def layer(self, node: tree.Node, scope: Scope, names: Environment) -> Named | None:
         """What a node names; None where that is not there, or cannot be known."""
         name = self._values.read(node, names)

@@ -15,6 +15,7 @@ from netspec.declarations.recipe import Head, Recipe
 from netspec.syntax.initials import Initials
 from netspec.syntax.network import MAIN
 from netspec.syntax.record import Listing, PathReference, Record, Reference
+from netspec.syntax.scalars import resolve_plain
 from netspec.syntax.spec import Expectation, Spec
 from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION
 
@@ -58,8 +59,16 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """A text, in quotes where the language would read it as something else: YAML 1.1 and 1.2 differ."""
+        style = None if text and isinstance(resolve_plain(text), str) else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 class _Names:

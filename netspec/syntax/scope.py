@@ -57,7 +57,7 @@ class Scope:
     def free(self, name: str) -> str:
         """A name like this one that is not taken."""
         number = 2
-        while f"{name}{number}" in self._layers:
+        while f"{name}{number}" in self._layers or f"{name}{number} " in self._layers:
             number += 1
         return f"{name}{number}"
 
