@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,8 +111,10 @@ def _files(paths: Sequence[str]) -> list[str]:
             if not inside:
                 raise click.UsageError(f"no file below {name!r} ends in {' or '.join(_ENDINGS)}")
             found.update(dict.fromkeys(inside))
-        elif not path.exists() and glob.has_magic(name):
-            matching = sorted(p for p in glob.glob(name, recursive=True) if Path(p).is_file())
+        elif not path.exists() and any(sign in name for sign in "*?["):
+            from glob import glob
+
+            matching = sorted(p for p in glob(name, recursive=True) if Path(p).is_file())
             if not matching:
                 raise click.UsageError(f"no file matches {name!r}")
             found.update(dict.fromkeys(matching))

@@ -59,12 +59,16 @@ def configuration_for(path: Path) -> Configuration:
     return _in_folder(path.resolve().parent)
 
 
+_OURS = re.compile(r"tool[\"']?\s*\.\s*[\"']?netspec")
+"""What a pyproject.toml with settings of ours holds; most have none, and a parser takes its time to load."""
+
+
 @cache
 def _in_folder(folder: Path) -> Configuration:
     for name in (".netspec.toml", "pyproject.toml"):
         file = folder / name
         text = _text(file)
-        if text is not None and (name == ".netspec.toml" or "netspec" in text):
+        if text is not None and (name == ".netspec.toml" or _OURS.search(text)):
             found = _read(file, text)
             if found is not None:
                 return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zlib
 from pathlib import Path
@@ -35,6 +34,8 @@ def _idx_facts(root: Path, path: str) -> DataFacts:
         return unknown
     for file in (folder / _IMAGES, folder / f"{_IMAGES}.gz"):
         if file.is_file():
+            import gzip
+
             try:
                 with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
                     header = stream.read(_HEADER)

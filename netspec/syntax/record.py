@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from netspec.core.graph import Value
@@ -20,16 +19,17 @@ class PathReference(NamedTuple):
     path: str
 
 
-@dataclass(slots=True, eq=False)
 class Listing:
     """A list of layers; ``owner`` is the layer it belongs to, ``branch`` the one of its branches that it is."""
 
-    owner: Record | None = None
-    branch: str = ""
-    records: list[Record] = field(default_factory=list)
+    __slots__ = ("branch", "owner", "records")
+
+    def __init__(self, owner: Record | None = None, branch: str = "") -> None:
+        self.owner = owner
+        self.branch = branch
+        self.records: list[Record] = []
 
 
-@dataclass(slots=True, eq=False)
 class Record:
     """One layer of the resolved spec: an op with its attributes, a group, or a merge with its branches.
 
@@ -37,11 +37,14 @@ class Record:
     :class:`Reference` stands for the name of a layer.
     """
 
-    op: str
-    name: str
-    named: bool
-    parent: Listing
-    attributes: dict[str, Any] = field(default_factory=dict)
-    beside: dict[str, Any] = field(default_factory=dict)
-    listing: Listing | None = None
-    branches: list[Listing] = field(default_factory=list)
+    __slots__ = ("attributes", "beside", "branches", "listing", "name", "named", "op", "parent")
+
+    def __init__(self, op: str, name: str, named: bool, parent: Listing) -> None:
+        self.op = op
+        self.name = name
+        self.named = named
+        self.parent = parent
+        self.attributes: dict[str, Any] = {}
+        self.beside: dict[str, Any] = {}
+        self.listing: Listing | None = None
+        self.branches: list[Listing] = []

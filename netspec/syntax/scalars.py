@@ -57,7 +57,7 @@ def describe(value: object) -> str:
         return f"the number {value}"
     if isinstance(value, str):
         return f"'{value}'" if len(value) <= 40 else f"'{value[:39]}…'"
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, (list, tuple)) else str(value)
+    return "a mapping" if isinstance(value, dict) else "a list" if type(value) in (list, tuple) else str(value)
 
 
 def _number(text: str) -> int | float | str:

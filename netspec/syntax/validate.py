@@ -76,23 +76,32 @@ def _validator() -> Any:
 
 
 def _validator_of(schema: Mapping[str, Any]) -> Any:
-    return _finite_validator()(schema)
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(schema)
 
 
-@lru_cache(maxsize=1)
-def _finite_validator() -> Any:
-    """The class of validators to which NaN and infinity are no numbers: no bound of a schema would refuse NaN."""
-    from jsonschema import Draft202012Validator, validators
+class _NotFinite(NamedTuple):
+    """NaN or infinity, which no schema takes for a number: no bound would refuse NaN."""
 
-    known = Draft202012Validator.TYPE_CHECKER
-    checker = known.redefine("number", lambda _, value: known.is_type(value, "number") and math.isfinite(value))
-    extend: Any = validators.extend
-    return extend(Draft202012Validator, type_checker=checker)
+    value: float
+
+    def __str__(self) -> str:
+        return f"the number {self.value}"
+
+
+def _finite(value: object) -> object:
+    """The plain value with NaN and infinity as what is no number."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _NotFinite(value)
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list) else value
 
 
 def errors(value: object, schema: Mapping[str, Any]) -> Iterator[Any]:
     """What jsonschema has against a plain value under a part of the schema without layers."""
-    found: Iterator[Any] = _validator().evolve(schema=schema).iter_errors(value)
+    found: Iterator[Any] = _validator().evolve(schema=schema).iter_errors(_finite(value))
     return found
 
 
@@ -136,9 +145,8 @@ class Checker:
 
     def _checked(self, root: tree.Node, part: Mapping[str, Any], name: str | None = None) -> Checked:
         root = self._mended(root, part)
-        # Not evolved where it is the whole: by its "$schema" that would become a validator of another class.
-        under = self._validator if part is self._schema else self._validator.evolve(schema=part)
-        refused = [error for error in under.iter_errors(tree.to_plain(root)) if error.validator != _KEYS]
+        found = self._validator.evolve(schema=part).iter_errors(_finite(tree.to_plain(root)))
+        refused = [error for error in found if error.validator != _KEYS]
         paths = {tuple(error.absolute_path) for error in refused}
         violations = Violations()
         reported: set[tuple[int, str]] = set()
