@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from netspec.syntax.source import Positions, Source
 from netspec.syntax.spec import Spec
 
 if TYPE_CHECKING:
-    from netspec.analysis.cost import Cost
+    from netspec.analysis.cost import Cost, LayerCost
     from netspec.analysis.receptive_field import Field
     from netspec.lint.data_facts import DataFacts
 
@@ -66,6 +66,10 @@ class Facts:
         written = None if text is None else Positions(Source(span.file, text)).written(span)
         guessed = written is not None and source.declaration.name not in written and "$" not in written
         return None if guessed else data_facts(source, self.spec.file)
+
+    def largest(self, quantity: Callable[[LayerCost], int]) -> tuple[LayerCost, Node]:
+        """The layer with the greatest share of a cost, as its row and its node; there must be a layer."""
+        return max(zip(self.cost.layers, self.graph, strict=True), key=lambda pair: quantity(pair[0]))
 
     @cached_property
     def lines(self) -> dict[str, Value | None]:

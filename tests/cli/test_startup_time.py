@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 LIMIT = 1.65
-"""Some 70 ops, each with its module, are declared at every start; NumPy alone would make it 4."""
+"""Some 70 ops are declared and 40 rules loaded at every start; importing NumPy beside the parsers would make it 2.1."""
 PAIRS = 10
 ROUNDS = 3
 

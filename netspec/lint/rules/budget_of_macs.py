@@ -40,6 +40,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the layer that has the greatest share."""
     limit, found = facts.budgets.max_macs, facts.cost.macs if facts.budgets.max_macs is not None else 0
     if limit is not None and facts.spec.complete and found > limit:
-        row, node = max(zip(facts.cost.layers, facts.graph, strict=True), key=lambda pair: pair[0].macs)
+        row, node = facts.largest(lambda row: row.macs)
         fields = {"found": f"{found:,}", "limit": f"{limit:,}", "layer": node.path, "share": f"{row.macs:,}"}
         yield Diagnostic("NS402", facts.place(node), fields)

@@ -49,7 +49,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         return
     found = facts.memory["memory_train_bytes"]
     if found > limit:
-        row, node = max(zip(facts.cost.layers, facts.graph, strict=True), key=lambda pair: pair[0].activation_bytes)
+        row, node = facts.largest(lambda row: row.activation_bytes)
         batch = facts.spec.recipe.batch
         fields = {
             "found": size(found),

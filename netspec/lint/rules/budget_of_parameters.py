@@ -40,6 +40,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the layer that has the greatest share."""
     limit, found = facts.budgets.max_params, facts.cost.params if facts.budgets.max_params is not None else 0
     if limit is not None and facts.spec.complete and found > limit:
-        row, node = max(zip(facts.cost.layers, facts.graph, strict=True), key=lambda pair: pair[0].params)
+        row, node = facts.largest(lambda row: row.params)
         fields = {"found": f"{found:,}", "limit": f"{limit:,}", "layer": node.path, "share": f"{row.params:,}"}
         yield Diagnostic("NS401", facts.place(node), fields)
