@@ -24,9 +24,10 @@ from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import NetspecError, SpecError
 from netspec.syntax.load import load_spec
 from netspec.syntax.resolved import resolved_text
-from netspec.syntax.source import Source, read_source
+from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.spec import Spec as ReadSpec
 from netspec.training.arrays import InputError
+from netspec.training.bundles import read_bundle
 from netspec.training.model import Model, Weights
 from netspec.training.runtime import Runtime
 from netspec.training.threads import available_threads
@@ -39,7 +40,7 @@ ZOO = "zoo:"
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Spec:
-    """The spec in a file, in a text, in nested mappings, or in the zoo (``zoo:NAME``).
+    """The spec in a file, a bundle, a text, nested mappings, or the zoo (``zoo:NAME``).
 
     A string with a line break is the text itself. ``overrides`` are ``name=value``, as behind ``--set``. A SpecError
     holds every mistake.
@@ -58,7 +59,7 @@ def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
             name = str(zoo_path(name.removeprefix(ZOO)))
         except UnknownZooSpecError as error:
             raise NetspecError(str(error)) from error
-    source = read_source(name)
+    source = read_bundle(name) if name.endswith(BUNDLE_SUFFIX) else read_source(name)
     if not isinstance(source, Source):
         raise SpecError([source])
     return source

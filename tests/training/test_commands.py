@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -72,6 +73,24 @@ def test_eval_uses_the_weights_of_the_run(spec_file: Path, backend: Any) -> None
     run_json(evaluate.command, "run")
     last = {name: array for name, array in backend.states[-1].arrays.items() if ":" not in name}
     assert weights_sha256(last) == document["weights_sha256"]
+
+
+def test_eval_takes_other_data(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    images, labels = np.zeros((10, 8, 8, 1), np.uint8), np.arange(10)
+    np.savez("other.npz", x_train=images[5:], y_train=labels[5:], x_test=images, y_test=labels)
+    assert run_json(evaluate.command, "run", "--data", "other.npz")["samples"] == 10
+    assert run_json(evaluate.command, "run", "--data", "{npz: other.npz}", "--part", "train")["samples"] == 5
+    missing = call(evaluate.command, "run", "--data", "other.npz", "--part", "validation")
+    assert "has no validation part in this run: --part train or test" in str(missing.exception)
+
+
+def test_eval_says_which_class_was_taken_for_which(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    lines = call(evaluate.command, "run").stdout.splitlines()
+    assert lines[2].split() == ["class", "samples", "recall", "precision"]
+    at = next(number for number, line in enumerate(lines) if line.startswith("is, taken for"))
+    assert lines[at + 2].split() == ["1", "36", *"........."]  # the fake backend takes all for class 0
 
 
 def test_progress_goes_to_stderr_and_quiet_silences_it(spec_file: Path, backend: Any) -> None:

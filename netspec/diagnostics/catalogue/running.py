@@ -165,4 +165,22 @@ RUNNING: dict[str, Entry] = {
         "{address} cannot be had: {problem}",
         "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
     ),
+    "NS918": Entry(
+        "error",
+        "damaged bundle",
+        "bundle is damaged: {problem}",
+        "make it again: netspec compile SPEC -o BUNDLE",
+    ),
+    "NS919": Entry(
+        "error",
+        "changed bundle",
+        "bundle is not as it was written: {member} has another hash",
+        "unpack spec.resolved.yaml, look at it, and make another: netspec compile spec.resolved.yaml -o BUNDLE",
+    ),
+    "NS920": Entry(
+        "error",
+        "newer bundle",
+        "bundle is of version {found}, written by netspec {writer}; this one reads up to {known}",
+        "upgrade netspec, or make the bundle with this version of it",
+    ),
 }
