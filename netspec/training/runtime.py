@@ -20,6 +20,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
 from netspec.training.arrays import as_target
+from netspec.training.scores import named_metrics
 from netspec.training.state import initialize
 
 if TYPE_CHECKING:
@@ -108,12 +109,7 @@ class Runtime:
 
     def metrics(self, heads: Iterable[str]) -> dict[str, tuple[tuple[str, Any], ...]]:
         """What is measured at each of these heads, under the head's name too where the network has several."""
-        several = len(self.network.heads) > 1
-        said = {head: self.recipe.head(head).metrics or () for head in heads}
-        return {
-            head: tuple((f"{head}/{name}" if several else name, metric) for name, metric in metrics)
-            for head, metrics in said.items()
-        }
+        return named_metrics(self.network, self.recipe, heads)
 
     def use(self, recipe: Recipe) -> None:
         """Go on under a recipe whose transforms were fitted since."""

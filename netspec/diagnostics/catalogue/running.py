@@ -183,4 +183,10 @@ RUNNING: dict[str, Entry] = {
         "bundle is of version {found}, written by netspec {writer}; this one reads up to {known}",
         "upgrade netspec, or make the bundle with this version of it",
     ),
+    "NS921": Entry(
+        "error",
+        "runs that cannot be compared",
+        ("'{first}' and '{second}' cannot be compared: {reason}", "'{first}' cannot be compared: {reason}"),
+        "runs are compared that learn the same heads from the same data; 'netspec diff' compares any two specs",
+    ),
 }
