@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
+from netspec.diagnostics.text import size
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
     from netspec.declarations.recipe import Recipe
     from netspec.syntax.spec import Spec
+    from netspec.training.memory_check import Demand
     from netspec.training.resume import Resumed
     from netspec.training.runtime import Runtime
     from netspec.training.train import Outcome
@@ -88,6 +90,7 @@ def command(
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
     from netspec.training.fitted import keep_fitted
+    from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
     from netspec.training.resume import given_settings
     from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
@@ -104,9 +107,10 @@ def command(
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
     recipe, machine = _fitted(loaded, dataset, run_dir if resume else None), find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
+    needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
-        click.echo(_plan_text(loaded, dataset, runtime, format_))
+        click.echo(_plan_text(loaded, dataset, runtime, needed, format_))
         return
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
@@ -197,9 +201,8 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> str:
+def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, format_: str) -> str:
     """What a run would do."""
-    plan = runtime.plan("train", runtime.train_type(dataset.train))
     epochs = runtime.recipe.epochs
     document: dict[str, Any] = {
         "version": 1,
@@ -210,14 +213,16 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> 
         "steps": epochs * -(-len(dataset.train) // runtime.batch),
         "batch": runtime.batch,
         "threads": runtime.threads,
-        "memory_bytes": plan.total_bytes,
+        "memory_bytes": needed.total,
+        "memory": needed.document(),
     }
     if format_ == "json":
         return json.dumps(document, indent=2)
     samples = ", ".join(f"{count:,} {part}" for part, count in document["samples"].items())
+    memory = ", ".join(f"{name} {size(count)}" for name, count in needed.parts().items())
     return (
         f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of up to {runtime.batch} samples ({samples}), "
-        f"{plan.total_bytes / 2**20:.1f} MiB, {runtime.threads} threads; nothing was trained"
+        f"{size(needed.total)} ({memory}), {runtime.threads} threads; nothing was trained"
     )
 
 

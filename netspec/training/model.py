@@ -24,6 +24,7 @@ from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
 from netspec.training.fitted import with_kept_numbers
 from netspec.training.loop import START, Position, run_epochs, train_step
+from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
 from netspec.training.progress import make_progress
 from netspec.training.runs import MANIFEST, find_checkpoint
 from netspec.training.runtime import Purpose, Runtime
@@ -96,6 +97,7 @@ class Model:
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
         self._runtime.use(fit_preprocessing(self._runtime.recipe, part))
+        refuse_what_does_not_fit(self._runtime, memory_limits(), part, held)
         count = self._runtime.recipe.epochs if epochs is None else epochs
         if count < 0:
             raise InputError(f"epochs is {count}, but must be at least 0")

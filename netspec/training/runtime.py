@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from netspec.backend import Backend, Executable, State
@@ -82,10 +83,15 @@ class Runtime:
         self.trains = trains
         self._plans: dict[tuple[Purpose, DType], Plan] = {}
         self._loaded: dict[tuple[Purpose, DType], Loaded] = {}
-        first = self.plan("train" if trains else "predict", "float32")
-        self._slots = first.graph.slots
-        self.state: State = backend.state(first)
-        initialize(self.state, self._slots, recipe.seed)
+        self._first = self.plan("train" if trains else "predict", "float32")
+        self._slots = self._first.graph.slots
+
+    @cached_property
+    def state(self) -> State:
+        """Weights, statistics and moments; memory is taken for them when they are first asked for."""
+        state = self.backend.state(self._first)
+        initialize(state, self._slots, self.recipe.seed)
+        return state
 
     @property
     def weights(self) -> tuple[Slot, ...]:
@@ -155,9 +161,14 @@ class Runtime:
             raise RunError("this network was compiled for inference; compile it with mode='train' to train it")
         key = (purpose, dtype)
         if key not in self._plans:
-            target = self.backend.target(self.threads)
-            self._plans[key] = make_plan(self._graph(purpose, dtype), target, self.batch, _MODES[purpose])
+            self._plans[key] = self.planned(purpose, dtype, self.batch)
         return self._plans[key]
+
+    def planned(self, purpose: Purpose, dtype: DType, batch: int) -> Plan:
+        """The plan for batches of another size, which is not kept; see :meth:`plan`."""
+        if batch == self.batch and (purpose, dtype) in self._plans:
+            return self._plans[purpose, dtype]
+        return make_plan(self._graph(purpose, dtype), self.backend.target(self.threads), batch, _MODES[purpose])
 
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""

@@ -118,7 +118,10 @@ RUNNING: dict[str, Entry] = {
     "NS902": Entry(
         "error",
         "not enough memory",
-        "this plan needs {needed}, but only {available} is free",
+        (
+            "this run needs {needed} ({parts}), but {limit} leaves only {available}",
+            "this plan needs {needed}, but only {available} is free",
+        ),
         ("a batch of {batch} would fit", "use a smaller batch"),
     ),
     "NS903": Entry(
