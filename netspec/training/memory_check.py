@@ -122,7 +122,7 @@ def memory_limits(root: Path = Path("/")) -> Iterator[Limit]:
 def _group_limits(root: Path) -> Iterator[Limit]:
     """The limits of the control groups that the process is in, such as a container's, and of those around them."""
     for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers == "":
             mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
