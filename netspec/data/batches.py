@@ -10,6 +10,7 @@ import numpy as np
 from netspec.data.augment import Augmenter
 from netspec.data.dataset import Array, Part
 from netspec.data.keyed import keyed_generator
+from netspec.data.ondemand import gathered, on_demand
 from netspec.data.workers import Workers
 
 
@@ -21,7 +22,8 @@ def epoch_order(samples: int, seed: int, epoch: int) -> Array:
 class Batches:
     """Cuts a part into batches. The arrays it yields are overwritten by the next batch.
 
-    With ``workers`` these processes make what ``augmenter`` would; :meth:`close` ends them.
+    So many ``workers`` make what ``augmenter`` would, where it changes samples or they are still to be decoded;
+    :meth:`close` ends them.
     """
 
     def __init__(self, part: Part, size: int, augmenter: Augmenter | None = None, workers: int = 0) -> None:
@@ -30,7 +32,9 @@ class Batches:
         self._size = size
         fields = {name: part[name] for name in part.feed.fields}
         self._buffers = {name: np.empty((size, *array.shape[1:]), array.dtype) for name, array in fields.items()}
-        self._workers = Workers(augmenter, size, workers) if augmenter is not None and workers else None
+        decodes = any(on_demand(array) for array in fields.values())
+        has_work = augmenter is not None and (augmenter.augment or decodes)
+        self._workers = Workers(augmenter, size, workers) if augmenter and has_work and workers else None
 
     def __len__(self) -> int:
         """Batches of one epoch, the last, smaller one included."""
@@ -46,14 +50,13 @@ class Batches:
             return
         for start in range(0, len(order), self._size):
             indices = order[start : start + self._size]
-            if self._augmenter is not None:
+            if self._augmenter is not None and self._augmenter.augment:
                 yield self._augmenter.batch(indices, epoch)
                 continue
-            gathered = {name: buffer[: len(indices)] for name, buffer in self._buffers.items()}
-            for name, buffer in gathered.items():
-                # In the mode "raise", take() would fill a buffer of its own first. The indices are ours and in range.
-                np.take(self._part[name], indices, axis=0, out=buffer, mode="clip")
-            yield replace(self._part, fields=gathered)
+            buffers = {name: buffer[: len(indices)] for name, buffer in self._buffers.items()}
+            for name, buffer in buffers.items():
+                gathered(self._part[name], indices, buffer)
+            yield replace(self._part, fields=buffers)
 
     def close(self) -> None:
         """End the workers, if there are any."""

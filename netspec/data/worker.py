@@ -31,12 +31,13 @@ PROGRAM = (
 class Orders:
     """What a worker has to know before its first batch.
 
-    The part's arrays lie in the block ``samples``. The block ``ring`` holds the ``slots`` with the fields of a batch
-    each, and at ``current`` the number of the sample that the worker is at.
+    The part's arrays lie in the block ``samples``, and ``stored`` are its other fields. The block ``ring`` holds the
+    ``slots`` with the fields of a batch each, and at ``current`` the number of the sample that the worker is at.
     """
 
     samples: Block
     arrays: Mapping[str, Place]
+    stored: Mapping[str, Any]
     feed: Feed
     augment: Sequence[Any]
     seed: int
@@ -79,7 +80,7 @@ def _serve(pipe: Connection[Report, Any], orders: Orders) -> None:
     current = orders.ring.array(orders.current)
     slots = [{name: orders.ring.array(place) for name, place in slot.items()} for slot in orders.slots]
     arrays = {name: orders.samples.array(place) for name, place in orders.arrays.items()}
-    part = Part(arrays, orders.feed)
+    part = Part({**arrays, **orders.stored}, orders.feed)
 
     def note(sample: int) -> None:
         current[0] = sample

@@ -25,6 +25,7 @@ import numpy as np
 
 from netspec.data.augment import Augmenter
 from netspec.data.dataset import Array, Part
+from netspec.data.ondemand import on_demand
 from netspec.data.shared import Block, Place, end_of, laid_out
 from netspec.data.worker import PROGRAM, Orders, Report, Task
 from netspec.diagnostics.errors import RunError
@@ -79,6 +80,9 @@ class Workers:
             slots.append(laid_out(shapes, end_of(slots[-1] if slots else notes)))
         ring, part = Block(end_of(slots[-1])), augmenter.part
         arrays = {name: part[name] for name in part.feed.fields}
+        stored = {name: later for name, each in arrays.items() if (later := on_demand(each))}
+        for name in stored:
+            del arrays[name]
         places = laid_out({name: (array.shape, array.dtype) for name, array in arrays.items()})
         samples = Block(end_of(places))
         for name, place in places.items():
@@ -87,13 +91,13 @@ class Workers:
         self._slots = [{name: ring.array(place) for name, place in slot.items()} for slot in slots]
         self._filled: set[int] = set()
         given = (part.feed, augmenter.augment, augmenter.seed, augmenter.targets, ring, slots)
-        shared = [block.descriptor for block in self._blocks]
+        shared = [block.descriptor for block in (*self._blocks, *(each.block for each in stored.values()))]
         self._workers: list[_Worker] = []
         try:
             for number, place in enumerate(notes.values()):
                 self._workers.append(_started(number + 1, ring.array(place), shared))
                 with suppress(ConnectionError):  # it has ended already, which is found where its answer is awaited
-                    self._workers[-1].pipe.send(Orders(samples, places, *given, place))
+                    self._workers[-1].pipe.send(Orders(samples, places, stored, *given, place))
         except BaseException:
             self.close()
             raise
@@ -201,5 +205,7 @@ def _death(worker: _Worker, part: Part) -> RunError:
 
 
 def _called(part: Part, sample: int) -> str:
-    """A sample of the part."""
-    return f"sample {sample} of the {len(part):,} that are learnt from"
+    """A sample of the part, with the files that it is decoded from."""
+    fields = (on_demand(part.fields[name]) for name in part.feed.fields)
+    files = ", ".join(each.called(sample) for each in fields if each)
+    return f"sample {sample} of the {len(part):,} that are learnt from" + (f" ({files})" if files else "")

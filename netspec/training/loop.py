@@ -127,9 +127,9 @@ class _Course:
 
     def start(self, epochs: int) -> Batches:
         """Get ready to make the batches of so many epochs; the caller closes what does."""
-        augmenter, recipe = self._runtime.augmenter(self._train), self._runtime.recipe
-        workers = worker_count(recipe.workers, len(self._train) * epochs, available_threads()) if augmenter else 0
-        self._batches = Batches(self._train, self._runtime.batch, augmenter, workers)
+        wanted, samples = self._runtime.recipe.workers, len(self._train) * epochs
+        workers = worker_count(wanted, samples, available_threads())
+        self._batches = Batches(self._train, self._runtime.batch, self._runtime.augmenter(self._train), workers)
         return self._batches
 
     def train_epoch(self, place: Position) -> tuple[Position, float, Meter]:
