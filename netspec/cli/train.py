@@ -54,6 +54,13 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of one step; the spec's if left out.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random; the spec's if left out.")
 @threads_option
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Processes that decode and augment samples, 0 for none; train.workers, else a core less than there are, if "
+    "there is such work. No bit of the run depends on it.",
+)
 @backend_option
 @format_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -70,6 +77,7 @@ def command(
     batch: int | None,
     seed: int | None,
     threads: int | None,
+    workers: int | None,
     backend: str,
     format_: str,
     quiet: bool,
@@ -102,6 +110,7 @@ def command(
     given = given_settings(run_dir) if resume and run_dir is not None else {}
     given |= {key: value for key, value in options.items() if value is not None}
     changed: dict[str, Any] = dict(given)
+    changed |= {} if workers is None else {"workers": workers}
     loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
@@ -233,6 +242,9 @@ def _closing(outcome: Outcome) -> str:
     parts = {"train": outcome.train, "validation": outcome.validation, "test": outcome.test}
     lines = [f"{name:<11} {score_text(scores)}" for name, scores in parts.items() if scores is not None]
     epochs = f"{outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'}"
-    lines.append(f"{epochs}, {outcome.steps:,} steps in {outcome.seconds:.1f} s")
+    waited = f", {outcome.waited_share:.1%} of the training waiting for data" if outcome.waited_share else ""
+    lines.append(f"{epochs}, {outcome.steps:,} steps in {outcome.seconds:.1f} s{waited}")
+    if outcome.skipped_steps:
+        lines.append(f"{outcome.skipped_steps:,} steps were skipped: their numbers were not finite")
     lines.append(f"run directory: {outcome.run_dir}")
     return "\n".join(lines)

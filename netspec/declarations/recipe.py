@@ -46,6 +46,11 @@ class Recipe:
     math: str = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
     on_nan: str = "stop"
+    """``stop`` ends the run at a loss or gradient that is not finite, ``skip`` leaves that step out."""
+    workers: int | None = None
+    """Processes that decode and augment; None lets the data decide."""
+    cache: int = 1024
+    """MiB of decoded images that are held in memory."""
     init: Mapping[str, str] | None = None
     """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,12 +105,13 @@ class Model:
         progress = make_progress(not verbose, sys.stderr)
         history = []
         try:
-            for result in run_epochs(self._runtime, part, held, progress, count, self._position):
-                self._position = Position(result.epoch, result.step)
-                entry: dict[str, Any] = {"epoch": result.epoch, **_document(result.train)}
-                if result.validation is not None:
-                    entry["validation"] = _document(result.validation)
-                history.append(entry)
+            with closing(run_epochs(self._runtime, part, held, progress, count, self._position)) as results:
+                for result in results:
+                    self._position = Position(result.epoch, result.step)
+                    entry: dict[str, Any] = {"epoch": result.epoch, **_document(result.train)}
+                    if result.validation is not None:
+                        entry["validation"] = _document(result.validation)
+                    history.append(entry)
         finally:
             progress.close()
         return history

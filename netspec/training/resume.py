@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def _position(checkpoint: Checkpoint, epochs: int, changed: bool) -> Position:
     reached = position.epoch + (position.underway is not None)
     if reached > epochs:
         raise RunError(f"the run is in epoch {reached} already, but {epochs} epochs are asked for: give more --epochs")
-    return Position(position.epoch, position.step) if changed else position
+    return replace(position, underway=None) if changed else position
 
 
 def _restore(runtime: Runtime, checkpoint: Checkpoint) -> None:

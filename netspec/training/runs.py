@@ -40,6 +40,7 @@ from netspec.training.scores import Scores
 
 MANIFEST = "manifest.json"
 SPEC = "spec.resolved.yaml"
+_WAITED_OF = ("waited_seconds", "seconds")
 Status = Literal["running", "finished", "failed", "interrupted"]
 Kept = Literal["best", "last"]
 
@@ -110,9 +111,11 @@ class Run:
             "epoch": result.epoch,
             "seconds": result.seconds,
             "samples_per_second": result.samples / result.seconds,
+            "waited_seconds": result.waited,
         }
         self.course = Course(best, lowest, (*self.course.metrics, _row(result)), (*self.course.timings, timing))
-        self._keep(name, Position(result.epoch, result.step), weights, moments)
+        position = Position(result.epoch, result.step, skipped_in_a_row=result.skipped_in_a_row)
+        self._keep(name, position, weights, moments)
 
     def keep(self, position: Position, weights: Mapping[str, Array], moments: Mapping[str, Array]) -> None:
         """Keep a checkpoint within an epoch as the last one."""
@@ -130,6 +133,15 @@ class Run:
     def validation_losses(self) -> list[float]:
         """The loss on the validation part after each epoch that had one."""
         return [row["validation_loss"] for row in self.course.metrics if "validation_loss" in row]
+
+    def waited_share(self) -> float:
+        """The share of the epochs' training time that went by until data came; 0 before there is an epoch."""
+        waited, seconds = (sum(row.get(name, 0.0) for row in self.course.timings) for name in _WAITED_OF)
+        return waited / seconds if seconds else 0.0
+
+    def skipped_steps(self) -> int:
+        """Steps of the epochs that are done which were left out, since their numbers were not finite."""
+        return sum(int(row.get("skipped_steps", 0)) for row in self.course.metrics)
 
     def last_scores(self) -> tuple[Scores, Scores | None]:
         """Scores of the last epoch on the training part and, where there is one, on the validation part."""
@@ -227,6 +239,7 @@ def find_checkpoint(folder: Path, kept: Kept) -> Checkpoint:
 def _row(result: EpochResult) -> dict[str, float]:
     """A row of metrics.csv."""
     row: dict[str, float] = {"epoch": result.epoch, "step": result.step, "lr": result.rate}
+    row |= {"skipped_steps": result.skipped} if result.skipped else {}
     parts: tuple[tuple[str, Scores | None], ...] = (("train", result.train), ("validation", result.validation))
     for part, scores in parts:
         row |= {f"{part}_{name}": value for name, value in (scores.document() if scores else {}).items()}
@@ -240,9 +253,9 @@ def _scores(row: Mapping[str, float], part: str) -> Scores | None:
 
 
 def _table(rows: Sequence[Mapping[str, float]]) -> bytes:
-    """Rows as CSV with a header; floats as the shortest text that reads back the same."""
+    """Rows as CSV with a header; floats as the shortest text that reads back the same. What a row lacks stays empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

@@ -150,10 +150,10 @@ class Runtime:
         transforms = self.recipe.host_preprocess
         return {name: transformed(transforms, x) if transforms else x for name, x in inputs.items()}
 
-    def augmenter(self, part: Part, evaluation: bool = False) -> Augmenter | None:
-        """What changes the samples of a part that is learnt from, or that is scored; ``None`` where nothing does."""
+    def augmenter(self, part: Part, evaluation: bool = False) -> Augmenter:
+        """What makes the samples of a part that is learnt from, or that is scored, and changes them where it should."""
         wanted = [each for each in self.recipe.augment if not evaluation or getattr(each, "in_evaluation", False)]
-        return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe)) if wanted else None
+        return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe))
 
     def plan(self, purpose: Purpose, dtype: DType) -> Plan:
         """The plan for inputs of ``dtype``; a RunError for training where the network was not made to train."""
