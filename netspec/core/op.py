@@ -29,6 +29,9 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     the formulas with the numbers put in
 ``expressions(self, inputs) -> tuple[Expression, ...]``
     makes it elementwise: one scalar expression per output over ``x0, x1, ...``; backends generate the kernel
+``gated(self, low, high)``
+    of gradients: the same op, which lets dy, the input number ``gate_input``, pass only where a further input lies
+    strictly between the limits; what the gradient of a clipping activation does, without a pass of its own
 ``geometry(self, x) -> WindowGeometry``
     of ops with a window
 ``axis_maps(self, x) -> tuple[AxisMap | None, ...]``

@@ -23,6 +23,7 @@ from netspec.declarations import (  # noqa: F401  # importing is what declares
 from netspec.declarations.ops import (  # noqa: F401  # importing is what declares
     activations,
     adaptive_pooling,
+    chain,
     clipping,
     convolution,
     dense,

@@ -17,6 +17,7 @@ from numba import prange
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
+from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED, Gate, finishing, passed
 from netspec_numba.kernels.lanes import as_double, lane, load_lanes, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import (
     Walk,
@@ -51,7 +52,7 @@ def _scale_and_shift(attrs: Any, given: tuple[Operand, ...], channels: int) -> t
     return scale, arrays.pop(0) if attrs.center else np.zeros(channels, np.float32)
 
 
-@kernel("batch_norm.train", scratch=_scratch)
+@kernel("batch_norm.train", scratch=_scratch, epilogue=True)
 def batch_norm_train(request: Request) -> Launch:
     """(x[, scale][, shift]) -> (y, mean (C,), variance (C,), biased); y may be x."""
     x, (y, mean, variance) = request.inputs[0], request.outputs
@@ -59,17 +60,18 @@ def batch_norm_train(request: Request) -> Launch:
     over, eps = walk(x.type), float(request.attrs.eps)
     scale, shift = _scale_and_shift(request.attrs, request.inputs[1:], x.type.channels)
     sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+    residual, finish = finishing(request)
 
     def launch(n: int) -> None:
         count = parts(over, n)
         gather_moments(n, count, over, x.array, sums)
         join_moments(n, count, over, sums, eps, scale, shift, mean.array, variance.array, coefficients)
-        scale_shift(n, count, over, x.array, y.array, coefficients)
+        scale_shift(n, count, over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
 
-@kernel("batch_norm", scratch=_inference_scratch)
+@kernel("batch_norm", scratch=_inference_scratch, epilogue=True)
 def batch_norm(request: Request) -> Launch:
     """(x[, scale][, shift], moving mean, moving variance) -> y, by statistics gathered before; y may be x."""
     x, *given, mean, variance = request.inputs
@@ -78,10 +80,11 @@ def batch_norm(request: Request) -> Launch:
     over, eps = walk(x.type), float(request.attrs.eps)
     scale, shift = _scale_and_shift(request.attrs, tuple(given), x.type.channels)
     coefficients = request.scratch["coefficients"]
+    residual, finish = finishing(request)
 
     def launch(n: int) -> None:
         inference_coefficients(over, eps, scale, shift, mean.array, variance.array, coefficients)
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients)
+        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
@@ -99,14 +102,14 @@ def batch_norm_frozen_dx(request: Request) -> Launch:
 
     def launch(n: int) -> None:
         inference_coefficients(over, eps, scale, zeros, zeros, variance.array, coefficients)
-        scale_shift(n, parts(over, n), over, dy.array, dx.array, coefficients)
+        scale_shift(n, parts(over, n), over, dy.array, dx.array, coefficients, NO_RESIDUAL, UNCHANGED)
 
     return launch
 
 
 @kernel("batch_norm.dx", scratch=_scratch)
 def batch_norm_dx(request: Request) -> Launch:
-    """(x, mean, variance, dy[, scale]) -> (dx[, dscale][, dshift]); dx may be x or dy."""
+    """(x, mean, variance, dy[, scale][, y]) -> (dx[, dscale][, dshift]); dx may be x, dy or y."""
     x, mean, variance, dy = request.inputs[:4]
     dx = request.outputs[0]
     same_layout(x.type, dy.type, dx.type)
@@ -117,12 +120,16 @@ def batch_norm_dx(request: Request) -> Launch:
     dscale = wanted.pop(0) if request.attrs.scale else np.empty(channels, np.float32)
     dshift = wanted.pop(0) if request.attrs.center else np.empty(channels, np.float32)
     sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+    gated = request.attrs.gate is not None
+    low, high = request.attrs.gate or (-math.inf, math.inf)
+    gate = Gate(int(gated), np.float32(low), np.float32(high))
+    y = request.inputs[-1].array if gated else NO_RESIDUAL
 
     def launch(n: int) -> None:
         count = parts(over, n)
-        gather_gradients(n, count, over, x.array, dy.array, mean.array, sums)
+        gather_gradients(n, count, over, x.array, dy.array, y, gate, mean.array, sums)
         join_gradients(n, count, over, sums, eps, scale, variance.array, dscale, dshift, coefficients)
-        input_gradient(n, count, over, x.array, dy.array, mean.array, coefficients, dx.array)
+        input_gradient(n, count, over, x.array, dy.array, y, gate, mean.array, coefficients, dx.array)
 
     return launch
 
@@ -219,7 +226,9 @@ def inference_coefficients(
 
 
 @parallel
-def gather_gradients(n: int, parts: int, over: Walk, x: Array, dy: Array, mean: Array, sums: Array) -> None:
+def gather_gradients(
+    n: int, parts: int, over: Walk, x: Array, dy: Array, y: Array, gate: Gate, mean: Array, sums: Array
+) -> None:
     """sums (parts, blocks, 2, LANES): sums of dy and of dy * (x - mean) over the rows of each part."""
     blocks = over.blocks
     sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
@@ -232,7 +241,7 @@ def gather_gradients(n: int, parts: int, over: Walk, x: Array, dy: Array, mean: 
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
-                slope = as_double(load_lanes(dy, row))
+                slope = as_double(passed(load_lanes(dy, row), y, row, gate))
                 slopes = slopes + slope
                 along = along + slope * (as_double(load_lanes(x, row)) - centre)
         store_lanes(sums, task * 2 * LANES, slopes)
@@ -276,7 +285,16 @@ def join_gradients(
 
 @parallel
 def input_gradient(
-    n: int, parts: int, over: Walk, x: Array, dy: Array, mean: Array, coefficients: Array, dx: Array
+    n: int,
+    parts: int,
+    over: Walk,
+    x: Array,
+    dy: Array,
+    y: Array,
+    gate: Gate,
+    mean: Array,
+    coefficients: Array,
+    dx: Array,
 ) -> None:
     """dx = factor * (dy - mean of dy - normalised x * mean of dy * normalised x), the means in the coefficients."""
     blocks, writable = over.blocks, over.writable
@@ -293,7 +311,8 @@ def input_gradient(
             for position in range(first, end):
                 row = plane + position * row_stride
                 centred = along * (load_lanes(x, row) - centre) + constant
-                store_first(dx, row, factor * load_lanes(dy, row) + centred, writable - at)
+                slope = passed(load_lanes(dy, row), y, row, gate)
+                store_first(dx, row, factor * slope + centred, writable - at)
 
 
 @serial

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
@@ -120,9 +121,15 @@ class BatchNormDx:
     eps: float = attr(doc="added to the variance before the root")
     scale: bool = attr(doc="whether there is a factor per channel")
     center: bool = attr(doc="whether there is a summand per channel")
+    gate: tuple[float, float] | None = attr(default=None, doc="dy counts only where y, the last input, lies between")
+    gate_input = 3
+
+    def gated(self, low: float, high: float) -> Any:
+        """The same for a dy that the gradient of a clipping activation has not yet been applied to."""
+        return BatchNormDx(eps=self.eps, scale=self.scale, center=self.center, gate=(low, high))
 
     def infer(
-        self, x: TensorType, mean: TensorType, variance: TensorType, dy: TensorType, *scale: TensorType
+        self, x: TensorType, mean: TensorType, variance: TensorType, dy: TensorType, *others: TensorType
     ) -> tuple[TensorType, ...]:
         return (replace(x, dtype="float32", block=None), *(mean,) * (self.scale + self.center))
 

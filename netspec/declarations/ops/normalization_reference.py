@@ -52,9 +52,18 @@ def batch_norm_train(attrs: BatchNormTrain, inputs: Sequence[Array], context: Co
     return (x - mean) / np.sqrt(variance + attrs.eps) * scale + shift, mean, variance
 
 
+def _passed(attrs: BatchNormDx, inputs: Sequence[Array]) -> Array:
+    """``dy``, where there is a gate only where y lies strictly between its limits."""
+    if attrs.gate is None:
+        return inputs[3]
+    low, high = attrs.gate
+    return np.where((low < inputs[-1]) & (inputs[-1] < high), inputs[3], 0.0)
+
+
 def batch_norm_dx(attrs: BatchNormDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    """``x``, mean, variance, ``dy``, [scale] to ``dx = scale/σ·(dy − mean(dy) − x̂ mean(dy x̂))``, [Σ dy x̂], [Σ dy]."""
-    x, mean, variance, dy = inputs[:4]
+    """``x``, mean, variance, ``dy``, [scale], [y] to ``scale/σ·(dy − mean(dy) − x̂ mean(dy x̂))``, [Σ dy x̂], [Σ dy]."""
+    x, mean, variance = inputs[:3]
+    dy = _passed(attrs, inputs)
     axes, sigma = _over_channels(x), np.sqrt(variance + attrs.eps)
     normalized = (x - mean) / sigma
     scale = inputs[4] if attrs.scale else 1.0
@@ -102,10 +111,10 @@ def _training_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Arr
 
 
 def _dx_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    x, mean, variance, dy = inputs[:4]
+    x, mean, variance = inputs[:3]
     attrs = context.node.attrs
     axes, sigma = _over_channels(x), np.sqrt(variance + attrs.eps)
-    normalized, dy = (np.abs(x) + np.abs(mean)) / sigma, np.abs(dy)
+    normalized, dy = (np.abs(x) + np.abs(mean)) / sigma, np.abs(_passed(attrs, inputs))
     scale = np.abs(inputs[4]) if attrs.scale else 1.0
     dx = scale / sigma * (dy + dy.mean(axis=axes) + normalized * (dy * normalized).mean(axis=axes))
     sums = [(dy * normalized).sum(axis=axes)] if attrs.scale else []
