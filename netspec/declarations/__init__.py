@@ -29,6 +29,7 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     dense,
     depthwise,
     dropout,
+    folding,
     group_normalization,
     local_response,
     locally_connected,

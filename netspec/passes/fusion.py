@@ -190,9 +190,14 @@ def fuse_gates(graph: Graph) -> Graph:
         if before is None or limits is None or not _alike(before, before.output):
             continue
         y, dy = before.inputs
-        read = (*node.inputs[:place], dy, *node.inputs[place + 1 :], y)
-        merged = replace(node, attrs=node.attrs.gated(*limits), inputs=read)
-        uses.merge(uses.maker[node.inputs[place]], position, merged)
+        forward = uses.nodes[uses.maker[y]] if y in uses.maker else None
+        if forward is None or forward.epilogue != Epilogue(low=limits.low, high=limits.high):
+            continue
+        gated = node.attrs.gated(node, forward, *limits)
+        if gated is not None:
+            attrs, extra = gated
+            read = (*node.inputs[:place], dy, *node.inputs[place + 1 :], *extra)
+            uses.merge(uses.maker[node.inputs[place]], position, replace(node, attrs=attrs, inputs=read))
     return uses.graph(graph)
 
 

@@ -20,15 +20,6 @@ class Finish(NamedTuple):
     high: np.float32
 
 
-class Gate(NamedTuple):
-    """Where a gradient passes: where y lies strictly between two limits."""
-
-    shut: int
-    """1 if it has to be asked, 0 where all of dy passes."""
-    low: np.float32
-    high: np.float32
-
-
 NO_RESIDUAL = np.zeros(1, np.float32)
 UNCHANGED = Finish(0, np.float32(-np.inf), np.float32(np.inf))
 """Of a kernel that is given no epilogue."""
@@ -53,13 +44,3 @@ def finished(value: Any, residual: Array, at: int, finish: Finish) -> Any:
     low, high = spread(finish.low), spread(finish.high)
     value = choose(value < low, low, value)
     return choose(value > high, high, value)
-
-
-@device
-def passed(dy: Any, y: Array, at: int, gate: Gate) -> Any:
-    """The vector dy with zeros where the gate, asked at index ``at`` of y, lets nothing through."""
-    if gate.shut:
-        read = load_lanes(y, at)
-        zero = spread(np.float32(0.0))
-        dy = choose(read > spread(gate.low), choose(read < spread(gate.high), dy, zero), zero)
-    return dy

@@ -7,8 +7,8 @@ from numba import prange
 from netspec_numba.contract import Array
 from netspec_numba.host import LANES
 from netspec_numba.kernels.finishing import Finish, finished
-from netspec_numba.kernels.lanes import as_single, load_lanes, store_first
-from netspec_numba.kernels.loops import Walk, parallel, span
+from netspec_numba.kernels.lanes import as_single, load_lanes, prefetch, store_first
+from netspec_numba.kernels.loops import AHEAD, Walk, parallel, span
 
 
 @parallel
@@ -29,5 +29,6 @@ def scale_shift(
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
+                prefetch(x, row + AHEAD)
                 value = (as_single(load_lanes(x, row)) - centre) * scale + shift
                 store_first(y, row, finished(value, residual, row, finish), writable - at)
