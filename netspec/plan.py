@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from netspec.core.declare import attributes_of
-from netspec.core.graph import Graph, Node
+from netspec.core.graph import Epilogue, Graph, Node
 from netspec.core.types import TensorType
+from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import Buffer, place_buffers
 
@@ -25,6 +27,9 @@ class Target(Protocol):
 
     def accepts(self, op: str, position: int, type: TensorType) -> bool:
         """Whether the op's kernel reads this layout as its input number ``position``."""
+
+    def takes_epilogue(self, op: str) -> bool:
+        """Whether the op's kernel can add a residual to its output and clip it; see ``Epilogue``."""
 
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         """Workspaces the node's kernel wants: bytes by name."""
@@ -74,6 +79,7 @@ class Plan:
                     "path": step.node.path,
                     "region": step.node.region,
                     "attributes": {k: str(v) for k, v in attributes_of(step.node.attrs).items()},
+                    **({"epilogue": _written(step.node.epilogue)} if step.node.epilogue else {}),
                     "inputs": list(step.inputs),
                     "outputs": list(step.outputs),
                     "types": [str(v.type) for v in step.node.outputs],
@@ -95,9 +101,15 @@ class Plan:
         }
 
 
+def _written(epilogue: Epilogue) -> dict[str, Any]:
+    """An epilogue as plain data; a side on which nothing is clipped is null."""
+    low, high = (limit if math.isfinite(limit) else None for limit in (epilogue.low, epilogue.high))
+    return {"residual": epilogue.residual, "low": low, "high": high}
+
+
 def make_plan(graph: Graph, target: Target, batch: int, mode: Mode) -> Plan:
-    """Assigns layouts and lays the graph out in memory for up to ``batch`` samples."""
-    graph = assign_layouts(graph, target)
+    """Assigns layouts, fuses, and lays the graph out in memory for up to ``batch`` samples."""
+    graph = fuse(assign_layouts(graph, target), target.takes_epilogue)
     placed = place_buffers(graph, batch, lambda node: target.scratch(node, batch))
     of = placed.of
     steps = tuple(

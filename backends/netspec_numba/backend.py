@@ -55,13 +55,20 @@ class NumbaTarget:
             return True
         return type.block == self.preferred_block(type)
 
+    def takes_epilogue(self, op: str) -> bool:
+        """Whether the op's kernel can add a residual to its output and clip it."""
+        from netspec_numba.contract import KERNELS
+        from netspec_numba.kernels import is_written
+
+        return is_written(op) and KERNELS[op].epilogue
+
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         """Bytes by name of the workspaces that the node's kernel wants."""
         from netspec_numba.kernels import find
 
         sizes = find(node.attrs).scratch(
             node.attrs,
-            tuple(v.type for v in node.inputs),
+            tuple(v.type for v in node.operands),
             tuple(v.type for v in node.outputs),
             batch,
             self._threads,

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from netspec.core.graph import Epilogue
 from netspec.core.types import TensorType
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -53,6 +54,10 @@ class Request:
     threads: int
     scratch: Mapping[str, Array]
     """Flat float32 workspaces, named and sized by the kernel's ``scratch`` function, 64-byte aligned."""
+    epilogue: Epilogue | None = None
+    """What becomes of the first output; only kernels that are registered with ``epilogue=True`` are given one."""
+    residual: Operand | None = None
+    """What the epilogue adds, of the type of the first output."""
 
 
 Builder = Callable[[Request], Launch]
@@ -66,6 +71,8 @@ class Kernel:
 
     build: Builder
     scratch: ScratchSizes
+    epilogue: bool = False
+    """Whether it does what ``Request.epilogue`` says."""
 
 
 def _no_scratch(
@@ -77,13 +84,13 @@ def _no_scratch(
 KERNELS: dict[str, Kernel] = {}
 
 
-def kernel(op: str, scratch: ScratchSizes = _no_scratch) -> Callable[[Builder], Builder]:
+def kernel(op: str, scratch: ScratchSizes = _no_scratch, epilogue: bool = False) -> Callable[[Builder], Builder]:
     """Register the decorated builder as the Numba kernel of ``op``."""
 
     def register(build: Builder) -> Builder:
         if op in KERNELS:
             raise ValueError(f"two Numba kernels for {op!r}")
-        KERNELS[op] = Kernel(build, scratch)
+        KERNELS[op] = Kernel(build, scratch, epilogue)
         return build
 
     return register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -67,14 +68,13 @@ class NumbaExecutable:
         for name, index in step.scratch.items():
             buffer = plan.buffers[index]
             scratch[name] = self._arena[buffer.offset : buffer.offset + buffer.bytes].view(np.float32)
-        request = Request(
-            node.attrs,
-            tuple(Operand(v.type, self._arrays[v]) for v in node.inputs),
-            tuple(Operand(v.type, self._arrays[v]) for v in node.outputs),
-            plan.batch,
-            self._threads,
-            scratch,
+        inputs, outputs, added = (
+            tuple(Operand(v.type, self._arrays[v]) for v in values)
+            for values in (node.operands, node.outputs, node.inputs[len(node.operands) :])
         )
+        request = Request(node.attrs, inputs, outputs, plan.batch, self._threads, scratch)
+        if node.epilogue is not None:
+            request = replace(request, epilogue=node.epilogue, residual=next(iter(added), None))
         return find(node.attrs).build(request)
 
     def run(

@@ -23,11 +23,13 @@ from netspec.declarations import (  # noqa: F401  # importing is what declares
 from netspec.declarations.ops import (  # noqa: F401  # importing is what declares
     activations,
     adaptive_pooling,
+    chain,
     clipping,
     convolution,
     dense,
     depthwise,
     dropout,
+    folding,
     group_normalization,
     local_response,
     locally_connected,

@@ -18,6 +18,7 @@ from netspec.declarations.transforms import Divide, add_to_graph
 from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
+from netspec.passes.folding import fold_batch_norm
 from netspec.passes.forms import inference_form, training_form
 from netspec.passes.lower import lower
 from netspec.passes.rewrite import finish, rewire
@@ -54,7 +55,7 @@ def main_part(network: Graph, recipe: Recipe) -> Graph:
 
 def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """The network for prediction. A head whose loss is taken of a softmax or sigmoid ends in one, written or not."""
-    graph = inference_form(prepare(main_part(network, recipe), recipe, dtype))
+    graph = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "probabilities"
     producers = graph.producer()
@@ -71,7 +72,8 @@ def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Grap
 
     Inputs and outputs are those of :func:`training_step`, without heads that are there while training only.
     """
-    g, _, loss, heads = _with_loss(inference_form(prepare(main_part(network, recipe), recipe, dtype)), recipe)
+    scored = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
+    g, _, loss, heads = _with_loss(scored, recipe)
     return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
 
 

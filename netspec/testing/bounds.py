@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from netspec.core import expression
 from netspec.core import op as ops
 from netspec.core.declare import Declaration
 from netspec.core.expression import Apply, Constant, Expression, Variable, walk
-from netspec.core.graph import Node
+from netspec.core.graph import Epilogue, Node
 from netspec.core.reference import Bound, Context
 from netspec.testing.interpreter import evaluate, variables
 
@@ -38,6 +39,8 @@ FUNCTION = 4 * EPS
 
 def allowed_errors(node: Node, inputs: Sequence[Array], samples: int) -> tuple[Array, ...]:
     """Per output of the node, on logical float64 inputs, the largest error of each number."""
+    if node.epilogue is not None:
+        return _with_epilogue(node, node.epilogue, inputs, samples)
     if ops.is_elementwise(node.attrs):
         formulas = node.attrs.expressions(len(inputs))
         return tuple(_running_error(formula, inputs) for formula in formulas)
@@ -51,6 +54,16 @@ def allowed_errors(node: Node, inputs: Sequence[Array], samples: int) -> tuple[A
         scales = bound.scale(inputs, context)
     factor = bound.c * EPS * math.sqrt(max(bound.terms(context), 1))
     return tuple(factor * np.abs(scale) + TINY for scale in scales)
+
+
+def _with_epilogue(node: Node, epilogue: Epilogue, inputs: Sequence[Array], samples: int) -> tuple[Array, ...]:
+    """Adding rounds once more; clipping adds no error."""
+    bare = replace(node, inputs=node.operands, epilogue=None)
+    own = inputs[: len(node.operands)]
+    first, *others = allowed_errors(bare, own, samples)
+    if epilogue.residual:
+        first = first + ROUNDING * np.abs(evaluate(bare, own, samples)[0] + inputs[-1])
+    return first, *others
 
 
 def stated(declaration: Declaration) -> Bound | None:

@@ -19,6 +19,7 @@ FAMILIES = (
     "dense",
     "dropout",
     "finite",
+    "folding",
     "layout",
     "local_response",
     "locally_connected",
