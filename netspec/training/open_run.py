@@ -1,4 +1,4 @@
-"""From a run directory to its network with the weights of one of its checkpoints."""
+"""From a run directory to its spec, and to its network with the weights of one of its checkpoints."""
 
 from __future__ import annotations
 
@@ -37,8 +37,20 @@ def open_run(folder: Path, kept: Kept, backend: str, threads: int) -> OpenRun:
 
     A RunError where the folder holds no run, or the checkpoint is damaged.
     """
-    manifest = read_manifest(folder)
+    spec, spec_folder, manifest = spec_of_run(folder)
     checkpoint = find_checkpoint(folder, kept)
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+    for name, array in read_weights(checkpoint.weights, runtime.weight_shapes, runtime.unused_weights).items():
+        runtime.state.write(name, array)
+    return OpenRun(spec, spec_folder, runtime, manifest)
+
+
+def spec_of_run(folder: Path) -> tuple[Spec, Path, Mapping[str, Any]]:
+    """The spec of a run as it was trained, the folder in which its relative paths begin, and the manifest.
+
+    A RunError where the folder holds no run.
+    """
+    manifest = read_manifest(folder)
     source = read_source(folder / SPEC)
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")
@@ -49,8 +61,4 @@ def open_run(folder: Path, kept: Kept, backend: str, threads: int) -> OpenRun:
     except (KeyError, TypeError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
     spec = with_settings(load_spec(source, overrides), settings)
-    spec = replace(spec, recipe=with_kept_numbers(spec.recipe, folder))
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
-    for name, array in read_weights(checkpoint.weights, runtime.weight_shapes, runtime.unused_weights).items():
-        runtime.state.write(name, array)
-    return OpenRun(spec, spec_folder, runtime, manifest)
+    return replace(spec, recipe=with_kept_numbers(spec.recipe, folder)), spec_folder, manifest
