@@ -65,6 +65,23 @@ class Plan:
         """Memory for the run: arena and state."""
         return self.arena_bytes + self.state_bytes
 
+    def computation(self) -> list[dict[str, Any]]:
+        """What is computed, step by step, as plain data.
+
+        Where it lies in memory is left out: workspaces grow with the number of threads, which changes no bit.
+        """
+        return [
+            {
+                "op": step.node.op.name,
+                "path": step.node.path,
+                "region": step.node.region,
+                "attributes": {k: str(v) for k, v in attributes_of(step.node.attrs).items()},
+                "inputs": [value.name for value in step.node.inputs],
+                "outputs": {value.name: str(value.type) for value in step.node.outputs},
+            }
+            for step in self.steps
+        ]
+
     def document(self) -> dict[str, Any]:
         """The plan as plain data, for JSON."""
         return {

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
+from netspec.cli.common import (
+    backend_option,
+    format_option,
+    load,
+    set_option,
+    spec_argument,
+    threads_option,
+    workers_option,
+)
 from netspec.diagnostics.text import size
 
 if TYPE_CHECKING:
@@ -54,13 +62,7 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of one step; the spec's if left out.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random; the spec's if left out.")
 @threads_option
-@click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Processes that decode and augment samples, 0 for none; train.workers, else a core less than there are, if "
-    "there is such work. No bit of the run depends on it.",
-)
+@workers_option
 @backend_option
 @format_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")

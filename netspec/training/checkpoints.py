@@ -136,6 +136,12 @@ def newest_checkpoint(folder: Path, expected: str | None) -> tuple[Checkpoint | 
     return found, [str(_error(damage, found.name if found else None)) for damage in damages]
 
 
+def whole_checkpoints(folder: Path) -> list[Checkpoint]:
+    """The checkpoints that are whole, in the order in which the run came by them."""
+    names = [name for name in reversed(checkpoint_names(folder)) if _is_whole(folder, name)]
+    return [_read(folder, name) for name in names]
+
+
 def checkpoint_names(folder: Path) -> list[str]:
     """Names of the checkpoints that were once complete, the one that is furthest first."""
     names = [path.stem for path in folder.glob("*.json") if _FILE.fullmatch(path.name)]

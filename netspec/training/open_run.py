@@ -40,8 +40,17 @@ def open_run(folder: Path, kept: Kept, backend: str, threads: int, changes: Sequ
 
     A RunError where the folder holds no run, or the checkpoint is damaged.
     """
-    manifest = read_manifest(folder)
+    spec, spec_folder, manifest = spec_of_run(folder, changes)
     checkpoint = find_checkpoint(folder, kept)
+    return OpenRun(spec, spec_folder, _with_weights(spec, checkpoint.weights, backend, threads), manifest)
+
+
+def spec_of_run(folder: Path, changes: Sequence[str] = ()) -> tuple[Spec, Path, Mapping[str, Any]]:
+    """The spec of a run as it was trained, the folder in which its relative paths begin, and the manifest.
+
+    ``changes`` as for :func:`open_run`. A RunError where the folder holds no run.
+    """
+    manifest = read_manifest(folder)
     source = read_source(folder / SPEC)
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")
@@ -52,8 +61,7 @@ def open_run(folder: Path, kept: Kept, backend: str, threads: int, changes: Sequ
     except (KeyError, TypeError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
     spec = with_settings(load_spec(source, (*overrides, *changes)), settings)
-    spec = replace(spec, recipe=with_kept_numbers(spec.recipe, folder))
-    return OpenRun(spec, spec_folder, _with_weights(spec, checkpoint.weights, backend, threads), manifest)
+    return replace(spec, recipe=with_kept_numbers(spec.recipe, folder)), spec_folder, manifest
 
 
 def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenRun:

@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -113,7 +113,7 @@ class Run:
             "samples_per_second": result.samples / result.seconds,
             "waited_seconds": result.waited,
         }
-        self.course = Course(best, lowest, (*self.course.metrics, _row(result)), (*self.course.timings, timing))
+        self.course = Course(best, lowest, (*self.course.metrics, metrics_row(result)), (*self.course.timings, timing))
         position = Position(result.epoch, result.step, skipped_in_a_row=result.skipped_in_a_row)
         self._keep(name, position, weights, moments)
 
@@ -132,7 +132,7 @@ class Run:
 
     def validation_losses(self) -> list[float]:
         """The loss on the validation part after each epoch that had one."""
-        return [row["validation_loss"] for row in self.course.metrics if "validation_loss" in row]
+        return validation_losses(self.course.metrics)
 
     def waited_share(self) -> float:
         """The share of the epochs' training time that went by until data came; 0 before there is an epoch."""
@@ -236,7 +236,12 @@ def find_checkpoint(folder: Path, kept: Kept) -> Checkpoint:
     return read_checkpoint(folder / "checkpoints", Path(name).name)
 
 
-def _row(result: EpochResult) -> dict[str, float]:
+def validation_losses(rows: Iterable[Mapping[str, float]]) -> list[float]:
+    """The loss on the validation part in each row of metrics.csv that has one."""
+    return [row["validation_loss"] for row in rows if "validation_loss" in row]
+
+
+def metrics_row(result: EpochResult) -> dict[str, float]:
     """A row of metrics.csv."""
     row: dict[str, float] = {"epoch": result.epoch, "step": result.step, "lr": result.rate}
     row |= {"skipped_steps": result.skipped} if result.skipped else {}
@@ -247,7 +252,7 @@ def _row(result: EpochResult) -> dict[str, float]:
 
 
 def _scores(row: Mapping[str, float], part: str) -> Scores | None:
-    """What `_row` wrote for a part; ``None`` where it wrote nothing."""
+    """What `metrics_row` wrote for a part; ``None`` where it wrote nothing."""
     found = {name.removeprefix(f"{part}_"): value for name, value in row.items() if name.startswith(f"{part}_")}
     return Scores(found.pop("loss"), found) if found else None
 
