@@ -165,4 +165,16 @@ RUNNING: dict[str, Entry] = {
         "{address} cannot be had: {problem}",
         "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
     ),
+    "NS946": Entry(
+        "error",
+        "language server not installed",
+        "the language server needs '{module}', which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS947": Entry(
+        "error",
+        "name that cannot be given",
+        "'{name}' cannot be called '{new}': {reason}",
+        "choose another name",
+    ),
 }
