@@ -210,4 +210,16 @@ RUNNING: dict[str, Entry] = {
         ("'{first}' and '{second}' cannot be compared: {reason}", "'{first}' cannot be compared: {reason}"),
         "runs are compared that learn the same heads from the same data; 'netspec diff' compares any two specs",
     ),
+    "NS946": Entry(
+        "error",
+        "language server not installed",
+        "the language server needs '{module}', which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS947": Entry(
+        "error",
+        "name that cannot be given",
+        "'{name}' cannot be called '{new}': {reason}",
+        "choose another name",
+    ),
 }
