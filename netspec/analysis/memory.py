@@ -18,4 +18,5 @@ def planned_bytes(spec: Spec, target: Target, batch: int) -> dict[str, int]:
 def plan_for(spec: Spec, target: Target, batch: int, mode: Mode) -> Plan:
     """The plan of a training step, or of inference, for up to ``batch`` samples."""
     build = training_step if mode == "train" else inference
-    return make_plan(build(spec.graph, spec.recipe, "uint8" if spec.recipe.data else "float32"), target, batch, mode)
+    graph = build(spec.graph, spec.recipe, "uint8" if spec.recipe.data else "float32")
+    return make_plan(graph, target, batch, mode, spec.recipe.math)

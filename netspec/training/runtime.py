@@ -160,7 +160,8 @@ class Runtime:
         key = (purpose, dtype)
         if key not in self._plans:
             target = self.backend.target(self.threads)
-            self._plans[key] = make_plan(self._graph(purpose, dtype), target, self.batch, _MODES[purpose])
+            graph, math = self._graph(purpose, dtype), self.recipe.math
+            self._plans[key] = make_plan(graph, target, self.batch, _MODES[purpose], math)
         return self._plans[key]
 
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
