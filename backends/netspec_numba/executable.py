@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from netspec.core.graph import Region, Value
 from netspec.plan import Plan, Step
-from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.contract import Array, Launch, Operand, Prepared, Request
 from netspec_numba.host import check_memory
 from netspec_numba.kernels import find
 
@@ -39,6 +39,11 @@ class NumbaExecutable:
         check_memory(plan.arena_bytes)
         self._arena = aligned(plan.arena_bytes)
         self._arrays = self._views(state)
+        self._state = state
+        self._prepares: list[Callable[[], None]] = []
+        self._prepared_version = -1
+        """The version of the state that kept workspaces were computed from."""
+        self._writes = any(slot.written is not None for slot in plan.graph.slots)
         self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}
         for step in plan.steps:
             self._launches[step.node.region].append(self._build(step))
@@ -75,7 +80,11 @@ class NumbaExecutable:
         request = Request(node.attrs, inputs, outputs, plan.batch, self._threads, scratch)
         if node.epilogue is not None:
             request = replace(request, epilogue=node.epilogue, residual=next(iter(added), None))
-        return find(node.attrs).build(request)
+        launch = find(node.attrs, step.algorithm).build(request)
+        if not (step.kept and isinstance(launch, Prepared)):
+            return launch
+        self._prepares.append(launch.prepare)
+        return launch.launch
 
     def run(
         self,
@@ -95,9 +104,20 @@ class NumbaExecutable:
         for value in self._plan.graph.scalars:
             if value.name in scalars:
                 self._arrays[value][0] = scalars[value.name]
+        self._prepare()
         for region in regions:
             for launch in self._launches[region]:
                 launch(samples)
+        if self._writes:
+            self._state.version += 1
+
+    def _prepare(self) -> None:
+        """Pack and transform weights for the steps that keep them, if the state has changed since."""
+        if self._prepared_version == self._state.version:
+            return
+        for prepare in self._prepares:
+            prepare()
+        self._prepared_version = self._state.version
 
     def _feed(self, value: Value, given: Array, samples: int) -> None:
         expected = (samples, *value.type.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from netspec.declarations.losses import CrossEntropy
 from netspec.declarations.metrics import Accuracy
@@ -43,7 +43,7 @@ class Recipe:
     batch: int = 64
     seed: int = 0
     precision: str = "float32"
-    math: str = "fast"
+    math: Literal["fast", "exact"] = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
     on_nan: str = "stop"
     """``stop`` ends the run at a loss or gradient that is not finite, ``skip`` leaves that step out."""

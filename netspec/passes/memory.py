@@ -60,8 +60,18 @@ class _Lifetimes:
         self.buffers[index] = replace(buffer, last=max(buffer.last, last))
 
 
-def place_buffers(graph: Graph, batch: int, scratch: Callable[[Node], Mapping[str, int]]) -> Placement:
-    """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes.
+def _no_space(node: Node) -> Mapping[str, int]:
+    return {}
+
+
+def place_buffers(
+    graph: Graph,
+    batch: int,
+    scratch: Callable[[Node], Mapping[str, int]],
+    kept: Callable[[Node], Mapping[str, int]] = _no_space,
+) -> Placement:
+    """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes,
+    ``kept`` those that hold their contents from one run to the next.
 
     State has its own memory, where what is written at the end of a step replaces what was read (donation).
     """
@@ -87,7 +97,8 @@ def place_buffers(graph: Graph, batch: int, scratch: Callable[[Node], Mapping[st
                 live.extend(reused, last)
             else:
                 live.of[value] = live.new(value.name, "value", value.type.bytes(batch), position, last)
-        spaces.append({n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
+        held = {n: live.new(n, "scratch", size, 0, end) for n, size in kept(node).items()}
+        spaces.append(held | {n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
     offsets = _stack(b for b in live.buffers if b.kind == "state")
     offsets |= _fit(b for b in live.buffers if b.kind != "state")
     buffers = tuple(replace(b, offset=offsets[b.index]) for b in live.buffers)

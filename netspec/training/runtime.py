@@ -168,7 +168,8 @@ class Runtime:
         """The plan for batches of another size, which is not kept; see :meth:`plan`."""
         if batch == self.batch and (purpose, dtype) in self._plans:
             return self._plans[purpose, dtype]
-        return make_plan(self._graph(purpose, dtype), self.backend.target(self.threads), batch, _MODES[purpose])
+        graph, target = self._graph(purpose, dtype), self.backend.target(self.threads)
+        return make_plan(graph, target, batch, _MODES[purpose], self.recipe.math)
 
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""
