@@ -70,6 +70,8 @@ class Step:
     """Other algorithms that compute the node."""
     kept: bool = False
     """Whether what is computed from parameters alone stays in the step's workspaces until the parameters change."""
+    constant: bool = False
+    """Whether all of the step is computed from parameters alone: it is run when they have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,8 @@ def make_plan(
     names an algorithm that does not compute the node.
     """
     graph = fuse(assign_layouts(graph, target), target.takes_epilogue)
-    choices = _choices(graph, target, batch, math, algorithms or {})
+    constants = _constants(graph)
+    choices = _choices(graph, constants, target, batch, math, algorithms or {})
     choosing = target if isinstance(target, ChoosingTarget) else None
 
     def prepared(node: Node) -> Mapping[str, int]:
@@ -181,7 +184,7 @@ def make_plan(
             return target.scratch(node, batch)
         return {**choosing.scratch(node, batch, choice.algorithm), **({} if choice.kept else prepared(node))}
 
-    placed = place_buffers(graph, batch, scratch, kept)
+    placed = place_buffers(graph, batch, scratch, kept, constants)
     of = placed.of
     steps = tuple(
         Step(
@@ -201,20 +204,31 @@ class _Choice(NamedTuple):
     algorithm: str
     alternatives: tuple[str, ...]
     kept: bool
+    constant: bool
 
 
-def _choices(graph: Graph, target: Target, batch: int, math: Math, wanted: Mapping[str, str]) -> dict[Value, _Choice]:
-    """By the first value that a node makes, its algorithm, and whether what it computes from parameters is kept.
+def _constants(graph: Graph) -> frozenset[Value]:
+    """State, and what is computed from state alone; empty if a step of the graph writes state."""
+    if any(slot.written is not None for slot in graph.slots):
+        return frozenset()
+    known = {slot.value for slot in graph.slots}
+    for node in graph.nodes:
+        if known.issuperset(node.inputs) and not any(value.type.batched for value in node.outputs):
+            known.update(node.outputs)
+    return frozenset(known)
 
-    It is where all of the node's parameters are state, and no step of the graph writes any.
-    """
-    constant = {slot.value for slot in graph.slots} if all(slot.written is None for slot in graph.slots) else set()
+
+def _choices(
+    graph: Graph, constants: frozenset[Value], target: Target, batch: int, math: Math, wanted: Mapping[str, str]
+) -> dict[Value, _Choice]:
+    """By the first value that a node makes, its algorithm, and what of it is computed from parameters and kept."""
     found = {}
     for node in graph.nodes:
-        kept = all(value in constant for value in node.inputs if not value.type.batched)
+        kept = all(value in constants for value in node.inputs if not value.type.batched)
         possible = target.algorithms(node, batch, math, kept) if isinstance(target, ChoosingTarget) else (DIRECT,)
         algorithm = wanted.get(node.outputs[0].name, possible[0])
         if algorithm not in possible:
             raise ValueError(f"{target.name} has {', '.join(possible)} for {node.op.name} here, not {algorithm}")
-        found[node.outputs[0]] = _Choice(algorithm, tuple(each for each in possible if each != algorithm), kept)
+        others = tuple(each for each in possible if each != algorithm)
+        found[node.outputs[0]] = _Choice(algorithm, others, kept, constants.issuperset(node.outputs))
     return found

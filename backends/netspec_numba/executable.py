@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -46,7 +47,11 @@ class NumbaExecutable:
         self._writes = any(slot.written is not None for slot in plan.graph.slots)
         self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}
         for step in plan.steps:
-            self._launches[step.node.region].append(self._build(step))
+            launch = self._build(step)
+            if step.constant:
+                self._prepares.append(partial(launch, 1))
+            else:
+                self._launches[step.node.region].append(launch)
         self._samples = 0
 
     def _views(self, state: NumbaState) -> dict[Value, Array]:
@@ -112,7 +117,7 @@ class NumbaExecutable:
             self._state.version += 1
 
     def _prepare(self) -> None:
-        """Pack and transform weights for the steps that keep them, if the state has changed since."""
+        """Compute what depends on the state alone, if that has changed since."""
         if self._prepared_version == self._state.version:
             return
         for prepare in self._prepares:

@@ -6,7 +6,7 @@ buffer is placed first, each at the lowest offset where it meets no other that l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -69,9 +69,11 @@ def place_buffers(
     batch: int,
     scratch: Callable[[Node], Mapping[str, int]],
     kept: Callable[[Node], Mapping[str, int]] = _no_space,
+    constants: Container[Value] = (),
 ) -> Placement:
-    """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes,
-    ``kept`` those that hold their contents from one run to the next.
+    """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes.
+
+    What ``kept`` tells of, and ``constants``, hold their contents from one run to the next.
 
     State has its own memory, where what is written at the end of a step replaces what was read (donation).
     """
@@ -92,6 +94,8 @@ def place_buffers(
             reused = _reusable(node, value, position, live, last_read, batch)
             if value in donated:
                 live.of[value] = live.of[donated[value]]
+            elif value in constants:
+                live.of[value] = live.new(value.name, "value", value.type.bytes(batch), 0, end)
             elif reused is not None:
                 live.of[value] = reused
                 live.extend(reused, last)

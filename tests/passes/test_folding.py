@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from netspec.backend import find_backend
 from netspec.core.builder import Builder
 from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
@@ -15,6 +18,7 @@ from netspec.declarations.ops.normalization import BatchNorm
 from netspec.declarations.ops.transposed import ConvTranspose
 from netspec.passes.folding import fold_batch_norm
 from netspec.passes.forms import inference_form
+from netspec.plan import make_plan
 from netspec.testing.interpreter import interpret
 
 IMAGE = TensorType((6, 5, 4))
@@ -68,3 +72,23 @@ def test_an_output_stays() -> None:
 def test_nothing_is_folded_through_an_activation() -> None:
     g, _, normalised = network(Conv(filters=3, kernel=3), between=True)
     assert [node.op.name for node in folded(g.graph({"y": normalised}))] == ["conv", "relu", "batch_norm"]
+
+
+def test_folded_weights_are_computed_when_the_state_has_changed_and_not_for_each_batch() -> None:
+    g, _, y = network(Conv(filters=3, kernel=3))
+    backend = find_backend("numba")
+    plan = make_plan(folded(g.graph({"y": y}, {"y": y})), backend.target(1), 2, "infer")
+    assert [step.node.op.name for step in plan.steps if step.constant] == ["fold_norm"]
+    state = backend.state(plan)
+    executable = backend.load(plan, state, 1)
+    x = np.random.default_rng(2).normal(size=(2, *IMAGE.shape)).astype(np.float32)
+
+    def predict(scale: float) -> Any:
+        state.write("norm.scale", np.full(3, scale, np.float32))
+        executable.run({"x": x}, {}, 2)
+        executable.run({"x": x}, {}, 2)
+        return executable.output("y")
+
+    for slot in plan.graph.slots:
+        state.write(slot.name, np.full(slot.param.shape, 0.5 if slot.name != "norm.shift" else 0.0, np.float32))
+    np.testing.assert_array_equal(predict(2.0), 2 * predict(1.0))
