@@ -117,7 +117,7 @@ def command(
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
     keep_fitted(resumed.run.folder, recipe)
     outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
-    click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome))
+    click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
 
 
 def _fitted(spec: Spec, dataset: Dataset, resumed: Path | None) -> Recipe:
@@ -226,7 +226,7 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
     )
 
 
-def _closing(outcome: Outcome) -> str:
+def _closing(outcome: Outcome, recipe: Recipe) -> str:
     """The summary of a run that is done."""
     from netspec.training.progress import score_text
 
@@ -234,5 +234,7 @@ def _closing(outcome: Outcome) -> str:
     lines = [f"{name:<11} {score_text(scores)}" for name, scores in parts.items() if scores is not None]
     epochs = f"{outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'}"
     lines.append(f"{epochs}, {outcome.steps:,} steps in {outcome.seconds:.1f} s")
+    if outcome.epochs < recipe.epochs:
+        lines.append(f"stopped early, before {recipe.epochs} epochs: the validation loss had not become lower")
     lines.append(f"run directory: {outcome.run_dir}")
     return "\n".join(lines)

@@ -46,6 +46,12 @@ class Recipe:
     math: str = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
     on_nan: str = "stop"
+    accumulate: int = 1
+    """Batches whose gradients are summed before an update."""
+    average: Any = None
+    """How an average of the weights is made beside them, if it is."""
+    early_stopping: Any = None
+    """When the run ends before its last epoch, if it may."""
     init: Mapping[str, str] | None = None
     """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)

@@ -59,6 +59,7 @@ TRAIN_KEYS = {
     "epochs": "How often each sample of the training part is seen.",
     "batch": "Samples of a step.",
     "seed": "What all that is random follows from.",
+    "accumulate": "Batches whose gradients are summed before an update.",
     "init": "Weights to start from.",
     "precision": "The numbers that are computed with.",
     "math": "fast: any algorithm whose error is documented; exact: plain sums only.",

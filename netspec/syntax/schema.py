@@ -244,12 +244,14 @@ def _train() -> dict[str, Any]:
         "lr": _rate(),
         "epochs": or_expression(whole),
         "batch": or_expression(whole),
+        "accumulate": or_expression(whole),
         "seed": or_expression({"type": ["integer"], "title": "a whole number of at least 0", "minimum": 0}),
     }
     return {
         "type": ["object"],
         "title": "a mapping that says how to train",
-        "properties": _described(properties, TRAIN_KEYS),
+        "properties": _described(properties, TRAIN_KEYS)
+        | {d.name: declaration_schema(d) for d in REGISTRIES["option"].public()},
         "additionalProperties": False,
     }
 

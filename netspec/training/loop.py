@@ -12,10 +12,12 @@ from netspec.core.declare import declaration_of
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Array, Part
 from netspec.diagnostics.errors import RunError
+from netspec.training.accumulate import Turn, Turns
+from netspec.training.average import average_in_place
 from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
 from netspec.training.runtime import Fed, Loaded, Runtime
-from netspec.training.scores import Meter
+from netspec.training.scores import Meter, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +61,37 @@ def run_epochs(
     go. ``after_step`` is told the position after each step. A RunError if a loss is not finite, the state then is that
     of the step before; or if the schedule needs a validation part and there is none.
     """
+    stopping = runtime.recipe.early_stopping
     if not len(validation) and hasattr(runtime.recipe.lr, "after"):
         raise RunError.of("NS505", schedule=declaration_of(runtime.recipe.lr).name)
+    if not len(validation) and stopping is not None:
+        raise RunError.of("NS520", option=declaration_of(stopping).name)
     course = _Course(runtime, train, progress, epochs, origin, clock, after_step, losses)
     if len(validation):
         runtime.load("evaluate", runtime.input_type(validation.inputs))
     place = begin or origin
+    if stopping is not None and stopping.ends(course.losses):
+        return  # a run that had ended, and is resumed
     for epoch in range(place.epoch, origin.epoch + epochs):
         step, rate, meter, seconds = course.train_epoch(place)
         validated = evaluate(runtime, validation).scores if len(validation) else None
+        averaged = _averaged_scores(runtime, validation)
         if validated is not None:
             course.losses.append(validated.loss)
-        result = EpochResult(epoch + 1, step, rate, meter.scores(), validated, len(train), seconds)
+        result = EpochResult(epoch + 1, step, rate, meter.scores(), validated, len(train), seconds, averaged)
         place = Position(epoch + 1, step)
         progress.end(result)
         yield result
+        if stopping is not None and stopping.ends(course.losses):
+            break
+
+
+def _averaged_scores(runtime: Runtime, validation: Part) -> Scores | None:
+    """The scores of the averaged weights, where an average is made and there is a validation part."""
+    if runtime.recipe.average is None or not len(validation):
+        return None
+    with average_in_place(runtime):
+        return evaluate(runtime, validation).scores
 
 
 class _Course:
@@ -95,6 +113,7 @@ class _Course:
         self._loaded = runtime.load("train", runtime.train_type(train))
         self._samples = len(train)
         self._batches = Batches(train, runtime.batch, runtime.augmenter(train))
+        self._turns = Turns(len(train), runtime.batch, runtime.recipe.accumulate)
         self.losses = list(losses)
         """On the validation part, one for each epoch of the course that is done."""
 
@@ -112,9 +131,8 @@ class _Course:
         for done, batch in enumerate(self._batches.in_order(order, place.epoch), start=underway.batches):
             step += 1
             fed = self._runtime.prepared(batch)
-            loss = train_step(
-                self._runtime, self._loaded, fed, self._rate(place.epoch, done), Position(place.epoch, step)
-            )
+            rate, turn = self._rate(place.epoch, done), self._turns.at(place.epoch, done)
+            loss = train_step(self._runtime, self._loaded, fed, rate, Position(place.epoch, step), turn)
             meter.add(loss, len(batch), _outputs(self._runtime, self._loaded), fed.targets)
             self._progress.step(loss)
             if self._after_step is not None:
@@ -133,14 +151,17 @@ class _Course:
         return rate
 
 
-def train_step(runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, position: Position) -> float:
+def train_step(
+    runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, position: Position, turn: Turn | None = None
+) -> float:
     """Loss of one batch that was prepared, before its update. ``position.step`` (from 1) is the step's number.
 
+    With a ``turn`` the update waits for the last batch of those that share it.
     A loss or a gradient that is not finite is a RunError, and the update does not run.
     """
     executable, samples = loaded.executable, batch.samples
     fed = loaded.feed(batch.inputs, batch.targets)
-    executable.run(fed, runtime.scalars(rate, position.step), samples, ("forward", "backward"))
+    executable.run(fed, runtime.scalars(rate, position.step, turn), samples, ("forward", "backward"))
     loss = float(executable.output("loss"))
     where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
     if not math.isfinite(loss):
@@ -148,7 +169,8 @@ def train_step(runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, positi
     if loaded.checks_gradients and not executable.output("gradients_finite"):
         raise RunError.of("NS903", quantity="a gradient", value="infinite or NaN", step=where)
     # Inputs and scalars lie in the arena already; writing them again could hit what has taken their place since.
-    executable.run({}, {}, samples, ("update",))
+    if turn is None or turn.last:
+        executable.run({}, {}, samples, ("update",))
     return loss
 
 

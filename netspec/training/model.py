@@ -20,6 +20,7 @@ from netspec.data.dataset import Array, Part
 from netspec.data.preprocess import fit_preprocessing
 from netspec.interop.safetensors import encode, read_weights
 from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text
+from netspec.training.average import averaged_weights
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
 from netspec.training.fitted import with_kept_numbers
@@ -29,6 +30,7 @@ from netspec.training.progress import make_progress
 from netspec.training.runs import MANIFEST, find_checkpoint
 from netspec.training.runtime import Purpose, Runtime
 from netspec.training.scores import Scores
+from netspec.training.state import read_state
 
 
 class Weights(Mapping[str, Array]):
@@ -91,7 +93,8 @@ class Model:
         single ``y`` is learnt by every head.
 
         An entry holds ``epoch``, ``loss`` and ``metrics`` (running means of the epoch) and, with ``validation`` images
-        and labels, ``validation`` with the loss and metrics on them. A second call goes on with the network as it is
+        and labels, ``validation`` with the loss and metrics on them; where the recipe makes an average of the weights,
+        also ``averaged``, those of the average. A second call goes on with the network as it is
         and begins the learning rate's schedule anew. A RunError when the loss is not finite.
         """
         part = self._part(x, y)
@@ -109,6 +112,8 @@ class Model:
                 entry: dict[str, Any] = {"epoch": result.epoch, **_document(result.train)}
                 if result.validation is not None:
                     entry["validation"] = _document(result.validation)
+                if result.averaged is not None:
+                    entry["averaged"] = _document(result.averaged)
                 history.append(entry)
         finally:
             progress.close()
@@ -117,6 +122,11 @@ class Model:
     def evaluate(self, x: Any, y: Any) -> dict[str, Any]:
         """``{"loss": …, "metrics": {…}}`` of the inference form, over any number of samples."""
         return _document(evaluate(self._runtime, self._part(x, y)).scores)
+
+    @property
+    def averaged_weights(self) -> dict[str, Array]:
+        """The moving average of the weights, by name, as far as the recipe makes one; else the weights as they are."""
+        return averaged_weights(self.weights, read_state(self._runtime.state, self._runtime.moments))
 
     def predict(self, x: Any) -> Any:
         """Probabilities (N, classes) for images (N, H, W, C); with several heads, a mapping of head to array.

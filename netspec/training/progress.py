@@ -31,6 +31,8 @@ class EpochResult:
     validation: Scores | None
     samples: int
     seconds: float
+    averaged: Scores | None = None
+    """Of the averaged weights, on the validation part; ``None`` where no average is made."""
 
 
 class Progress(Protocol):
@@ -167,6 +169,8 @@ def describe(result: EpochResult, epochs: int) -> str:
     parts = [f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}", score_text(result.train)]
     if result.validation is not None:
         parts.append(f"validation {score_text(result.validation)}")
+    if result.averaged is not None:
+        parts.append(f"averaged {score_text(result.averaged)}")
     parts += [f"{result.seconds:.2f} s", f"{result.samples / max(result.seconds, 1e-9):,.0f} samples/s"]
     return "  ".join(parts)
 

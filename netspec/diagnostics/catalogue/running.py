@@ -109,6 +109,12 @@ RUNNING: dict[str, Entry] = {
         "label_smoothing {smoothing} leaves {left} of the target to the right class",
         "0.1 is usual",
     ),
+    "NS520": Entry(
+        "error",
+        "nothing to stop early by",
+        "'{option}' goes by the loss on a validation part, but there is none",
+        "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",
@@ -191,5 +197,11 @@ RUNNING: dict[str, Entry] = {
         "runs that cannot be compared",
         ("'{first}' and '{second}' cannot be compared: {reason}", "'{first}' cannot be compared: {reason}"),
         "runs are compared that learn the same heads from the same data; 'netspec diff' compares any two specs",
+    ),
+    "NS922": Entry(
+        "error",
+        "no average of the weights",
+        "the run '{run}' made no average of its weights",
+        "leave out --averaged, or train with 'average: 0.999' under 'train:'",
     ),
 }
