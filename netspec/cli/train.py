@@ -121,13 +121,12 @@ def command(
 
 
 def _fitted(spec: Spec, dataset: Dataset, resumed: Path | None) -> Recipe:
-    """The recipe with what preprocessing learnt: in the run that is gone on with, or now."""
-    from netspec.data.preprocess import fit_preprocessing
-    from netspec.training.fitted import FITTED, with_kept_numbers
+    """The recipe with what is learnt before training: in the run that is gone on with, or now."""
+    from netspec.training.fitted import FITTED, fit, with_kept_numbers
 
     if resumed is not None and (resumed / FITTED).exists():
         return with_kept_numbers(spec.recipe, resumed)
-    return fit_preprocessing(spec.recipe, dataset.train)
+    return fit(spec.recipe, spec.graph, dataset.train)
 
 
 def _take_weights(runtime: Runtime, folder: Path, quiet: bool) -> dict[str, Any]:

@@ -212,9 +212,15 @@ def _factor(limits: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
-    item = {"type": ["number"], "title": "a number" + _bounds(limits), **limits}
+    bounds = {key: value for key, value in limits.items() if key != "enum"}
+    item = {"type": ["number"], "title": "a number" + _bounds(bounds), **bounds}
     title = "a number, or a list with one per channel"
-    return {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **limits}
+    found = {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **bounds}
+    if "enum" not in limits:
+        return found
+    words = limits["enum"]
+    text = {"type": ["string", "number", "array"], "pattern": _one_of(words), "choices": words}
+    return {**found, **text, "title": f"{', '.join(words)}, {title}"}
 
 
 def _number_tree(limits: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,7 +246,9 @@ def _whole_tree(value: Any) -> Any:
     return _whole(value)
 
 
-def _float_tuple(value: Any) -> tuple[float, ...]:
+def _float_tuple(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
     return tuple(float(item) for item in value) if isinstance(value, Sequence) else (float(value),)
 
 

@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 
 from netspec.data.dataset import Array, Part
-from netspec.data.preprocess import fit_preprocessing
 from netspec.interop.safetensors import encode, read_weights
 from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text
 from netspec.training.average import averaged_weights
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
-from netspec.training.fitted import with_kept_numbers
+from netspec.training.fitted import fit, with_kept_numbers
 from netspec.training.loop import START, Position, run_epochs, train_step
 from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
 from netspec.training.progress import make_progress
@@ -99,7 +98,7 @@ class Model:
         """
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
-        self._runtime.use(fit_preprocessing(self._runtime.recipe, part))
+        self._runtime.use(fit(self._runtime.recipe, self._runtime.network, part))
         refuse_what_does_not_fit(self._runtime, memory_limits(), part, held)
         count = self._runtime.recipe.epochs if epochs is None else epochs
         if count < 0:

@@ -22,6 +22,7 @@ from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
 from netspec.training.accumulate import Turn
 from netspec.training.arrays import as_target
+from netspec.training.class_weights import balanced_heads
 from netspec.training.scores import named_metrics
 from netspec.training.state import initialize
 
@@ -178,6 +179,8 @@ class Runtime:
             unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
             if unfitted:
                 raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
+            if purpose != "predict" and balanced_heads(self.recipe, self.network.heads):
+                raise RunError.of("NS510", name="class_weights: balanced")
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
             targets = target_inputs(plan.graph, self.network)

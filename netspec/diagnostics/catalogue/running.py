@@ -115,6 +115,12 @@ RUNNING: dict[str, Entry] = {
         "'{option}' goes by the loss on a validation part, but there is none",
         "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
     ),
+    "NS521": Entry(
+        "error",
+        "no class numbers to be balanced",
+        "head '{head}' is to weigh its classes as often as they occur, but it learns {found} and not class numbers",
+        "write a list of class_weights, or learn class numbers",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",
