@@ -58,6 +58,11 @@ if TYPE_CHECKING:
 @format_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Try ever larger learning rates for some steps, show what the loss did, and suggest one. No run is made.",
+)
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -74,6 +79,7 @@ def command(
     format_: str,
     quiet: bool,
     dry_run: bool,
+    find_lr: bool,
 ) -> None:
     """Train a network as its spec says, into a run directory.
 
@@ -82,6 +88,7 @@ def command(
       netspec train zoo:lenet5
       netspec train zoo:lenet5 --set train.data=mnist --data-dir ~/data --epochs 10
       netspec train zoo:lenet5 --run-dir runs/first --resume
+      netspec train zoo:lenet5 --find-lr
 
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from.
     """
@@ -111,6 +118,9 @@ def command(
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
         click.echo(_plan_text(loaded, dataset, runtime, needed, format_))
+        return
+    if find_lr:
+        click.echo(_found_rate(runtime, dataset, format_))
         return
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
@@ -223,6 +233,23 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
         f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of up to {runtime.batch} samples ({samples}), "
         f"{size(needed.total)} ({memory}), {runtime.threads} threads; nothing was trained"
     )
+
+
+def _found_rate(runtime: Runtime, dataset: Dataset, format_: str) -> str:
+    """What the learning-rate finder says."""
+    from netspec.cli.plot import plot
+    from netspec.training.finder import find_rate
+
+    sweep = find_rate(runtime, dataset.train)
+    if format_ == "json":
+        return json.dumps(sweep.document(), indent=2)
+    if not sweep.rates:
+        return "not even the first step had a finite loss: look at the data and its preprocessing"
+    lines = plot(sweep.rates, sweep.smoothed, sweep.suggestion, "learning rate")
+    if sweep.suggestion is None:
+        return "\n".join([*lines, "", "the loss did not fall at any rate: look at the data and its preprocessing"])
+    said = f"the loss fell fastest at {sweep.suggestion:g}, and was lowest at {sweep.lowest_at:g}"
+    return "\n".join([*lines, "", f"{said}; begin with --set train.lr={sweep.suggestion:g}"])
 
 
 def _closing(outcome: Outcome, recipe: Recipe) -> str:

@@ -212,15 +212,16 @@ def _factor(limits: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
-    bounds = {key: value for key, value in limits.items() if key != "enum"}
-    item = {"type": ["number"], "title": "a number" + _bounds(bounds), **bounds}
+    item = {"type": ["number"], "title": "a number" + _bounds(limits), **limits}
     title = "a number, or a list with one per channel"
-    found = {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **bounds}
-    if "enum" not in limits:
-        return found
-    words = limits["enum"]
-    text = {"type": ["string", "number", "array"], "pattern": _one_of(words), "choices": words}
-    return {**found, **text, "title": f"{', '.join(words)}, {title}"}
+    return {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **limits}
+
+
+def _numbers_or_word(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers, or one of the words that the limit ``enum`` lists."""
+    found, words = _numbers({key: value for key, value in limits.items() if key != "enum"}), limits["enum"]
+    text = {"type": ["string", *found["type"]], "pattern": _one_of(words), "choices": words}
+    return {**found, **text, "title": f"{', '.join(words)}, {found['title']}"}
 
 
 def _number_tree(limits: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,9 +247,7 @@ def _whole_tree(value: Any) -> Any:
     return _whole(value)
 
 
-def _float_tuple(value: Any) -> Any:
-    if isinstance(value, str):
-        return value
+def _float_tuple(value: Any) -> tuple[float, ...]:
     return tuple(float(item) for item in value) if isinstance(value, Sequence) else (float(value),)
 
 
@@ -278,11 +277,15 @@ KINDS: dict[str, Kind] = {
     "Factor": Kind(_factor, _float_or_word),
     "LayerShape": Kind(_layer_name, _same),
     "Numbers": Kind(_numbers, _float_tuple),
+    "NumbersOrWord": Kind(_numbers_or_word, lambda value: value if isinstance(value, str) else _float_tuple(value)),
     "NumberTree": Kind(_number_tree, _float_tree),
 }
 
 Numbers = tuple[float, ...]
 """A number, or one per channel; always a tuple in Python."""
+
+NumbersOrWord = tuple[float, ...] | str
+"""The same, or a word that stands for numbers which are found later."""
 
 NumberTree = tuple[Any, ...]
 """A list of numbers, or of lists of them; tuples within tuples in Python."""
