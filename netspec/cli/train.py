@@ -98,18 +98,13 @@ def command(
     from netspec.training.facts import run_facts
     from netspec.training.fitted import keep_fitted
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
-    from netspec.training.resume import given_settings
     from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
 
     if resume and run_dir is None:
         raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
-    loaded = load(spec, overrides)
     options = {"epochs": epochs, "batch": batch, "seed": seed}
-    given = given_settings(run_dir) if resume and run_dir is not None else {}
-    given |= {key: value for key, value in options.items() if value is not None}
-    changed: dict[str, Any] = dict(given)
-    loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
+    loaded, given = _with_settings(load(spec, overrides), options, run_dir if resume else None)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
     recipe, machine = _fitted(loaded, dataset, run_dir if resume else None), find_backend(backend)
@@ -128,6 +123,16 @@ def command(
     keep_fitted(resumed.run.folder, recipe)
     outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
+
+
+def _with_settings(spec: Spec, options: dict[str, int | None], resumed: Path | None) -> tuple[Spec, dict[str, int]]:
+    """The spec with what the command line, or that of the run that is gone on with, sets over it; and these settings."""
+    from netspec.training.resume import given_settings
+
+    given = given_settings(resumed) if resumed is not None else {}
+    given |= {key: value for key, value in options.items() if value is not None}
+    changed: dict[str, Any] = dict(given)
+    return replace(spec, recipe=replace(spec.recipe, **changed)), given
 
 
 def _fitted(spec: Spec, dataset: Dataset, resumed: Path | None) -> Recipe:
