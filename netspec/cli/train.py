@@ -126,7 +126,7 @@ def command(
 
 
 def _with_settings(spec: Spec, options: dict[str, int | None], resumed: Path | None) -> tuple[Spec, dict[str, int]]:
-    """The spec with what the command line, or that of the run that is gone on with, sets over it; and these settings."""
+    """The spec with what the command line, or that of the run that is gone on with, sets over it; and these."""
     from netspec.training.resume import given_settings
 
     given = given_settings(resumed) if resumed is not None else {}
