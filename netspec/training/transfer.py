@@ -47,7 +47,8 @@ def take_weights(runtime: Runtime, init: Mapping[str, str], spec_folder: Path) -
     """Start from the weights that ``train.init`` names: a safetensors file, or the last checkpoint of a run directory.
 
     By ``name`` a weight takes the one that is called as it is; by ``shape`` a layer takes those of the next layer whose
-    weights are of its kinds and shapes, in the order of the two networks. A RunError where there is no such file, it is damaged, or nothing in it fits.
+    weights are of its kinds and shapes, in the order of the two networks.
+    A RunError where there is no such file, it is damaged, or nothing in it fits.
     """
     file = _file(init["from"], spec_folder)
     try:
