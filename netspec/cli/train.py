@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netspec.declarations.recipe import Recipe
     from netspec.syntax.spec import Spec
     from netspec.training.memory_check import Demand
+    from netspec.training.progress import Progress
     from netspec.training.resume import Resumed
     from netspec.training.runtime import Runtime
     from netspec.training.train import Outcome
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @backend_option
 @format_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
 @click.option(
     "--find-lr",
@@ -78,6 +80,7 @@ def command(
     backend: str,
     format_: str,
     quiet: bool,
+    tensorboard: bool,
     dry_run: bool,
     find_lr: bool,
 ) -> None:
@@ -101,8 +104,7 @@ def command(
     from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
 
-    if resume and run_dir is None:
-        raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
+    _refuse_early(resume, run_dir, tensorboard)
     options = {"epochs": epochs, "batch": batch, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, run_dir if resume else None)
     folder = Path(loaded.file).parent
@@ -121,8 +123,18 @@ def command(
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
     keep_fitted(resumed.run.folder, recipe)
-    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
+    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
+
+
+def _refuse_early(resume: bool, run_dir: Path | None, tensorboard: bool) -> None:
+    """Say what is wrong with the command line before anything is read."""
+    if resume and run_dir is None:
+        raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
+    if tensorboard:
+        from netspec.training.tensorboard_log import require_tensorboard
+
+        require_tensorboard()
 
 
 def _with_settings(spec: Spec, options: dict[str, int | None], resumed: Path | None) -> tuple[Spec, dict[str, int]]:
@@ -178,7 +190,14 @@ def _open(
     return Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
 
 
-def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, checkpoint_every: int | None) -> Outcome:
+def _train(
+    resumed: Resumed,
+    runtime: Runtime,
+    dataset: Dataset,
+    quiet: bool,
+    checkpoint_every: int | None,
+    tensorboard: bool,
+) -> Outcome:
     """Train; where that is interrupted, say how it goes on."""
     from netspec.training.progress import make_progress
     from netspec.training.stopping import StopRequest
@@ -188,12 +207,23 @@ def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, ch
         for note in resumed.notes:
             click.echo(note, err=True)
     progress = make_progress(quiet, sys.stderr)
+    if tensorboard:
+        progress = _logged(progress, resumed, runtime)
     try:
         with StopRequest(_say_at_once).listening() as stop:
             return train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
         click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         raise
+
+
+def _logged(progress: Progress, resumed: Resumed, runtime: Runtime) -> Progress:
+    """The progress, of which TensorBoard is told too."""
+    from netspec.training.state import read_state
+    from netspec.training.tensorboard_log import FOLDER, TensorBoard
+
+    folder = resumed.run.folder / FOLDER
+    return TensorBoard(progress, folder, resumed.begin.step, lambda: read_state(runtime.state, runtime.weights))
 
 
 def _say_at_once(text: str) -> None:

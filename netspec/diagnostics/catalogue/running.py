@@ -210,4 +210,10 @@ RUNNING: dict[str, Entry] = {
         "the run '{run}' made no average of its weights",
         "leave out --averaged, or train with 'average: 0.999' under 'train:'",
     ),
+    "NS923": Entry(
+        "error",
+        "package that is missing",
+        "{what} needs the package '{package}', which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
 }
