@@ -23,9 +23,11 @@ from netspec.training.average import averaged_weights
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
 from netspec.training.fitted import fit, with_kept_numbers
+from netspec.training.history import History
 from netspec.training.loop import START, Position, run_epochs, train_step
 from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
-from netspec.training.progress import make_progress
+from netspec.training.progress import Progress, make_progress
+from netspec.training.progress_notebook import Notebook, in_notebook
 from netspec.training.runs import MANIFEST, find_checkpoint
 from netspec.training.runtime import Purpose, Runtime
 from netspec.training.scores import Scores
@@ -85,7 +87,8 @@ class Model:
         epochs: int | None = None,
         validation: tuple[Any, Any] | None = None,
         verbose: bool = False,
-    ) -> list[dict[str, Any]]:
+        progress: Progress | None = None,
+    ) -> History:
         """Train on images ``x`` and labels ``y`` by the spec's recipe; returns an entry per epoch.
 
         With several inputs ``x`` is a mapping of input to array, with several heads ``y`` one of head to array; a
@@ -95,6 +98,9 @@ class Model:
         and labels, ``validation`` with the loss and metrics on them; where the recipe makes an average of the weights,
         also ``averaged``, those of the average. A second call goes on with the network as it is
         and begins the learning rate's schedule anew. A RunError when the loss is not finite.
+
+        With ``verbose`` it shows how it goes, as a terminal, a log or a notebook can; a ``progress`` of your own is
+        told in its place.
         """
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
@@ -103,7 +109,7 @@ class Model:
         count = self._runtime.recipe.epochs if epochs is None else epochs
         if count < 0:
             raise InputError(f"epochs is {count}, but must be at least 0")
-        progress = make_progress(not verbose, sys.stderr)
+        progress = progress or _shown(verbose)
         history = []
         try:
             for result in run_epochs(self._runtime, part, held, progress, count, self._position):
@@ -116,7 +122,7 @@ class Model:
                 history.append(entry)
         finally:
             progress.close()
-        return history
+        return History(history)
 
     def evaluate(self, x: Any, y: Any) -> dict[str, Any]:
         """``{"loss": …, "metrics": {…}}`` of the inference form, over any number of samples."""
@@ -192,6 +198,10 @@ class Model:
                 f"{len(part)} samples do not fit one step: the model was compiled for {self._runtime.batch}"
             )
         return part
+
+
+def _shown(verbose: bool) -> Progress:
+    return Notebook() if verbose and in_notebook() else make_progress(not verbose, sys.stderr)
 
 
 def _document(scores: Scores) -> dict[str, Any]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 REDRAW_SECONDS = 0.1
 """Time between two redraws of the bar: a step of a small network takes about a millisecond."""
 
+LINE_SECONDS = 30.0
+"""Time after which a log is told how far an epoch is: those who read it want to know whether something happens."""
+
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
@@ -81,22 +84,31 @@ class Silence:
 
 
 class Lines:
-    """Writes a line per epoch, for logs."""
+    """Writes a line per epoch, for logs, and one now and then while an epoch takes long."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._epochs = 0
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._epoch = self._epochs = self._steps = self._done = 0
+        self._written = clock()
 
     def preparing(self, what: str) -> None:
         """Say it in a line."""
         self._write(f"{what} ...")
 
     def begin(self, epoch: int, epochs: int, steps: int, done: int = 0) -> None:
-        """Remember how many epochs there are."""
-        self._epochs = epochs
+        """Remember how many epochs and steps there are."""
+        self._epoch, self._epochs, self._steps, self._done = epoch, epochs, steps, done
+        self._written = self._clock()
 
     def step(self, loss: float) -> None:
-        """Show nothing."""
+        """Say how far the epoch is, where nothing was said for long."""
+        self._done += 1
+        if self._clock() - self._written >= LINE_SECONDS:
+            width = len(str(self._epochs))
+            self._write(
+                f"epoch {self._epoch:>{width}}/{self._epochs}  step {self._done}/{self._steps}  loss {loss:.4f}"
+            )
+            self._written = self._clock()
 
     def end(self, result: EpochResult) -> None:
         """Write the epoch's line."""
