@@ -18,6 +18,7 @@ from typing import Any, Literal, SupportsIndex
 
 import yaml
 
+from netspec.analysis.notebook import spec_html
 from netspec.backend import Backend, find_backend
 from netspec.core.graph import Graph
 from netspec.declarations.recipe import Recipe
@@ -28,13 +29,15 @@ from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.spec import Spec as ReadSpec
 from netspec.training.arrays import InputError
 from netspec.training.bundles import read_bundle
+from netspec.training.history import History
 from netspec.training.model import Model, Weights
+from netspec.training.progress import Progress
 from netspec.training.runtime import Runtime
 from netspec.training.threads import available_threads
 from netspec.training.transfer import take_weights
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
-__all__ = ["InputError", "Model", "Spec", "Weights", "load"]
+__all__ = ["History", "InputError", "Model", "Progress", "Spec", "Weights", "load"]
 
 ZOO = "zoo:"
 
@@ -85,6 +88,10 @@ class Spec:
     def name(self) -> str:
         """Its name, or its file's."""
         return self.read.name
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layers as a table, the totals, the picture."""
+        return spec_html(self.read)
 
     @property
     def text(self) -> str:

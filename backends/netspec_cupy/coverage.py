@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 _NAMES = """
-abs abs.dx absolute_error absolute_error.dx adaptive_avg_pool adaptive_avg_pool.dx adaptive_max_pool
-adaptive_max_pool.dx add affine all_finite avg_pool avg_pool.dx batch_mean batch_mean.dx batch_norm
+abs abs.dx absolute_error absolute_error.dx accumulate adaptive_avg_pool adaptive_avg_pool.dx adaptive_max_pool
+adaptive_max_pool.dx add affine all_finite average avg_pool avg_pool.dx batch_mean batch_mean.dx batch_norm
 batch_norm.dx batch_norm.frozen_dx batch_norm.moving batch_norm.train binary_error binary_error.dx chain
 channel_shuffle channel_sum clip_norm clip_value concat concat.dx constant conv conv.dw conv.dx conv_transpose
 conv_transpose.dw conv_transpose.dx crop cross_entropy cross_entropy.dx dense dense.dw dense.dx depth_to_space

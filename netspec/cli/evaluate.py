@@ -42,6 +42,7 @@ def command(
     run: str,
     weights: Path | None,
     kept: Kept | None,
+    averaged: bool,
     threads: int | None,
     backend: str,
     data: str | None,
@@ -63,7 +64,7 @@ def command(
 
     # A share of other data that is kept aside would be kept from the part that is asked for.
     changes = () if data is None else (f"train.data={_source(data)}", "train.validation=0")
-    opened = open_trained(Trained(run, weights, kept, backend, threads), changes)
+    opened = open_trained(Trained(run, weights, kept, averaged, backend, threads), changes)
     if data is not None:
         opened = replace(opened, spec_folder=Path())
     dataset, evaluation = evaluate_run(opened, data_folder(data_dir), part)

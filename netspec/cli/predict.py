@@ -46,6 +46,7 @@ def command(
     run: str,
     weights: Path | None,
     kept: Kept | None,
+    averaged: bool,
     threads: int | None,
     backend: str,
     inputs: tuple[str, ...],
@@ -67,7 +68,7 @@ def command(
     from netspec.data.samples import in_batches, read_samples
     from netspec.training.evaluate import predict
 
-    opened = open_trained(Trained(run, weights, kept, backend, threads))
+    opened = open_trained(Trained(run, weights, kept, averaged, backend, threads))
     shapes = {value.name: value.type.shape for value in opened.spec.graph.inputs}
     written: str = getattr(opened.spec.recipe.data, "resize", "none")
     samples = read_samples(inputs, shapes, written if resize is None else resize, sys.stdin.buffer.read)

@@ -23,6 +23,7 @@ class Trained(NamedTuple):
     place: str
     weights: Path | None
     kept: Kept | None
+    averaged: bool
     backend: str
     threads: int | None
 
@@ -43,6 +44,7 @@ def trained_options(function: F) -> F:
             help="Of a run the weights of the last epoch, which is the default, or of the one with the lowest "
             "validation loss.",
         ),
+        click.option("--averaged", is_flag=True, help="Of a run the moving average of its weights, if it made one."),
         threads_option,
         backend_option,
     )
@@ -63,9 +65,9 @@ def open_trained(given: Trained, changes: tuple[str, ...] = ()) -> OpenRun:
     if given.place.startswith(ZOO) or Path(given.place).is_file():
         if given.weights is None:
             raise click.UsageError(f"{given.place!r} holds no weights: name them with --weights FILE")
-        if given.kept is not None:
-            raise click.UsageError("--checkpoint chooses among those of a run directory; --weights names its own")
+        if given.kept is not None or given.averaged:
+            raise click.UsageError("--checkpoint and --averaged choose within a run directory; --weights names a file")
         return open_weights(load(given.place, changes), given.weights, given.backend, threads)
     if given.weights is not None:
         raise click.UsageError(f"{given.place!r} is no bundle or spec: a run directory has weights of its own")
-    return open_run(Path(given.place), given.kept or "last", given.backend, threads, changes)
+    return open_run(Path(given.place), given.kept or "last", given.backend, threads, changes, given.averaged)

@@ -16,11 +16,13 @@ from netspec.declarations import (  # noqa: F401  # importing is what declares
     losses,
     metrics,
     optimizers,
+    options,
     schedules,
     sources,
     transforms,
 )
 from netspec.declarations.ops import (  # noqa: F401  # importing is what declares
+    accumulation,
     activations,
     adaptive_pooling,
     chain,

@@ -51,6 +51,12 @@ class Recipe:
     """Processes that decode and augment; None lets the data decide."""
     cache: int = 1024
     """MiB of decoded images that are held in memory."""
+    accumulate: int = 1
+    """Batches whose gradients are summed before an update."""
+    average: Any = None
+    """How an average of the weights is made beside them, if it is."""
+    early_stopping: Any = None
+    """When the run ends before its last epoch, if it may."""
     init: Mapping[str, str] | None = None
     """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from netspec.syntax.spec import Spec
 from netspec.training.runs import MANIFEST, SPEC, read_manifest, with_settings
 from netspec.training.scores import named_metrics
 
-_PARTS = ("train", "validation", "test")
+_PARTS = ("train", "validation", "averaged", "test")
 _CIRCUMSTANCES = ("threads", "backend", "init", "data.name", "data.samples", "data.sha256", "machine", "versions")
 """What of a manifest is compared; the network and its training are compared as specs."""
 _SETTINGS = frozenset({"epochs", "batch", "seed"})

@@ -13,9 +13,11 @@ from netspec.interop.safetensors import read_weights
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
+from netspec.training.average import read_average
 from netspec.training.fitted import with_kept_numbers
 from netspec.training.runs import MANIFEST, SPEC, Kept, find_checkpoint, read_manifest, with_settings
 from netspec.training.runtime import Runtime
+from netspec.training.state import read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,21 @@ class OpenRun:
         return tuple(self.manifest.get("data", {}).get("classes", {}).get(head, ()))
 
 
-def open_run(folder: Path, kept: Kept, backend: str, threads: int, changes: Sequence[str] = ()) -> OpenRun:
-    """The run with the weights of its best or last checkpoint; ``changes`` are ``name=value``, as behind ``--set``.
+def open_run(
+    folder: Path, kept: Kept, backend: str, threads: int, changes: Sequence[str] = (), averaged: bool = False
+) -> OpenRun:
+    """The run with the weights of its best or last checkpoint, or with their average.
 
-    A RunError where the folder holds no run, or the checkpoint is damaged.
+    ``changes`` are ``name=value``, as behind ``--set``. A RunError where the folder holds no run, the checkpoint is
+    damaged, or there is no average in it.
     """
     spec, spec_folder, manifest = spec_of_run(folder, changes)
     checkpoint = find_checkpoint(folder, kept)
-    return OpenRun(spec, spec_folder, _with_weights(spec, checkpoint.weights, backend, threads), manifest)
+    runtime = _with_weights(spec, checkpoint.weights, backend, threads)
+    if averaged:
+        for name, array in read_average(checkpoint, read_state(runtime.state, runtime.weights)).items():
+            runtime.state.write(name, array)
+    return OpenRun(spec, spec_folder, runtime, manifest)
 
 
 def spec_of_run(folder: Path, changes: Sequence[str] = ()) -> tuple[Spec, Path, Mapping[str, Any]]:
@@ -80,9 +89,9 @@ def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenR
 
 
 def _run_of(weights: Path) -> Path | None:
-    """The run directory that weights are of: itself, or the one in whose ``checkpoints`` they lie."""
+    """The run directory that weights are of: itself, the one they lie in, or in whose ``checkpoints`` they do."""
     above = weights.absolute().parent
-    known = weights, *([above.parent] if above.name == "checkpoints" else [])
+    known = weights, above, *([above.parent] if above.name == "checkpoints" else [])
     return next((folder for folder in known if (folder / MANIFEST).is_file()), None)
 
 

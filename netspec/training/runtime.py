@@ -20,7 +20,9 @@ from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics.errors import RunError
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
+from netspec.training.accumulate import Turn
 from netspec.training.arrays import as_target
+from netspec.training.class_weights import balanced_heads
 from netspec.training.scores import named_metrics
 from netspec.training.state import initialize
 
@@ -178,15 +180,26 @@ class Runtime:
             unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
             if unfitted:
                 raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
+            if purpose != "predict" and balanced_heads(self.recipe, self.network.heads):
+                raise RunError.of("NS510", name="class_weights: balanced")
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
             targets = target_inputs(plan.graph, self.network)
             self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
 
-    def scalars(self, rate: float, step: int) -> Mapping[str, float]:
-        """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits."""
-        return {"learning_rate": rate, "step": step, "seed": self.recipe.seed % 2**31}
+    def scalars(self, rate: float, step: int, turn: Turn | None = None) -> Mapping[str, float]:
+        """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits.
+
+        ``turn`` says which of the batches of its update this is; left out, the update has this one alone.
+        """
+        turn = turn or Turn(step)
+        found = {"learning_rate": rate, "step": step, "seed": self.recipe.seed % 2**31}
+        if self.recipe.accumulate > 1:
+            found |= {"share": turn.share, "first": float(turn.first), "update": turn.update}
+        if self.recipe.average is not None:
+            found["average_share"] = self.recipe.average.share(turn.update)
+        return found
 
     def _graph(self, purpose: Purpose, dtype: DType) -> Graph:
         if purpose == "train":

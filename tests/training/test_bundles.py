@@ -125,7 +125,10 @@ def test_python_loads_a_bundle(bundle: Path) -> None:
 def test_which_weights_are_meant_has_to_be_said(bundle: Path) -> None:
     for arguments, said in (
         (["small.netspec"], "holds no weights: name them with --weights FILE"),
-        (["small.netspec", "--weights", "x", "--checkpoint", "best"], "--checkpoint chooses among those of a run"),
+        (
+            ["small.netspec", "--weights", "x", "--checkpoint", "best"],
+            "--checkpoint and --averaged choose within a run",
+        ),
         (["nowhere", "--weights", "x"], "is no bundle or spec"),
     ):
         result = call(evaluate.command, *arguments)

@@ -98,9 +98,11 @@ def bench(spec: Spec, backend: Any, make_part: Callable[[int], Part], tmp_path: 
     return Bench(backend, spec, dataset, tmp_path)
 
 
+@pytest.mark.parametrize("more", ["", ", accumulate: 2, average: 0.9"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(threads: int, bench: Bench) -> None:
-    bench.backend, bench.spec = find_backend("numba"), load_spec(Source("tiny.yaml", SPEC))
+def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(threads: int, more: str, bench: Bench) -> None:
+    text = SPEC.replace("seed: 7", f"seed: 7{more}")
+    bench.backend, bench.spec = find_backend("numba"), load_spec(Source("tiny.yaml", text))
     whole = bench.go_on(bench.open("whole"))
     bench.threads = threads
     for steps in (1, 3, 4, 8, 9):

@@ -109,6 +109,18 @@ RUNNING: dict[str, Entry] = {
         "label_smoothing {smoothing} leaves {left} of the target to the right class",
         "0.1 is usual",
     ),
+    "NS520": Entry(
+        "error",
+        "nothing to stop early by",
+        "'{option}' goes by the loss on a validation part, but there is none",
+        "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
+    ),
+    "NS521": Entry(
+        "error",
+        "no class numbers to be balanced",
+        "head '{head}' is to weigh its classes as often as they occur, but it learns {found} and not class numbers",
+        "write a list of class_weights, or learn class numbers",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",
@@ -209,6 +221,18 @@ RUNNING: dict[str, Entry] = {
         "runs that cannot be compared",
         ("'{first}' and '{second}' cannot be compared: {reason}", "'{first}' cannot be compared: {reason}"),
         "runs are compared that learn the same heads from the same data; 'netspec diff' compares any two specs",
+    ),
+    "NS922": Entry(
+        "error",
+        "no average of the weights",
+        "the run '{run}' made no average of its weights",
+        "leave out --averaged, or train with 'average: 0.999' under 'train:'",
+    ),
+    "NS923": Entry(
+        "error",
+        "package that is missing",
+        "{what} needs the package '{package}', which is not installed",
+        "pip install 'netspec[{extra}]'",
     ),
     "NS946": Entry(
         "error",
