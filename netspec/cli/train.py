@@ -116,7 +116,7 @@ def command(
 
     _refuse_early(resume, run_dir, tensorboard)
     options = {"epochs": epochs, "batch": batch, "seed": seed}
-    loaded, given = _with_settings(load(spec, overrides), options, run_dir if resume else None)
+    loaded, given = _with_settings(load(spec, overrides), options, workers, run_dir if resume else None)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
     recipe, machine = _fitted(loaded, dataset, run_dir if resume else None), find_backend(backend)
@@ -147,13 +147,18 @@ def _refuse_early(resume: bool, run_dir: Path | None, tensorboard: bool) -> None
         require_tensorboard()
 
 
-def _with_settings(spec: Spec, options: dict[str, int | None], resumed: Path | None) -> tuple[Spec, dict[str, int]]:
-    """The spec with what the command line, or that of the run that is gone on with, sets over it; and these."""
+def _with_settings(
+    spec: Spec, options: dict[str, int | None], workers: int | None, resumed: Path | None
+) -> tuple[Spec, dict[str, int]]:
+    """The spec with what the command line, or that of the run that is gone on with, sets over it; and these.
+
+    The number of ``workers`` is none of these: no bit of a run depends on it.
+    """
     from netspec.training.resume import given_settings
 
     given = given_settings(resumed) if resumed is not None else {}
     given |= {key: value for key, value in options.items() if value is not None}
-    changed: dict[str, Any] = dict(given)
+    changed: dict[str, Any] = given | ({} if workers is None else {"workers": workers})
     return replace(spec, recipe=replace(spec.recipe, **changed)), given
 
 

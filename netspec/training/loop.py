@@ -101,9 +101,19 @@ def run_epochs(
                 course.losses.append(validated.loss)
             row = reached.skipped_in_a_row
             place = Position(epoch + 1, reached.step, skipped_in_a_row=row)
-            taken = done.seconds, done.waited, done.skipped, row
-            scores = meter.scores(), validated
-            result = EpochResult(epoch + 1, reached.step, rate, *scores, len(train), *taken, averaged)
+            result = EpochResult(
+                epoch=epoch + 1,
+                step=reached.step,
+                rate=rate,
+                train=meter.scores(),
+                validation=validated,
+                samples=len(train),
+                seconds=done.seconds,
+                waited=done.waited,
+                skipped=done.skipped,
+                skipped_in_a_row=row,
+                averaged=averaged,
+            )
             progress.end(result)
             yield result
             if stopping is not None and stopping.ends(course.losses):
