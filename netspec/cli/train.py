@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
+from netspec.cli.report import report_after_run, report_option
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 @threads_option
 @backend_option
 @format_option
+@report_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
 def command(
@@ -112,7 +114,7 @@ def command(
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
     keep_fitted(resumed.run.folder, recipe)
-    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
+    outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome))
 
 
@@ -160,8 +162,10 @@ def _open(
     return Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
 
 
-def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, checkpoint_every: int | None) -> Outcome:
-    """Train; where that is interrupted, say how it goes on."""
+def _train(
+    spec: Spec, resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, checkpoint_every: int | None
+) -> Outcome:
+    """Train, and write the page about it; where training is interrupted, say how it goes on."""
     from netspec.training.progress import make_progress
     from netspec.training.stopping import StopRequest
     from netspec.training.train import train_into
@@ -172,10 +176,12 @@ def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, ch
     progress = make_progress(quiet, sys.stderr)
     try:
         with StopRequest(_say_at_once).listening() as stop:
-            return train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
+            outcome = train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
         click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         raise
+    report_after_run(outcome.run_dir, spec, runtime, dataset, quiet)
+    return outcome
 
 
 def _say_at_once(text: str) -> None:

@@ -32,8 +32,8 @@ class OpenRun:
         return tuple(self.manifest["data"].get("classes", {}).get(head, ()))
 
 
-def open_run(folder: Path, kept: Kept, backend: str, threads: int) -> OpenRun:
-    """The run with the weights of its best or last checkpoint.
+def open_run(folder: Path, kept: Kept, backend: str, threads: int, trains: bool = False) -> OpenRun:
+    """The run with the weights of its best or last checkpoint; with ``trains`` in the form that gradients need.
 
     A RunError where the folder holds no run, or the checkpoint is damaged.
     """
@@ -50,7 +50,7 @@ def open_run(folder: Path, kept: Kept, backend: str, threads: int) -> OpenRun:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
     spec = with_settings(load_spec(source, overrides), settings)
     spec = replace(spec, recipe=with_kept_numbers(spec.recipe, folder))
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains)
     for name, array in read_weights(checkpoint.weights, runtime.weight_shapes, runtime.unused_weights).items():
         runtime.state.write(name, array)
     return OpenRun(spec, spec_folder, runtime, manifest)

@@ -165,4 +165,16 @@ RUNNING: dict[str, Entry] = {
         "{address} cannot be had: {problem}",
         "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
     ),
+    "NS927": Entry(
+        "error",
+        "report cannot be written",
+        "the report '{path}' cannot be written: {problem}",
+        "-o FILE puts it elsewhere",
+    ),
+    "NS928": Entry(
+        "warning",
+        "run without its report",
+        "the run is done, but its report could not be made: {problem}",
+        "netspec report {folder} tries again; --no-report leaves it out",
+    ),
 }
