@@ -16,6 +16,9 @@ WIDTH, HEIGHT = 420.0, 236.0
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 12.0, 10.0, 36.0
 """Room around the plotted area."""
 
+LONGEST = 34
+"""Letters of what an upright axis is called."""
+
 DOTTED = 40
 """A line of at most so many points shows each as a dot."""
 
@@ -130,8 +133,14 @@ def _frame(across: Scale, up: Scale, x_name: str, y_name: str) -> Iterator[Conte
         yield element("text", marked(tick), x=x, y=bottom + 16, text_anchor="middle")
     middle = (LEFT + WIDTH - RIGHT) / 2
     yield element("text", x_name, x=middle, y=HEIGHT - 4, text_anchor="middle", class_="unit")
-    turned = f"rotate(-90 11 {short((TOP + bottom) / 2)})"
-    yield element("text", y_name, x=11, y=(TOP + bottom) / 2, text_anchor="middle", class_="unit", transform=turned)
+    y = (TOP + bottom) / 2
+    turned = f"rotate(-90 11 {short(y)})"
+    yield element("text", _short(y_name), x=11, y=y, text_anchor="middle", class_="unit", transform=turned)
+
+
+def _short(name: str) -> str:
+    """The name of an axis, as far as there is room for it: a person may call a metric whatever they like."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _drawn(line: Line, across: Scale, up: Scale) -> Iterator[Element]:
