@@ -53,11 +53,17 @@ def _curve(history: History, curve: Curve) -> Element:
         for name, kind, values in parts
         if any(value is not None for value in values)
     ]
-    title = curve.name.replace("_", " ")
+    title = metric_title(curve.name)
     if not lines:
         words = element("p", "never a finite number", class_="missing")
         return element("figure", element("figcaption", title), words, class_="chart")
-    return line_chart(title, lines, UNITS.get(curve.name.rpartition("/")[2], title))
+    return line_chart(title, lines, title)
+
+
+def metric_title(name: str) -> str:
+    """What a loss or metric is called, with its unit if it has one."""
+    unit = UNITS.get(name.rpartition("/")[2])
+    return name.replace("_", " ") + (f", {unit}" if unit else "")
 
 
 def answers_text(answers: Answers) -> str:
@@ -80,7 +86,7 @@ def _head(head: Head) -> Iterator[Content]:
     if isinstance(head, ClassHead):
         right, all_of_them = sum(row[k] for k, row in enumerate(head.counts)), sum(map(sum, head.counts))
         words = f"{right:,} of {all_of_them:,} answers are right: {written(100 * right / max(1, all_of_them), 3)} %."
-        yield element("p", words, " Recall and precision are in %." if has_table(head) else None)
+        yield element("p", words, " Recall and precision are in %, rounded down." if has_table(head) else None)
         yield confusion(head)
         if head.mistakes:
             wrong = all_of_them - right

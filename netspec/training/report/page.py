@@ -14,7 +14,7 @@ from netspec import __version__
 from netspec.training.report.content import Figure, Report, listed, mapping_in
 from netspec.training.report.interior import filters, layer_times, network, spreads, times_text
 from netspec.training.report.markup import Content, Element, Trusted, element, render
-from netspec.training.report.outcome import answers, answers_text, curves
+from netspec.training.report.outcome import answers, answers_text, curves, metric_title
 from netspec.training.report.scales import written
 
 HERE = Path(__file__).parent
@@ -118,7 +118,7 @@ def _figures(report: Report) -> Element:
 
 def _figure(figure: Figure, values: Iterable[float | None]) -> Element:
     cells = [element("td", written(value), class_="number") for value in values]
-    return element("tr", element("th", figure.name.replace("_", " "), scope="row"), cells)
+    return element("tr", element("th", metric_title(figure.name), scope="row"), cells)
 
 
 def _sections(report: Report) -> Iterator[_Section]:
