@@ -23,6 +23,7 @@ from netspec.cli.common import (
     threads_option,
     workers_option,
 )
+from netspec.cli.report import report_after_run, report_option
 from netspec.diagnostics.text import size
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 @workers_option
 @backend_option
 @format_option
+@report_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
@@ -133,7 +135,7 @@ def command(
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
     keep_fitted(resumed.run.folder, recipe)
-    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
+    outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
 
 
@@ -206,6 +208,7 @@ def _open(
 
 
 def _train(
+    spec: Spec,
     resumed: Resumed,
     runtime: Runtime,
     dataset: Dataset,
@@ -213,7 +216,7 @@ def _train(
     checkpoint_every: int | None,
     tensorboard: bool,
 ) -> Outcome:
-    """Train; where that is interrupted, say how it goes on."""
+    """Train, and write the page about it; where training is interrupted, say how it goes on."""
     from netspec.training.progress import make_progress
     from netspec.training.stopping import StopRequest
     from netspec.training.train import train_into
@@ -226,10 +229,12 @@ def _train(
         progress = _logged(progress, resumed, runtime)
     try:
         with StopRequest(_say_at_once).listening() as stop:
-            return train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
+            outcome = train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
         click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         raise
+    report_after_run(outcome.run_dir, spec, runtime, dataset, quiet)
+    return outcome
 
 
 def _logged(progress: Progress, resumed: Resumed, runtime: Runtime) -> Progress:

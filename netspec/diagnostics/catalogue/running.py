@@ -234,6 +234,18 @@ RUNNING: dict[str, Entry] = {
         "{what} needs the package '{package}', which is not installed",
         "pip install 'netspec[{extra}]'",
     ),
+    "NS927": Entry(
+        "error",
+        "report cannot be written",
+        "the report '{path}' cannot be written: {problem}",
+        "-o FILE puts it elsewhere",
+    ),
+    "NS928": Entry(
+        "warning",
+        "run without its report",
+        "the run is done, but its report could not be made: {problem}",
+        "netspec report {folder} tries again; --no-report leaves it out",
+    ),
     "NS946": Entry(
         "error",
         "language server not installed",
