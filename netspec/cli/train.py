@@ -117,19 +117,19 @@ def command(
     from netspec.training.threads import available_threads
 
     _refuse_early(resume, run_dir, tensorboard)
-    options = {"epochs": epochs, "batch": batch, "seed": seed}
-    loaded, given = _with_settings(load(spec, overrides), options, workers, run_dir if resume else None)
+    earlier, options = run_dir if resume else None, {"epochs": epochs, "batch": batch, "seed": seed}
+    loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
-    recipe, machine = _fitted(loaded, dataset, run_dir if resume else None), find_backend(backend)
+    recipe, machine = _fitted(loaded, dataset, earlier), find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
-    if dry_run:
-        click.echo(_plan_text(loaded, dataset, runtime, needed, format_))
-        return
-    if find_lr:
-        click.echo(_found_rate(runtime, dataset, format_))
+    if dry_run or find_lr:
+        text = (
+            _plan_text(loaded, dataset, runtime, needed, format_) if dry_run else _found_rate(runtime, dataset, format_)
+        )
+        click.echo(text)
         return
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken

@@ -48,8 +48,8 @@ def open_run(
 ) -> OpenRun:
     """The run with the weights of its best or last checkpoint, or with their average.
 
-    ``changes`` are ``name=value``, as behind ``--set``; with ``trains`` it has the form that gradients need. A RunError where the folder holds no run, the checkpoint is
-    damaged, or there is no average in it.
+    ``changes`` are ``name=value``, as behind ``--set``; with ``trains`` it has the form that gradients need. A RunError
+    where the folder holds no run, the checkpoint is damaged, or there is no average in it.
     """
     spec, spec_folder, manifest = spec_of_run(folder, changes)
     checkpoint = find_checkpoint(folder, kept)
