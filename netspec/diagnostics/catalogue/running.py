@@ -165,4 +165,25 @@ RUNNING: dict[str, Entry] = {
         "{address} cannot be had: {problem}",
         "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
     ),
+    "NS938": Entry(
+        "error",
+        "kernel that does not compile",
+        "{compiler} cannot compile a kernel: {problem}",
+        (
+            "{advice}",
+            "if its version is one of those in docs/gpu.md, this is a bug of netspec",
+        ),
+    ),
+    "NS939": Entry(
+        "error",
+        "kernel that does not end",
+        "kernel '{kernel}' does not come to its end: {problem}",
+        "this is a bug of netspec, or of the plug-in that the kernel came with",
+    ),
+    "NS940": Entry(
+        "error",
+        "the GPU gave up",
+        "{what} failed on {device}: {problem}",
+        "run it again; if it stays, update the NVIDIA driver or use --backend numba",
+    ),
 }
