@@ -135,7 +135,7 @@ def source(loop: Loop) -> tuple[str, str]:
     before = "".join(f"  {line}\n" for line in ahead)
     channel = "    const int c = (int)(i % channels);\n" if any(r.kind == "channel" for r in loop.inputs) else ""
     alone = (
-        f"KERNEL({name}, {THREADS}, 64)\n({', '.join(declared)}, int samples, i64 each, int channels) {{\n{before}"
+        f"KERNEL({name}, {THREADS}, 48)\n({', '.join(declared)}, int samples, i64 each, int channels) {{\n{before}"
         "  for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < samples * each;"
         f" i += (i64)gridDim.x * blockDim.x) {{\n{channel}{inner}  }}\n}}\nEXPORT({name})\n"
     )
@@ -143,7 +143,7 @@ def source(loop: Loop) -> tuple[str, str]:
     if all(role.kind != "channel" for role in loop.inputs):
         taken = "".join(f"  {line} = ({line.rsplit(' ', 1)[0]})own[{at}];\n" for at, line in enumerate(declared))
         text += (
-            f"\nKERNEL({name}_together, {THREADS}, 64)(const u64* addresses, const i64* pieces) {{\n"
+            f"\nKERNEL({name}_together, {THREADS}, 48)(const u64* addresses, const i64* pieces) {{\n"
             f"  const i64* piece = pieces + (i64)blockIdx.x * 3;\n  const u64* own = addresses + piece[0] * {count};\n"
             f"{taken}{before}  for (i64 i = piece[1] + threadIdx.x; i < piece[2]; i += blockDim.x) {{\n"
             f"{inner}  }}\n}}\n"

@@ -1,7 +1,8 @@
 // A block of threads on one processor: every thread is a fiber with a stack of its own, and runs until it has to wait
-// for others, at a barrier or where the lanes of a warp meet. Which one goes on then is up to the schedule:
-// 0 takes them in order, 1 backwards, and every other number shuffles them in its own way. A kernel that lacks a barrier
-// is right under some schedule at most. Blocks are taken in the same order, one after the other.
+// for others, at a barrier or where the lanes of a warp meet. Which one goes on then is up to the schedule: 0 orders
+// them by number, 1 backwards, and every other number shuffles them in its own way; an even number lets them take turns,
+// an odd one always prefers the first that can go on, so that some run far ahead of the others. A kernel that lacks a
+// barrier is right under some schedule at most. Blocks are run one after the other, in the same order.
 //
 // Not seen here: bank conflicts, memory ordering, fences, what two blocks do to each other at the same time.
 #include "host_half.h"
@@ -60,6 +61,7 @@ struct Block {
   int threads = 0, living = 0, at_barrier = 0;
   u32 barriers = 0;
   Fiber main, *current = nullptr;
+  bool in_turn = true;
   void (*kernel)(void**) = nullptr;
   void** arguments = nullptr;
   char problem[256] = "";
@@ -99,7 +101,8 @@ bool ready(const Fiber& fiber) { return !fiber.returned && (!fiber.awaited || *f
 
 // Hands over to the next thread of the schedule that can go on; to the launch where none can.
 void hand_over() {
-  int last = block.current == &block.main ? -1 : block.place_of[block.current->number];
+  bool from_first = block.current == &block.main || !block.in_turn;
+  int last = from_first ? -1 : block.place_of[block.current->number];
   for (int step = 1; step <= block.threads; step++) {
     Fiber& fiber = block.fibers[block.order[(last + step) % block.threads]];
     if (ready(fiber)) {
@@ -280,6 +283,7 @@ extern "C" int netspec_launch(void (*kernel)(void**), const unsigned* grid, cons
     host::prepare(block.fibers.back());
   }
   block.threads = count;
+  block.in_turn = schedule % 2 == 0;
   block.kernel = kernel;
   block.arguments = arguments;
   block.problem[0] = 0;
