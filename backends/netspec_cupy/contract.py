@@ -34,7 +34,7 @@ class Memory(Protocol):
 
     @property
     def address(self) -> int:
-        """Where it begins, a multiple of 256."""
+        """Where it begins: on a GPU at a multiple of 256."""
 
     @property
     def bytes(self) -> int:
@@ -97,7 +97,7 @@ class Request:
     outputs: tuple[Operand, ...]
     batch: int
     scratch: Mapping[str, int]
-    """Addresses of the workspaces named by the kernel's ``scratch`` function, multiples of 64."""
+    """Addresses of the workspaces named by the kernel's ``scratch`` function, which the planner aligns."""
     live: ctypes.c_int
     device: Device
     held: list[Any]

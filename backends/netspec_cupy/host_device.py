@@ -23,25 +23,19 @@ from netspec_cupy import cache as kept
 from netspec_cupy import sources
 from netspec_cupy.contract import Array, Grid
 
-ALIGNMENT = 256
-"""As CUDA's allocator aligns."""
 PROBLEM_BYTES = 512
 _FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-DNETSPEC_HOST", "-Wno-unknown-pragmas", "-w")
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g")
 """Flags of a build in which a step out of an array ends the process; Python is then started with libasan preloaded."""
 
 
-@dataclass(slots=True)
 class HostMemory:
-    """Zeroed memory of the process."""
+    """Zeroed memory of the process, not a byte more than was asked for: a sanitizer sees where it ends."""
 
-    bytes: int
-    address: int = 0
-    _array: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._array = np.zeros(self.bytes + ALIGNMENT, np.uint8)
-        self.address = self._array.ctypes.data + -self._array.ctypes.data % ALIGNMENT
+    def __init__(self, bytes: int) -> None:
+        self.bytes = bytes
+        self._array = np.zeros(bytes, np.uint8)
+        self.address: int = self._array.ctypes.data
 
 
 @dataclass(slots=True)

@@ -48,8 +48,8 @@ MUTATIONS = {
     "a part that is left out": Mutation(
         "convolution",
         training_trial(SPLIT),
-        "(int part = 0; part < part_count; part++)",
-        "(int part = 1; part < part_count; part++)",
+        "(int part = 0; part <",
+        "(int part = 1; part <",
     ),
     "columns without their barrier": Mutation(
         "channels", BATCH_NORM, "[down][across] = sums[each];\n  barrier();", "[down][across] = sums[each];"
