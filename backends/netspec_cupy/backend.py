@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Node
 from netspec.core.types import TensorType
-from netspec.plan import Plan
+from netspec.diagnostics import RunError
+from netspec.plan import Plan, make_plan
 from netspec_cupy.probe import probe
 
 if TYPE_CHECKING:
@@ -20,6 +21,28 @@ if TYPE_CHECKING:
 
 ITEM = 4
 """Workspaces are counted in float32."""
+
+
+def check_memory(plan: Plan, device: Device) -> None:
+    """Raise NS902 where the plan's arena is more than the device has free, with the largest batch that would fit."""
+    free = device.free_bytes()
+    if free is None or plan.arena_bytes <= free:
+        return
+
+    def fits(batch: int) -> bool:
+        return make_plan(plan.graph, CupyTarget(), batch, plan.mode).arena_bytes <= free
+
+    fitting, too_large = 0, plan.batch
+    while too_large - fitting > 1:
+        middle = (fitting + too_large) // 2
+        fitting, too_large = (middle, too_large) if fits(middle) else (fitting, middle)
+    raise out_of_memory(plan.arena_bytes, free, fitting or None)
+
+
+def out_of_memory(needed: int, available: int, batch: int | None) -> RunError:
+    """NS902, with the largest batch that would fit where one would."""
+    texts = {"needed": f"{needed / 2**30:.1f} GiB", "available": f"{available / 2**30:.1f} GiB"}
+    return RunError.of("NS902", **texts, **({} if batch is None else {"batch": batch}))
 
 
 class CupyTarget:
@@ -71,7 +94,11 @@ class CupyBackend:
         """Memory for the plan's state, zeroed; a RunError where there is not so much."""
         from netspec_cupy.state import CupyState
 
-        state = CupyState(self._device())
+        device = self._device()
+        free = device.free_bytes()
+        if free is not None and plan.state_bytes > free:
+            raise out_of_memory(plan.state_bytes, free, None)
+        state = CupyState(device)
         for slot in plan.graph.slots:
             state.hold(slot)
         return state
@@ -80,7 +107,9 @@ class CupyBackend:
         """Kernels bound to the plan's buffers and to ``state``; NS902 where the arena does not fit the device."""
         from netspec_cupy.executable import CupyExecutable
 
-        return CupyExecutable(plan, state, self._device())
+        device = self._device()
+        check_memory(plan, device)
+        return CupyExecutable(plan, state, device)
 
     def _device(self) -> Device:
         if self.device is not None:

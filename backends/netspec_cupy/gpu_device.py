@@ -75,7 +75,8 @@ class GpuDevice:
         except Exception as error:  # CuPy's error for this carries no type of its own
             if "MemoryAllocation" not in str(error):
                 raise self._gave_up("an allocation", error) from error
-            raise out_of_memory(bytes, self.free_bytes() or 0, None) from error
+            free = f"{(self.free_bytes() or 0) / 2**30:.1f} GiB"
+            raise RunError.of("NS902", needed=f"{bytes / 2**30:.1f} GiB", available=free) from error
         memory = GpuMemory(address, bytes)
         weakref.finalize(memory, self.runtime.free, address)
         self._do("memset", lambda: self.runtime.memsetAsync(address, 0, bytes, self._stream))
@@ -176,12 +177,6 @@ class _Graph:
 
 def _aligned(bytes: int) -> int:
     return -(-bytes // ALIGNMENT) * ALIGNMENT
-
-
-def out_of_memory(needed: int, available: int, batch: int | None) -> RunError:
-    """NS902, with the largest batch that would fit where one would."""
-    texts = {"needed": f"{needed / 2**30:.1f} GiB", "available": f"{available / 2**30:.1f} GiB"}
-    return RunError.of("NS902", **texts, **({} if batch is None else {"batch": batch}))
 
 
 @cache
