@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("netspec.cli.evaluate", "Evaluate a finished run on the test part."),
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
+    "doctor": ("netspec.cli.doctor", "What is installed on this machine, what is missing, and what mends it."),
     "schema": ("netspec.cli.schema", "The JSON Schema of a spec, for editors."),
 }
 """Every command: its module, which is imported only when the command is called, and its line in ``--help``."""
