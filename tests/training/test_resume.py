@@ -129,6 +129,32 @@ def test_a_schedule_that_goes_by_validation_goes_on_where_it_was(bench: Bench) -
         assert bench.metrics(f"stopped-{steps}") == bench.metrics("whole")
 
 
+def test_skipped_steps_are_counted_on_where_a_run_goes_on(bench: Bench) -> None:
+    """Steps 2, 3, 5 and 6 are not finite; three in a row, all of an epoch, would end the run."""
+    bench.spec = replace(bench.spec, recipe=replace(bench.spec.recipe, on_nan="skip", epochs=3))
+    nan = float("nan")
+    losses = [0.5, nan, nan, 0.25, nan, nan, 0.5, nan, 0.75]
+    # Validation has a loss of its own after every three steps.
+    script = [*losses[:3], 1.0, *losses[3:6], 1.0, *losses[6:], 1.0]
+    bench.backend.losses = [*script, 1.0, 1.0]
+    whole = bench.go_on(bench.open("whole"))
+    assert (whole.skipped_steps, whole.document()["skipped_steps"]) == (5, 5)
+    rows = bench.metrics("whole").splitlines()
+    assert rows[0].split(",")[3] == "skipped_steps"
+    assert [row.split(",")[3] for row in rows[1:]] == ["2", "2", "1"]
+    for steps in range(1, 9):
+        name = f"stopped-{steps}"
+        bench.backend.losses = list(script)
+        bench.interrupt(steps, name)
+        assert (
+            find_checkpoint(bench.folder / name, "last").position.skipped_in_a_row
+            == (0, 1, 2, 0, 1, 2, 0, 1)[steps - 1]
+        )
+        outcome = bench.go_on(bench.open(name))
+        assert (outcome.weights_sha256, outcome.skipped_steps) == (whole.weights_sha256, 5)
+        assert bench.metrics(name) == bench.metrics("whole")
+
+
 def test_stopped_after_every_step_is_still_the_same_run(bench: Bench) -> None:
     bench.backend.losses = [1 / (3 + number) for number in range(100)]
     whole = bench.go_on(bench.open("whole"))
