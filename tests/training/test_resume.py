@@ -42,7 +42,7 @@ netspec: 1
 name: tiny
 input: [2, 2, 1]
 layers: [flatten, {dense: 6}, batch_norm, relu, {dropout: 0.3}, {dense: 3}, softmax]
-train: {optimizer: adam, lr: {cosine: 0.02}, epochs: 3, batch: 4, seed: 7}
+train: {optimizer: adam, lr: {cosine: 0.02}, epochs: 3, batch: 4, seed: 7, augment: [random_flip]}
 """
 
 
@@ -98,11 +98,14 @@ def bench(spec: Spec, backend: Any, make_part: Callable[[int], Part], tmp_path: 
     return Bench(backend, spec, dataset, tmp_path)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(threads: int, bench: Bench) -> None:
+@pytest.mark.parametrize(("threads", "workers"), [(1, 0), (2, 0), (1, 3), (2, 1)])
+def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(
+    threads: int, workers: int, bench: Bench
+) -> None:
     bench.backend, bench.spec = find_backend("numba"), load_spec(Source("tiny.yaml", SPEC))
     whole = bench.go_on(bench.open("whole"))
     bench.threads = threads
+    bench.spec = replace(bench.spec, recipe=replace(bench.spec.recipe, workers=workers))
     for steps in (1, 3, 4, 8, 9):
         name = f"stopped-{steps}"
         bench.interrupt(steps, name)
