@@ -18,28 +18,32 @@ from typing import Any, Literal, SupportsIndex
 
 import yaml
 
+from netspec.analysis.notebook import spec_html
 from netspec.backend import Backend, find_backend
 from netspec.core.graph import Graph
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import NetspecError, SpecError
 from netspec.syntax.load import load_spec
 from netspec.syntax.resolved import resolved_text
-from netspec.syntax.source import Source, read_source
+from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.spec import Spec as ReadSpec
 from netspec.training.arrays import InputError
+from netspec.training.bundles import read_bundle
+from netspec.training.history import History
 from netspec.training.model import Model, Weights
+from netspec.training.progress import Progress
 from netspec.training.runtime import Runtime
 from netspec.training.threads import available_threads
 from netspec.training.transfer import take_weights
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
-__all__ = ["InputError", "Model", "Spec", "Weights", "load"]
+__all__ = ["History", "InputError", "Model", "Progress", "Spec", "Weights", "load"]
 
 ZOO = "zoo:"
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Spec:
-    """The spec in a file, in a text, in nested mappings, or in the zoo (``zoo:NAME``).
+    """The spec in a file, a bundle, a text, nested mappings, or the zoo (``zoo:NAME``).
 
     A string with a line break is the text itself. ``overrides`` are ``name=value``, as behind ``--set``. A SpecError
     holds every mistake.
@@ -58,7 +62,7 @@ def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
             name = str(zoo_path(name.removeprefix(ZOO)))
         except UnknownZooSpecError as error:
             raise NetspecError(str(error)) from error
-    source = read_source(name)
+    source = read_bundle(name) if name.endswith(BUNDLE_SUFFIX) else read_source(name)
     if not isinstance(source, Source):
         raise SpecError([source])
     return source
@@ -84,6 +88,10 @@ class Spec:
     def name(self) -> str:
         """Its name, or its file's."""
         return self.read.name
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layers as a table, the totals, the picture."""
+        return spec_html(self.read)
 
     @property
     def text(self) -> str:

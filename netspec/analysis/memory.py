@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netspec.passes.step import inference, training_step
+from netspec.core.types import DType
+from netspec.passes.step import evaluation, inference, training_step
 from netspec.plan import Mode, Plan, Target, make_plan
 from netspec.syntax.spec import Spec
 
@@ -15,7 +16,22 @@ def planned_bytes(spec: Spec, target: Target, batch: int) -> dict[str, int]:
     }
 
 
+def validation_bytes(spec: Spec, target: Target, batch: int) -> int:
+    """Memory that a run needs beside that of its training step while it validates; 0 where the spec keeps no samples
+    aside. The weights are those that are trained.
+    """
+    if not spec.recipe.validation:
+        return 0
+    graph = evaluation(spec.graph, spec.recipe, _fed_as(spec))
+    return make_plan(graph, target, batch, "infer").arena_bytes
+
+
 def plan_for(spec: Spec, target: Target, batch: int, mode: Mode) -> Plan:
     """The plan of a training step, or of inference, for up to ``batch`` samples."""
     build = training_step if mode == "train" else inference
-    return make_plan(build(spec.graph, spec.recipe, "uint8" if spec.recipe.data else "float32"), target, batch, mode)
+    return make_plan(build(spec.graph, spec.recipe, _fed_as(spec)), target, batch, mode, spec.recipe.math)
+
+
+def _fed_as(spec: Spec) -> DType:
+    """What samples are most likely to come as: data sets hold bytes."""
+    return "uint8" if spec.recipe.data else "float32"

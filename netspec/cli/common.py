@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from netspec.diagnostics import Diagnostic, NetspecError, SpecError
-from netspec.syntax.source import Source, read_source
+from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 ZOO = "zoo:"
+UNREADABLE = ("NS006", "NS007", "NS008", "NS918", "NS919", "NS920")
+"""The codes of what cannot be read at all, which the exit status tells from mistakes."""
 _READING = "netspec.reading"
 """Where click keeps what a spec is allowed."""
 NAMES_SHOWN = 20
@@ -107,13 +109,19 @@ def reading() -> ReadOptions:
 
 
 def find_source(name: str) -> Source:
-    """The text of a spec given by path or as ``zoo:NAME``; a ``SpecError`` says why it cannot be had."""
+    """The text of a spec given by path, as ``zoo:NAME``, or in a bundle; a ``SpecError`` says why it cannot be had."""
     if name.startswith(ZOO):
         name = str(zoo_file(name.removeprefix(ZOO)))
-    source = read_source(name)
+    source = _in_bundle(name) if name.endswith(BUNDLE_SUFFIX) else read_source(name)
     if isinstance(source, Diagnostic):
         raise SpecError([source])
     return source
+
+
+def _in_bundle(name: str) -> Source | Diagnostic:
+    from netspec.training.bundles import read_bundle
+
+    return read_bundle(name)
 
 
 def zoo_file(name: str) -> Path:
@@ -145,7 +153,7 @@ def fail(error: NetspecError) -> int:
     """Print what an error says to stderr and return the exit status it calls for."""
     if isinstance(error, SpecError):
         show(error.diagnostics, error.sources, err=True)
-        unreadable = any(d.code in ("NS006", "NS007", "NS008") for d in error.diagnostics)
+        unreadable = any(d.code in UNREADABLE for d in error.diagnostics)
         return 2 if unreadable else 1
     click.echo(f"error: {error}", err=True)
     return 3

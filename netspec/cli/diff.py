@@ -81,6 +81,13 @@ def _document(before: Spec, after: Spec, found: Difference) -> dict[str, Any]:
         "version": 1,
         "before": {"name": before.name, "file": before.file},
         "after": {"name": after.name, "file": after.file},
+        **difference_document(found),
+    }
+
+
+def difference_document(found: Difference) -> dict[str, Any]:
+    """What differs, as plain data for JSON."""
+    return {
         "layers": [
             {
                 "kind": layer.kind,
@@ -103,10 +110,17 @@ def _sides(changes: Iterable[Change]) -> dict[str, dict[str, Side]]:
 
 def _text(before: Spec, after: Spec, found: Difference, color: bool) -> list[str]:
     lines = [f"{escape(before.name)} ({escape(before.file)}) -> {escape(after.name)} ({escape(after.file)})"]
+    lines += difference_lines(found, color)
+    return lines if found else [*lines, "", "no differences"]
+
+
+def difference_lines(found: Difference, color: bool) -> list[str]:
+    """What differs, as tables with an empty line before each."""
+    lines: list[str] = []
     for rows, right in _tables(found):
         table = columns(rows, right)
         lines += ["", *(_colored(line) if color and rows[0] == LAYERS else line for line in table)]
-    return lines if found else [*lines, "", "no differences"]
+    return lines
 
 
 def _colored(line: str) -> str:

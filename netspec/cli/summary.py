@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from netspec.analysis.cost import Cost, LayerCost, Totals, cost
-from netspec.analysis.memory import planned_bytes
+from netspec.analysis.memory import planned_bytes, validation_bytes
 from netspec.backend import find_backend
 from netspec.cli.common import backend_option, load, set_option, spec_argument
 from netspec.cli.tables import columns, comma_separated, markdown, plain_markdown
@@ -65,7 +65,9 @@ def command(spec: str, overrides: tuple[str, ...], backend: str, format_: str, b
         click.echo(_csv(table), nl=False)
         return
     size_of_batch = batch or loaded.recipe.batch
-    memory = planned_bytes(loaded, find_backend(backend).target(threads=1), size_of_batch)
+    target = find_backend(backend).target(threads=1)
+    memory = planned_bytes(loaded, target, size_of_batch)
+    memory["memory_validate_bytes"] = validation_bytes(loaded, target, size_of_batch)
     if format_ == "json":
         click.echo(json.dumps(_document(loaded, table, memory), indent=2))
     elif format_ == "markdown":
@@ -136,12 +138,16 @@ def _totals(table: Cost, memory: dict[str, int], batch: int) -> list[tuple[str, 
     """The lines below the table: what is totalled, and the numbers."""
     totals = table.totals
     train, infer = size(memory["memory_train_bytes"]), size(memory["memory_infer_bytes"])
+    if memory["memory_validate_bytes"]:
+        train += f" to train and {size(memory['memory_validate_bytes'])} more to validate"
+    else:
+        train += " to train"
     lines = [
         ("parameters", _parameters(totals)),
         ("MACs", f"{totals.macs:,} per sample"),
         ("FLOPs", f"{totals.flops:,} per sample, two to a MAC"),
         ("activations", f"{size(totals.activation_bytes)} per sample"),
-        ("memory", f"{train} to train, {infer} to predict, at batch {batch}"),
+        ("memory", f"{train}, {infer} to predict, at batch {batch}"),
     ]
     if any(row.train_only for row in table.layers):
         more = f"{_parameters(table.train_only)}, {table.train_only.macs:,} MACs per sample"

@@ -23,11 +23,14 @@ from netspec.cli.common import (
     threads_option,
     workers_option,
 )
+from netspec.diagnostics.text import size
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
     from netspec.declarations.recipe import Recipe
     from netspec.syntax.spec import Spec
+    from netspec.training.memory_check import Demand
+    from netspec.training.progress import Progress
     from netspec.training.resume import Resumed
     from netspec.training.runtime import Runtime
     from netspec.training.train import Outcome
@@ -64,7 +67,13 @@ if TYPE_CHECKING:
 @backend_option
 @format_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
+@click.option(
+    "--find-lr",
+    is_flag=True,
+    help="Try ever larger learning rates for some steps, show what the loss did, and suggest one. No run is made.",
+)
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -81,7 +90,9 @@ def command(
     backend: str,
     format_: str,
     quiet: bool,
+    tensorboard: bool,
     dry_run: bool,
+    find_lr: bool,
 ) -> None:
     """Train a network as its spec says, into a run directory.
 
@@ -90,6 +101,7 @@ def command(
       netspec train zoo:lenet5
       netspec train zoo:lenet5 --set train.data=mnist --data-dir ~/data --epochs 10
       netspec train zoo:lenet5 --run-dir runs/first --resume
+      netspec train zoo:lenet5 --find-lr
 
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from.
     """
@@ -98,43 +110,65 @@ def command(
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
     from netspec.training.fitted import keep_fitted
-    from netspec.training.resume import given_settings
+    from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
     from netspec.training.runtime import Runtime
     from netspec.training.threads import available_threads
 
-    if resume and run_dir is None:
-        raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
-    loaded = load(spec, overrides)
+    _refuse_early(resume, run_dir, tensorboard)
     options = {"epochs": epochs, "batch": batch, "seed": seed}
-    given = given_settings(run_dir) if resume and run_dir is not None else {}
-    given |= {key: value for key, value in options.items() if value is not None}
-    changed: dict[str, Any] = dict(given)
-    changed |= {} if workers is None else {"workers": workers}
-    loaded = replace(loaded, recipe=replace(loaded.recipe, **changed))
+    loaded, given = _with_settings(load(spec, overrides), options, workers, run_dir if resume else None)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
     recipe, machine = _fitted(loaded, dataset, run_dir if resume else None), find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
+    needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
-        click.echo(_plan_text(loaded, dataset, runtime, format_))
+        click.echo(_plan_text(loaded, dataset, runtime, needed, format_))
+        return
+    if find_lr:
+        click.echo(_found_rate(runtime, dataset, format_))
         return
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
     keep_fitted(resumed.run.folder, recipe)
-    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every)
-    click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome))
+    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
+    click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
+
+
+def _refuse_early(resume: bool, run_dir: Path | None, tensorboard: bool) -> None:
+    """Say what is wrong with the command line before anything is read."""
+    if resume and run_dir is None:
+        raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
+    if tensorboard:
+        from netspec.training.tensorboard_log import require_tensorboard
+
+        require_tensorboard()
+
+
+def _with_settings(
+    spec: Spec, options: dict[str, int | None], workers: int | None, resumed: Path | None
+) -> tuple[Spec, dict[str, int]]:
+    """The spec with what the command line, or that of the run that is gone on with, sets over it; and these.
+
+    The number of ``workers`` is none of these: no bit of a run depends on it.
+    """
+    from netspec.training.resume import given_settings
+
+    given = given_settings(resumed) if resumed is not None else {}
+    given |= {key: value for key, value in options.items() if value is not None}
+    changed: dict[str, Any] = given | ({} if workers is None else {"workers": workers})
+    return replace(spec, recipe=replace(spec.recipe, **changed)), given
 
 
 def _fitted(spec: Spec, dataset: Dataset, resumed: Path | None) -> Recipe:
-    """The recipe with what preprocessing learnt: in the run that is gone on with, or now."""
-    from netspec.data.preprocess import fit_preprocessing
-    from netspec.training.fitted import FITTED, with_kept_numbers
+    """The recipe with what is learnt before training: in the run that is gone on with, or now."""
+    from netspec.training.fitted import FITTED, fit, with_kept_numbers
 
     if resumed is not None and (resumed / FITTED).exists():
         return with_kept_numbers(spec.recipe, resumed)
-    return fit_preprocessing(spec.recipe, dataset.train)
+    return fit(spec.recipe, spec.graph, dataset.train)
 
 
 def _take_weights(runtime: Runtime, folder: Path, quiet: bool) -> dict[str, Any]:
@@ -171,7 +205,14 @@ def _open(
     return Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
 
 
-def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, checkpoint_every: int | None) -> Outcome:
+def _train(
+    resumed: Resumed,
+    runtime: Runtime,
+    dataset: Dataset,
+    quiet: bool,
+    checkpoint_every: int | None,
+    tensorboard: bool,
+) -> Outcome:
     """Train; where that is interrupted, say how it goes on."""
     from netspec.training.progress import make_progress
     from netspec.training.stopping import StopRequest
@@ -181,12 +222,23 @@ def _train(resumed: Resumed, runtime: Runtime, dataset: Dataset, quiet: bool, ch
         for note in resumed.notes:
             click.echo(note, err=True)
     progress = make_progress(quiet, sys.stderr)
+    if tensorboard:
+        progress = _logged(progress, resumed, runtime)
     try:
         with StopRequest(_say_at_once).listening() as stop:
             return train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
         click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         raise
+
+
+def _logged(progress: Progress, resumed: Resumed, runtime: Runtime) -> Progress:
+    """The progress, of which TensorBoard is told too."""
+    from netspec.training.state import read_state
+    from netspec.training.tensorboard_log import FOLDER, TensorBoard
+
+    folder = resumed.run.folder / FOLDER
+    return TensorBoard(progress, folder, resumed.begin.step, lambda: read_state(runtime.state, runtime.weights))
 
 
 def _say_at_once(text: str) -> None:
@@ -208,9 +260,8 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> str:
+def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, format_: str) -> str:
     """What a run would do."""
-    plan = runtime.plan("train", runtime.train_type(dataset.train))
     epochs = runtime.recipe.epochs
     document: dict[str, Any] = {
         "version": 1,
@@ -221,18 +272,37 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, format_: str) -> 
         "steps": epochs * -(-len(dataset.train) // runtime.batch),
         "batch": runtime.batch,
         "threads": runtime.threads,
-        "memory_bytes": plan.total_bytes,
+        "memory_bytes": needed.total,
+        "memory": needed.document(),
     }
     if format_ == "json":
         return json.dumps(document, indent=2)
     samples = ", ".join(f"{count:,} {part}" for part, count in document["samples"].items())
+    memory = ", ".join(f"{name} {size(count)}" for name, count in needed.parts().items())
     return (
         f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of up to {runtime.batch} samples ({samples}), "
-        f"{plan.total_bytes / 2**20:.1f} MiB, {runtime.threads} threads; nothing was trained"
+        f"{size(needed.total)} ({memory}), {runtime.threads} threads; nothing was trained"
     )
 
 
-def _closing(outcome: Outcome) -> str:
+def _found_rate(runtime: Runtime, dataset: Dataset, format_: str) -> str:
+    """What the learning-rate finder says."""
+    from netspec.cli.plot import plot
+    from netspec.training.finder import find_rate
+
+    sweep = find_rate(runtime, dataset.train)
+    if format_ == "json":
+        return json.dumps(sweep.document(), indent=2)
+    if not sweep.rates:
+        return "not even the first step had a finite loss: look at the data and its preprocessing"
+    lines = plot(sweep.rates, sweep.smoothed, sweep.suggestion, "learning rate")
+    if sweep.suggestion is None:
+        return "\n".join([*lines, "", "the loss did not fall at any rate: look at the data and its preprocessing"])
+    said = f"the loss fell fastest at {sweep.suggestion:g}, and was lowest at {sweep.lowest_at:g}"
+    return "\n".join([*lines, "", f"{said}; begin with --set train.lr={sweep.suggestion:g}"])
+
+
+def _closing(outcome: Outcome, recipe: Recipe) -> str:
     """The summary of a run that is done."""
     from netspec.training.progress import score_text
 
@@ -243,5 +313,7 @@ def _closing(outcome: Outcome) -> str:
     lines.append(f"{epochs}, {outcome.steps:,} steps in {outcome.seconds:.1f} s{waited}")
     if outcome.skipped_steps:
         lines.append(f"{outcome.skipped_steps:,} steps were skipped: their numbers were not finite")
+    if outcome.epochs < recipe.epochs:
+        lines.append(f"stopped early, before {recipe.epochs} epochs: the validation loss had not become lower")
     lines.append(f"run directory: {outcome.run_dir}")
     return "\n".join(lines)

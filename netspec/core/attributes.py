@@ -217,6 +217,13 @@ def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": ["number", "array"], "title": title, "items": item, "minItems": 1, **limits}
 
 
+def _numbers_or_word(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers, or one of the words that the limit ``enum`` lists."""
+    found, words = _numbers({key: value for key, value in limits.items() if key != "enum"}), limits["enum"]
+    text = {"type": ["string", *found["type"]], "pattern": _one_of(words), "choices": words}
+    return {**found, **text, "title": f"{', '.join(words)}, {found['title']}"}
+
+
 def _number_tree(limits: Mapping[str, Any]) -> dict[str, Any]:
     """Lists within lists, as deep as a parameter has axes at most: three of a window and two of channels."""
     schema: dict[str, Any] = {"type": ["number"], "title": "a number" + _bounds(limits), **limits}
@@ -270,11 +277,15 @@ KINDS: dict[str, Kind] = {
     "Factor": Kind(_factor, _float_or_word),
     "LayerShape": Kind(_layer_name, _same),
     "Numbers": Kind(_numbers, _float_tuple),
+    "NumbersOrWord": Kind(_numbers_or_word, lambda value: value if isinstance(value, str) else _float_tuple(value)),
     "NumberTree": Kind(_number_tree, _float_tree),
 }
 
 Numbers = tuple[float, ...]
 """A number, or one per channel; always a tuple in Python."""
+
+NumbersOrWord = tuple[float, ...] | str
+"""The same, or a word that stands for numbers which are found later."""
 
 NumberTree = tuple[Any, ...]
 """A list of numbers, or of lists of them; tuples within tuples in Python."""

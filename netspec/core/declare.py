@@ -97,7 +97,18 @@ class Registry:
 
 REGISTRIES: dict[str, Registry] = {
     kind: Registry(kind)
-    for kind in ("op", "loss", "optimizer", "schedule", "initializer", "transform", "augmentation", "source", "metric")
+    for kind in (
+        "op",
+        "loss",
+        "optimizer",
+        "schedule",
+        "initializer",
+        "transform",
+        "augmentation",
+        "source",
+        "metric",
+        "option",
+    )
 }
 
 

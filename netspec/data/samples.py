@@ -139,6 +139,8 @@ def _rows(array: Array, shape: tuple[int, ...], called: str) -> Array:
     """(N, *shape) of an array of one sample or many, whose channel axis may be missing where it is 1."""
     if array.dtype.kind not in "fiub":
         raise fault(called, f"it holds {array.dtype}, but samples are numbers")
+    if not array.size:
+        raise fault(called, "it is an array without a number in it")
     bare = shape[:-1] if shape[-1] == 1 else shape
     for sample in (shape, bare):
         if array.shape[1:] == sample or array.shape == sample:

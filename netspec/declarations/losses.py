@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import netspec.declarations.metrics as measures
-from netspec.core.attributes import Numbers, attr
+from netspec.core.attributes import NumbersOrWord, attr
 from netspec.core.builder import Builder
 from netspec.core.declare import declare
 from netspec.core.graph import Value
@@ -23,6 +23,9 @@ from netspec.declarations.ops.loss_nodes import (
     SquaredError,
 )
 
+BALANCED = "balanced"
+"""Class weights that follow from how often each class occurs; until that is known, a plan is made as if all were 1."""
+
 
 @declare("loss", "cross_entropy", main="label_smoothing", doc="−Σₖ tₖ log pₖ of the softmax of the head.")
 class CrossEntropy:
@@ -34,10 +37,12 @@ class CrossEntropy:
         doc="whether a target is a class number, or probabilities (one number per class, such as a one-hot row)",
         enum=("indices", "probabilities"),
     )
-    class_weights: Numbers = attr(
+    class_weights: NumbersOrWord = attr(
         default=None,
-        doc="a factor for each class; the mean over class numbers then is a weighted one, as in PyTorch",
+        doc="a factor for each class; the mean over class numbers then is a weighted one, as in PyTorch. balanced: "
+        "what makes every class of the training part count the same",
         minimum=0,
+        enum=(BALANCED,),
     )
 
     absorbs = "softmax"
@@ -51,7 +56,10 @@ class CrossEntropy:
 
     def apply(self, g: Builder, logits: Value, target: Value) -> Value:
         """Adds the loss of one head; ``logits`` come before the absorbed activation. ``ShapeError`` if it cannot."""
-        node = CrossEntropyNode(label_smoothing=self.label_smoothing, class_weights=self.class_weights)
+        weights = self.class_weights
+        if isinstance(weights, str):
+            weights = (1.0,) * logits.type.channels
+        node = CrossEntropyNode(label_smoothing=self.label_smoothing, class_weights=weights)
         return g.add(node, logits, target)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Accuracy:
     ranks = True
     """Whether only the order of a position's channels matters: logits serve as well as probabilities."""
+    more_is_better = True
+    """Whether of two networks the one with the larger value is the better one."""
 
     def sums(self, output: Array, target: Array) -> Array:
         """(hits, positions)."""
@@ -41,6 +43,7 @@ class TopK:
     k: int = attr(default=5, doc="how many classes may be named", minimum=1)
 
     ranks = True
+    more_is_better = True
 
     def sums(self, output: Array, target: Array) -> Array:
         """(hits, positions). What is as probable as the label takes a place before it, NaN too."""
@@ -61,6 +64,7 @@ class TopK:
 @declare("metric", "binary_accuracy", doc="Share of numbers on their target's side of one half.")
 class BinaryAccuracy:
     ranks = False
+    more_is_better = True
 
     def sums(self, output: Array, target: Array) -> Array:
         """(hits, numbers)."""
@@ -75,6 +79,7 @@ class BinaryAccuracy:
 @declare("metric", "mean_absolute_error", doc="The mean of |x − t| over all numbers.")
 class MeanAbsoluteError:
     ranks = False
+    more_is_better = False
 
     def sums(self, output: Array, target: Array) -> Array:
         """(sum of distances, numbers)."""
@@ -88,6 +93,7 @@ class MeanAbsoluteError:
 @declare("metric", "mean_squared_error", doc="The mean of (x − t)² over all numbers.")
 class MeanSquaredError:
     ranks = False
+    more_is_better = False
 
     def sums(self, output: Array, target: Array) -> Array:
         """(sum of squares, numbers)."""
@@ -103,6 +109,7 @@ class Psnr:
     peak: float = attr(default=1.0, doc="the largest number that a pixel may be", exclusiveMinimum=0)
 
     ranks = False
+    more_is_better = True
 
     def sums(self, output: Array, target: Array) -> Array:
         """(sum of decibels, images); an image without error has infinitely many."""
@@ -125,6 +132,7 @@ class Psnr:
 )
 class Iou:
     ranks = True
+    more_is_better = True
 
     def sums(self, output: Array, target: Array) -> Array:
         """Intersections, then unions, of every class. A label that is no class counts nowhere."""

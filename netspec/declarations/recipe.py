@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from netspec.declarations.losses import CrossEntropy
 from netspec.declarations.metrics import Accuracy
@@ -43,7 +43,7 @@ class Recipe:
     batch: int = 64
     seed: int = 0
     precision: str = "float32"
-    math: str = "fast"
+    math: Literal["fast", "exact"] = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
     on_nan: str = "stop"
     """``stop`` ends the run at a loss or gradient that is not finite, ``skip`` leaves that step out."""
@@ -51,6 +51,12 @@ class Recipe:
     """Processes that decode and augment; None lets the data decide."""
     cache: int = 1024
     """MiB of decoded images that are held in memory."""
+    accumulate: int = 1
+    """Batches whose gradients are summed before an update."""
+    average: Any = None
+    """How an average of the weights is made beside them, if it is."""
+    early_stopping: Any = None
+    """When the run ends before its last epoch, if it may."""
     init: Mapping[str, str] | None = None
     """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Graph, Param, Value
 from netspec.core.op import ShapeError
 from netspec.core.types import DType
+from netspec.declarations.ops.accumulation import Accumulate, MoveAverage
 from netspec.declarations.ops.clipping import ClipNorm, ClipValue, GlobalNorm
 from netspec.declarations.ops.merge import Add, Times
 from netspec.declarations.ops.reductions import AllFinite
@@ -18,9 +19,13 @@ from netspec.declarations.transforms import Divide, add_to_graph
 from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
+from netspec.passes.folding import fold_batch_norm
 from netspec.passes.forms import inference_form, training_form
 from netspec.passes.lower import lower
 from netspec.passes.rewrite import finish, rewire
+
+SUM, AVERAGE = "sum", "average"
+"""What state is called, behind the name of what it is of, that holds a sum over batches, or an average of weights."""
 
 
 def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
@@ -54,7 +59,7 @@ def main_part(network: Graph, recipe: Recipe) -> Graph:
 
 def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """The network for prediction. A head whose loss is taken of a softmax or sigmoid ends in one, written or not."""
-    graph = inference_form(prepare(main_part(network, recipe), recipe, dtype))
+    graph = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "probabilities"
     producers = graph.producer()
@@ -71,7 +76,8 @@ def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Grap
 
     Inputs and outputs are those of :func:`training_step`, without heads that are there while training only.
     """
-    g, _, loss, heads = _with_loss(inference_form(prepare(main_part(network, recipe), recipe, dtype)), recipe)
+    scored = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
+    g, _, loss, heads = _with_loss(scored, recipe)
     return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
 
 
@@ -119,15 +125,23 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
 
     Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``; each head
     as metrics take it; ``gradients_finite``, 1 if all of them are, where anything is trained.
+
+    Where gradients are summed over several batches before an update, ``step`` counts batches, and there are the scalars
+    ``share``, this batch's share of the samples, ``first``, 1 at the first batch of an update, and ``update``, the
+    update's number (from 1). Where an average is made of the weights, ``average_share`` says how far it moves.
     """
     g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
     trained = [s for s in graph.slots if s.param.trained]
     gradients = differentiate(g, loss, [s.value for s in trained])
     g.region, g.derived_from, g.path, g.where = "backward", "check", "", None
+    summed = recipe.accumulate > 1
+    if summed:
+        gradients = _accumulated(g, gradients)
     finite = {"gradients_finite": g.add(AllFinite(), *gradients.values())} if gradients else {}
+    g.region = "update" if summed else "backward"
     gradients = _clipped(g, recipe.optimizer, gradients)
     g.region, g.derived_from = "update", "update"
-    rate, step = g.scalar("learning_rate"), g.scalar("step", "int32")
+    rate, step = g.scalar("learning_rate"), g.scalar("update" if summed else "step", "int32")
     for slot in trained:
         if slot.value not in gradients:
             continue
@@ -138,7 +152,39 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
         new = g.node(rule, slot.value, gradients[slot.value], rate, step, *moments).outputs
         for old, value in zip((slot.value, *moments), new, strict=True):
             g.write(old, value)
+    if recipe.average is not None:
+        _add_average(g)
     return remove_dead_code(g.graph({"loss": loss, **finite, **heads}, heads))
+
+
+def _accumulated(g: Builder, gradients: dict[Value, Value]) -> dict[Value, Value]:
+    """The sums of the gradients, with this batch's in them; the statistics that updates go by become such sums too."""
+    made = {value for node in g.nodes if node.region != "update" for value in node.outputs}
+    border = [v for node in g.nodes if node.region == "update" for v in node.inputs if v in made]
+    sums = {value: _sum(g, value, value.name) for value in dict.fromkeys(border)}
+    g.nodes = [rewire(node, sums) if node.region == "update" else node for node in g.nodes]
+    return {value: _sum(g, gradient, value.name) for value, gradient in gradients.items()}
+
+
+def _sum(g: Builder, value: Value, name: str) -> Value:
+    """A value summed over the batches of an update: state, since it stays from batch to batch."""
+    g.path = name
+    held = g.state(f"{name}:{SUM}", Param(value.type.shape, "zeros", trained=False), "moment")
+    new = g.add(Accumulate(), held, value, g.scalar("share"), g.scalar("first"))
+    g.write(held, new)
+    g.path = ""
+    return new
+
+
+def _add_average(g: Builder) -> None:
+    """Move the average of whatever a step changes: parameters, and the statistics that normalise by them."""
+    g.derived_from = "average"
+    share = g.scalar("average_share")
+    for slot in [s for s in g.slots.values() if s.kind != "moment" and s.written is not None]:
+        assert slot.written is not None
+        g.path = slot.name
+        held = g.state(f"{slot.name}:{AVERAGE}", Param(slot.param.shape, "zeros", trained=False), "moment")
+        g.write(held, g.add(MoveAverage(), held, slot.written, share))
 
 
 def _clipped(g: Builder, optimizer: Any, gradients: dict[Value, Value]) -> dict[Value, Value]:

@@ -231,6 +231,8 @@ def _train(spec: Spec) -> dict[str, Any]:
             found[key] = [_named(metric) for _, metric in value]
         elif isinstance(value, tuple):
             found[key] = [_named(item) for item in value]
+        elif key in REGISTRIES["option"].entries:
+            found[key] = attributes_of(value)
         else:
             found[key] = _named(value) if hasattr(type(value), "declaration") else value
     return found

@@ -245,12 +245,14 @@ def _train() -> dict[str, Any]:
         "lr": _rate(),
         "epochs": or_expression(whole),
         "batch": or_expression(whole),
+        "accumulate": or_expression(whole),
         **{key: or_expression(count) for key in ("seed", "workers", "cache")},
     }
     return {
         "type": ["object"],
         "title": "a mapping that says how to train",
-        "properties": _described(properties, TRAIN_KEYS),
+        "properties": _described(properties, TRAIN_KEYS)
+        | {d.name: declaration_schema(d) for d in REGISTRIES["option"].public()},
         "additionalProperties": False,
     }
 

@@ -13,6 +13,9 @@ from netspec.diagnostics.text import line_starts
 SIZE_LIMIT = 2 * 1024 * 1024
 """Bytes that a spec may have unless the caller says otherwise."""
 
+BUNDLE_SUFFIX = ".netspec"
+"""What the name of a file ends in that holds a spec with its hash, and not the text alone."""
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OTHER_ENCODINGS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 # A pipe or a device must neither block the open nor become the terminal; the flags do not exist on every platform.

@@ -18,7 +18,7 @@ from netspec.syntax.vocabulary import LATER_TRAIN_VALUES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
-_NUMBERS = ("validation", "epochs", "batch", "seed", "workers", "cache")
+_NUMBERS = ("validation", "epochs", "batch", "accumulate", "seed", "workers", "cache")
 
 
 class RecipeExpansion:
@@ -48,6 +48,8 @@ class RecipeExpansion:
                 found[key] = self._texts(entry.value)
             elif key in _NUMBERS:
                 found[key] = self._number(key, entry.value)
+            elif REGISTRIES["option"].get(key) is not None and not self._values.violations.has(entry.value):
+                found[key] = self._made("option", key, key, entry.key.span, entry.value)
         kept = {key: value for key, value in found.items() if value is not None}
         if "lr" not in kept and "optimizer" in kept:
             kept["lr"] = Constant(rate=kept["optimizer"].default_rate)

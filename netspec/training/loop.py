@@ -14,10 +14,12 @@ from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Array, Part
 from netspec.data.workers import worker_count
 from netspec.diagnostics.errors import RunError
+from netspec.training.accumulate import Turn, Turns
+from netspec.training.average import average_in_place
 from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
 from netspec.training.runtime import Fed, Loaded, Runtime
-from netspec.training.scores import Meter
+from netspec.training.scores import Meter, Scores
 from netspec.training.threads import available_threads
 
 
@@ -78,9 +80,14 @@ def run_epochs(
     of the step before; or if the schedule needs a validation part and there is none. Workers that make the batches
     run until the iterator is closed.
     """
+    stopping = runtime.recipe.early_stopping
     if not len(validation) and hasattr(runtime.recipe.lr, "after"):
         raise RunError.of("NS505", schedule=declaration_of(runtime.recipe.lr).name)
+    if not len(validation) and stopping is not None:
+        raise RunError.of("NS520", option=declaration_of(stopping).name)
     place = begin or origin
+    if stopping is not None and stopping.ends(losses):
+        return  # a run that had ended, and is resumed
     course = _Course(runtime, train, progress, epochs, origin, clock, after_step, losses)
     with closing(course.start(epochs - (place.epoch - origin.epoch))):
         if len(validation):
@@ -89,14 +96,36 @@ def run_epochs(
             reached, rate, meter = course.train_epoch(place)
             done = reached.underway or NOTHING
             validated = evaluate(runtime, validation).scores if len(validation) else None
+            averaged = _averaged_scores(runtime, validation)
             if validated is not None:
                 course.losses.append(validated.loss)
             row = reached.skipped_in_a_row
             place = Position(epoch + 1, reached.step, skipped_in_a_row=row)
-            taken = done.seconds, done.waited, done.skipped, row
-            result = EpochResult(epoch + 1, reached.step, rate, meter.scores(), validated, len(train), *taken)
+            result = EpochResult(
+                epoch=epoch + 1,
+                step=reached.step,
+                rate=rate,
+                train=meter.scores(),
+                validation=validated,
+                samples=len(train),
+                seconds=done.seconds,
+                waited=done.waited,
+                skipped=done.skipped,
+                skipped_in_a_row=row,
+                averaged=averaged,
+            )
             progress.end(result)
             yield result
+            if stopping is not None and stopping.ends(course.losses):
+                break
+
+
+def _averaged_scores(runtime: Runtime, validation: Part) -> Scores | None:
+    """The scores of the averaged weights, where an average is made and there is a validation part."""
+    if runtime.recipe.average is None or not len(validation):
+        return None
+    with average_in_place(runtime):
+        return evaluate(runtime, validation).scores
 
 
 class NotFiniteError(RunError):
@@ -122,6 +151,7 @@ class _Course:
         self._loaded = runtime.load("train", runtime.train_type(train))
         self._train = train
         self._batches = Batches(train, runtime.batch)
+        self._turns = Turns(len(train), runtime.batch, runtime.recipe.accumulate)
         self.losses = list(losses)
         """On the validation part, one for each epoch of the course that is done."""
 
@@ -161,15 +191,16 @@ class _Course:
     def _step(self, at: Position, fed: Fed, waited: float, begun: float, meter: Meter) -> Position:
         """Learn one batch, or leave it out if its numbers are not finite and the recipe wants that."""
         underway, step, row = at.underway or NOTHING, at.step + 1, 0
-        rate = self._rate(at.epoch, underway.batches)
+        rate, turn = self._rate(at.epoch, underway.batches), self._turns.at(at.epoch, underway.batches)
         try:
-            loss = train_step(self._runtime, self._loaded, fed, rate, Position(at.epoch, step))
+            loss = train_step(self._runtime, self._loaded, fed, rate, Position(at.epoch, step), turn)
             meter.add(loss, fed.samples, _outputs(self._runtime, self._loaded), fed.targets)
         except NotFiniteError as error:
             if self._runtime.recipe.on_nan != "skip":
                 raise
             loss, row = math.nan, at.skipped_in_a_row + 1
-            if row >= min(MOST_SKIPPED_IN_A_ROW, len(self._batches)):
+            # A sum of gradients that one batch has spoilt stays so until the update that it is for is over.
+            if row >= min(MOST_SKIPPED_IN_A_ROW * self._runtime.recipe.accumulate, len(self._batches)):
                 raise RunError.of("NS914", count=row, problem=str(error.args[0]).splitlines()[0]) from error
         self._progress.step(loss)
         done, skipped = underway.batches + 1, underway.skipped + bool(row)
@@ -187,14 +218,17 @@ class _Course:
         return rate
 
 
-def train_step(runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, position: Position) -> float:
+def train_step(
+    runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, position: Position, turn: Turn | None = None
+) -> float:
     """Loss of one batch that was prepared, before its update. ``position.step`` (from 1) is the step's number.
 
     A loss or a gradient that is not finite is a NotFiniteError, and the update does not run.
+    With a ``turn`` the update waits for the last batch of those that share it, and a gradient is their sum so far.
     """
     executable, samples = loaded.executable, batch.samples
     fed = loaded.feed(batch.inputs, batch.targets)
-    executable.run(fed, runtime.scalars(rate, position.step), samples, ("forward", "backward"))
+    executable.run(fed, runtime.scalars(rate, position.step, turn), samples, ("forward", "backward"))
     loss = float(executable.output("loss"))
     where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
     if not math.isfinite(loss):
@@ -202,7 +236,8 @@ def train_step(runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, positi
     if loaded.checks_gradients and not executable.output("gradients_finite"):
         raise NotFiniteError.of("NS903", quantity="a gradient", value="infinite or NaN", step=where)
     # Inputs and scalars lie in the arena already; writing them again could hit what has taken their place since.
-    executable.run({}, {}, samples, ("update",))
+    if turn is None or turn.last:
+        executable.run({}, {}, samples, ("update",))
     return loss
 
 

@@ -18,17 +18,21 @@ from typing import Any
 import numpy as np
 
 from netspec.data.dataset import Array, Part
-from netspec.data.preprocess import fit_preprocessing
 from netspec.interop.safetensors import encode, read_weights
 from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text
+from netspec.training.average import averaged_weights
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
-from netspec.training.fitted import with_kept_numbers
+from netspec.training.fitted import fit, with_kept_numbers
+from netspec.training.history import History
 from netspec.training.loop import START, Position, run_epochs, train_step
-from netspec.training.progress import make_progress
+from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
+from netspec.training.progress import Progress, make_progress
+from netspec.training.progress_notebook import Notebook, in_notebook
 from netspec.training.runs import MANIFEST, find_checkpoint
 from netspec.training.runtime import Purpose, Runtime
 from netspec.training.scores import Scores
+from netspec.training.state import read_state
 
 
 class Weights(Mapping[str, Array]):
@@ -84,23 +88,29 @@ class Model:
         epochs: int | None = None,
         validation: tuple[Any, Any] | None = None,
         verbose: bool = False,
-    ) -> list[dict[str, Any]]:
+        progress: Progress | None = None,
+    ) -> History:
         """Train on images ``x`` and labels ``y`` by the spec's recipe; returns an entry per epoch.
 
         With several inputs ``x`` is a mapping of input to array, with several heads ``y`` one of head to array; a
         single ``y`` is learnt by every head.
 
         An entry holds ``epoch``, ``loss`` and ``metrics`` (running means of the epoch) and, with ``validation`` images
-        and labels, ``validation`` with the loss and metrics on them. A second call goes on with the network as it is
+        and labels, ``validation`` with the loss and metrics on them; where the recipe makes an average of the weights,
+        also ``averaged``, those of the average. A second call goes on with the network as it is
         and begins the learning rate's schedule anew. A RunError when the loss is not finite.
+
+        With ``verbose`` it shows how it goes, as a terminal, a log or a notebook can; a ``progress`` of your own is
+        told in its place.
         """
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
-        self._runtime.use(fit_preprocessing(self._runtime.recipe, part))
+        self._runtime.use(fit(self._runtime.recipe, self._runtime.network, part))
+        refuse_what_does_not_fit(self._runtime, memory_limits(), part, held)
         count = self._runtime.recipe.epochs if epochs is None else epochs
         if count < 0:
             raise InputError(f"epochs is {count}, but must be at least 0")
-        progress = make_progress(not verbose, sys.stderr)
+        progress = progress or _shown(verbose)
         history = []
         try:
             with closing(run_epochs(self._runtime, part, held, progress, count, self._position)) as results:
@@ -109,14 +119,21 @@ class Model:
                     entry: dict[str, Any] = {"epoch": result.epoch, **_document(result.train)}
                     if result.validation is not None:
                         entry["validation"] = _document(result.validation)
+                    if result.averaged is not None:
+                        entry["averaged"] = _document(result.averaged)
                     history.append(entry)
         finally:
             progress.close()
-        return history
+        return History(history)
 
     def evaluate(self, x: Any, y: Any) -> dict[str, Any]:
         """``{"loss": …, "metrics": {…}}`` of the inference form, over any number of samples."""
         return _document(evaluate(self._runtime, self._part(x, y)).scores)
+
+    @property
+    def averaged_weights(self) -> dict[str, Array]:
+        """The moving average of the weights, by name, as far as the recipe makes one; else the weights as they are."""
+        return averaged_weights(self.weights, read_state(self._runtime.state, self._runtime.moments))
 
     def predict(self, x: Any) -> Any:
         """Probabilities (N, classes) for images (N, H, W, C); with several heads, a mapping of head to array.
@@ -183,6 +200,10 @@ class Model:
                 f"{len(part)} samples do not fit one step: the model was compiled for {self._runtime.batch}"
             )
         return part
+
+
+def _shown(verbose: bool) -> Progress:
+    return Notebook() if verbose and in_notebook() else make_progress(not verbose, sys.stderr)
 
 
 def _document(scores: Scores) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""From a run directory to its spec, and to its network with the weights of one of its checkpoints."""
+"""From a run directory, or a spec and a file of weights, to a network that is put to use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,19 @@ from netspec.interop.safetensors import read_weights
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
+from netspec.training.average import read_average
 from netspec.training.fitted import with_kept_numbers
 from netspec.training.runs import MANIFEST, SPEC, Kept, find_checkpoint, read_manifest, with_settings
 from netspec.training.runtime import Runtime
+from netspec.training.state import read_state
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that is to be used, not gone on with. Relative paths of its spec begin in ``spec_folder``."""
+    """A trained network that is to be used, not gone on with. Relative paths of its spec begin in ``spec_folder``.
+
+    ``manifest`` is that of the run which the weights are of; empty where no run is known.
+    """
 
     spec: Spec
     spec_folder: Path
@@ -29,26 +34,30 @@ class OpenRun:
 
     def class_names(self, head: str) -> tuple[str, ...]:
         """The names of the classes that a head tells apart; none where it gives other numbers."""
-        return tuple(self.manifest["data"].get("classes", {}).get(head, ()))
+        return tuple(self.manifest.get("data", {}).get("classes", {}).get(head, ()))
 
 
-def open_run(folder: Path, kept: Kept, backend: str, threads: int) -> OpenRun:
-    """The run with the weights of its best or last checkpoint.
+def open_run(
+    folder: Path, kept: Kept, backend: str, threads: int, changes: Sequence[str] = (), averaged: bool = False
+) -> OpenRun:
+    """The run with the weights of its best or last checkpoint, or with their average.
 
-    A RunError where the folder holds no run, or the checkpoint is damaged.
+    ``changes`` are ``name=value``, as behind ``--set``. A RunError where the folder holds no run, the checkpoint is
+    damaged, or there is no average in it.
     """
-    spec, spec_folder, manifest = spec_of_run(folder)
+    spec, spec_folder, manifest = spec_of_run(folder, changes)
     checkpoint = find_checkpoint(folder, kept)
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
-    for name, array in read_weights(checkpoint.weights, runtime.weight_shapes, runtime.unused_weights).items():
-        runtime.state.write(name, array)
+    runtime = _with_weights(spec, checkpoint.weights, backend, threads)
+    if averaged:
+        for name, array in read_average(checkpoint, read_state(runtime.state, runtime.weights)).items():
+            runtime.state.write(name, array)
     return OpenRun(spec, spec_folder, runtime, manifest)
 
 
-def spec_of_run(folder: Path) -> tuple[Spec, Path, Mapping[str, Any]]:
+def spec_of_run(folder: Path, changes: Sequence[str] = ()) -> tuple[Spec, Path, Mapping[str, Any]]:
     """The spec of a run as it was trained, the folder in which its relative paths begin, and the manifest.
 
-    A RunError where the folder holds no run.
+    ``changes`` as for :func:`open_run`. A RunError where the folder holds no run.
     """
     manifest = read_manifest(folder)
     source = read_source(folder / SPEC)
@@ -60,5 +69,35 @@ def spec_of_run(folder: Path) -> tuple[Spec, Path, Mapping[str, Any]]:
         settings = {key: manifest[key] for key in ("epochs", "batch", "seed")}
     except (KeyError, TypeError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
-    spec = with_settings(load_spec(source, overrides), settings)
+    spec = with_settings(load_spec(source, (*overrides, *changes)), settings)
     return replace(spec, recipe=with_kept_numbers(spec.recipe, folder)), spec_folder, manifest
+
+
+def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenRun:
+    """The network of a spec with the weights in a safetensors file, or of the last checkpoint of a run directory.
+
+    What the weights' run knows beside, the names of the classes and what preprocessing learnt, is taken too. A RunError
+    where the weights cannot be read or are not those of the network, or its preprocessing was fitted and no run says to
+    what.
+    """
+    run = _run_of(weights)
+    file = find_checkpoint(weights, "last").weights if run == weights else weights
+    if run is not None:
+        spec = replace(spec, recipe=with_kept_numbers(spec.recipe, run))
+    runtime = _with_weights(spec, file, backend, threads)
+    return OpenRun(spec, Path(spec.file).parent, runtime, {} if run is None else read_manifest(run))
+
+
+def _run_of(weights: Path) -> Path | None:
+    """The run directory that weights are of: itself, the one they lie in, or in whose ``checkpoints`` they do."""
+    above = weights.absolute().parent
+    known = weights, above, *([above.parent] if above.name == "checkpoints" else [])
+    return next((folder for folder in known if (folder / MANIFEST).is_file()), None)
+
+
+def _with_weights(spec: Spec, weights: Path, backend: str, threads: int) -> Runtime:
+    """The network for inference; a RunError lists what does not fit it."""
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+    for name, array in read_weights(weights, runtime.weight_shapes, runtime.unused_weights).items():
+        runtime.state.write(name, array)
+    return runtime

@@ -18,6 +18,9 @@ WAIT_SHOWN = 0.01
 REDRAW_SECONDS = 0.1
 """Time between two redraws of the bar: a step of a small network takes about a millisecond."""
 
+LINE_SECONDS = 30.0
+"""Time after which a log is told how far an epoch is: those who read it want to know whether something happens."""
+
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
@@ -38,6 +41,8 @@ class EpochResult:
     waited: float = 0.0
     skipped: int = 0
     skipped_in_a_row: int = 0
+    averaged: Scores | None = None
+    """Of the averaged weights, on the validation part; ``None`` where no average is made."""
 
 
 class Progress(Protocol):
@@ -86,22 +91,31 @@ class Silence:
 
 
 class Lines:
-    """Writes a line per epoch, for logs."""
+    """Writes a line per epoch, for logs, and one now and then while an epoch takes long."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._epochs = 0
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._epoch = self._epochs = self._steps = self._done = 0
+        self._written = clock()
 
     def preparing(self, what: str) -> None:
         """Say it in a line."""
         self._write(f"{what} ...")
 
     def begin(self, epoch: int, epochs: int, steps: int, done: int = 0) -> None:
-        """Remember how many epochs there are."""
-        self._epochs = epochs
+        """Remember how many epochs and steps there are."""
+        self._epoch, self._epochs, self._steps, self._done = epoch, epochs, steps, done
+        self._written = self._clock()
 
     def step(self, loss: float) -> None:
-        """Show nothing."""
+        """Say how far the epoch is, where nothing was said for long."""
+        self._done += 1
+        if self._clock() - self._written >= LINE_SECONDS:
+            width = len(str(self._epochs))
+            self._write(
+                f"epoch {self._epoch:>{width}}/{self._epochs}  step {self._done}/{self._steps}  loss {loss:.4f}"
+            )
+            self._written = self._clock()
 
     def end(self, result: EpochResult) -> None:
         """Write the epoch's line."""
@@ -174,6 +188,8 @@ def describe(result: EpochResult, epochs: int) -> str:
     parts = [f"epoch {result.epoch:>{len(str(epochs))}}/{epochs}", score_text(result.train)]
     if result.validation is not None:
         parts.append(f"validation {score_text(result.validation)}")
+    if result.averaged is not None:
+        parts.append(f"averaged {score_text(result.averaged)}")
     parts += [f"{result.seconds:.2f} s", f"{result.samples / max(result.seconds, 1e-9):,.0f} samples/s"]
     if result.waited >= WAIT_SHOWN * result.seconds > 0:
         parts.append(f"{result.waited / result.seconds:.0%} waiting for data")

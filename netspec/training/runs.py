@@ -245,7 +245,7 @@ def metrics_row(result: EpochResult) -> dict[str, float]:
     """A row of metrics.csv."""
     row: dict[str, float] = {"epoch": result.epoch, "step": result.step, "lr": result.rate}
     row |= {"skipped_steps": result.skipped} if result.skipped else {}
-    parts: tuple[tuple[str, Scores | None], ...] = (("train", result.train), ("validation", result.validation))
+    parts = (("train", result.train), ("validation", result.validation), ("averaged", result.averaged))
     for part, scores in parts:
         row |= {f"{part}_{name}": value for name, value in (scores.document() if scores else {}).items()}
     return row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from netspec.backend import Backend, Executable, State
@@ -19,7 +20,10 @@ from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics.errors import RunError
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
+from netspec.training.accumulate import Turn
 from netspec.training.arrays import as_target
+from netspec.training.class_weights import balanced_heads
+from netspec.training.scores import named_metrics
 from netspec.training.state import initialize
 
 if TYPE_CHECKING:
@@ -81,10 +85,15 @@ class Runtime:
         self.trains = trains
         self._plans: dict[tuple[Purpose, DType], Plan] = {}
         self._loaded: dict[tuple[Purpose, DType], Loaded] = {}
-        first = self.plan("train" if trains else "predict", "float32")
-        self._slots = first.graph.slots
-        self.state: State = backend.state(first)
-        initialize(self.state, self._slots, recipe.seed)
+        self._first = self.plan("train" if trains else "predict", "float32")
+        self._slots = self._first.graph.slots
+
+    @cached_property
+    def state(self) -> State:
+        """Weights, statistics and moments; memory is taken for them when they are first asked for."""
+        state = self.backend.state(self._first)
+        initialize(state, self._slots, self.recipe.seed)
+        return state
 
     @property
     def weights(self) -> tuple[Slot, ...]:
@@ -108,12 +117,7 @@ class Runtime:
 
     def metrics(self, heads: Iterable[str]) -> dict[str, tuple[tuple[str, Any], ...]]:
         """What is measured at each of these heads, under the head's name too where the network has several."""
-        several = len(self.network.heads) > 1
-        said = {head: self.recipe.head(head).metrics or () for head in heads}
-        return {
-            head: tuple((f"{head}/{name}" if several else name, metric) for name, metric in metrics)
-            for head, metrics in said.items()
-        }
+        return named_metrics(self.network, self.recipe, heads)
 
     def use(self, recipe: Recipe) -> None:
         """Go on under a recipe whose transforms were fitted since."""
@@ -159,9 +163,15 @@ class Runtime:
             raise RunError("this network was compiled for inference; compile it with mode='train' to train it")
         key = (purpose, dtype)
         if key not in self._plans:
-            target = self.backend.target(self.threads)
-            self._plans[key] = make_plan(self._graph(purpose, dtype), target, self.batch, _MODES[purpose])
+            self._plans[key] = self.planned(purpose, dtype, self.batch)
         return self._plans[key]
+
+    def planned(self, purpose: Purpose, dtype: DType, batch: int) -> Plan:
+        """The plan for batches of another size, which is not kept; see :meth:`plan`."""
+        if batch == self.batch and (purpose, dtype) in self._plans:
+            return self._plans[purpose, dtype]
+        graph, target = self._graph(purpose, dtype), self.backend.target(self.threads)
+        return make_plan(graph, target, batch, _MODES[purpose], self.recipe.math)
 
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""
@@ -170,15 +180,26 @@ class Runtime:
             unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
             if unfitted:
                 raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
+            if purpose != "predict" and balanced_heads(self.recipe, self.network.heads):
+                raise RunError.of("NS510", name="class_weights: balanced")
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
             targets = target_inputs(plan.graph, self.network)
             self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
 
-    def scalars(self, rate: float, step: int) -> Mapping[str, float]:
-        """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits."""
-        return {"learning_rate": rate, "step": step, "seed": self.recipe.seed % 2**31}
+    def scalars(self, rate: float, step: int, turn: Turn | None = None) -> Mapping[str, float]:
+        """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits.
+
+        ``turn`` says which of the batches of its update this is; left out, the update has this one alone.
+        """
+        turn = turn or Turn(step)
+        found = {"learning_rate": rate, "step": step, "seed": self.recipe.seed % 2**31}
+        if self.recipe.accumulate > 1:
+            found |= {"share": turn.share, "first": float(turn.first), "update": turn.update}
+        if self.recipe.average is not None:
+            found["average_share"] = self.recipe.average.share(turn.update)
+        return found
 
     def _graph(self, purpose: Purpose, dtype: DType) -> Graph:
         if purpose == "train":

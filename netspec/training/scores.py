@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from netspec.core.graph import Graph
 from netspec.data.dataset import Array
+from netspec.declarations.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,16 @@ class Scores:
     def document(self) -> dict[str, float]:
         """Plain data for JSON: ``loss`` and the metrics side by side."""
         return {"loss": self.loss, **self.metrics}
+
+
+def named_metrics(network: Graph, recipe: Recipe, heads: Iterable[str]) -> dict[str, tuple[tuple[str, Any], ...]]:
+    """What is measured at each of these heads, under the head's name too where the network has several."""
+    several = len(network.heads) > 1
+    said = {head: recipe.head(head).metrics or () for head in heads}
+    return {
+        head: tuple((f"{head}/{name}" if several else name, metric) for name, metric in metrics)
+        for head, metrics in said.items()
+    }
 
 
 class Meter:

@@ -12,6 +12,7 @@ from typing import Any
 
 from netspec.data.dataset import Array, Dataset
 from netspec.diagnostics.errors import RunError
+from netspec.training.average import keep_average
 from netspec.training.evaluate import evaluate
 from netspec.training.loop import START, Position, run_epochs
 from netspec.training.progress import Progress
@@ -136,6 +137,7 @@ def _train(
     stop.armed = False
     if not place.epoch:
         raise RunError("nothing to train: epochs is 0")
+    keep_average(run.folder, runtime)
     train, validation = run.last_scores()
     test = evaluate(runtime, dataset.test).scores if len(dataset.test) else None
     digest = weights_sha256(read_state(runtime.state, runtime.weights))

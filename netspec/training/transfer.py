@@ -46,8 +46,9 @@ class Transfer:
 def take_weights(runtime: Runtime, init: Mapping[str, str], spec_folder: Path) -> Transfer:
     """Start from the weights that ``train.init`` names: a safetensors file, or the last checkpoint of a run directory.
 
-    By ``name`` a weight takes the one that is called as it is; by ``shape`` the next one of its kind and shape, in the
-    order of the two networks. A RunError where there is no such file, it is damaged, or nothing in it fits.
+    By ``name`` a weight takes the one that is called as it is; by ``shape`` a layer takes those of the next layer whose
+    weights are of its kinds and shapes, in the order of the two networks.
+    A RunError where there is no such file, it is damaged, or nothing in it fits.
     """
     file = _file(init["from"], spec_folder)
     try:
@@ -93,16 +94,29 @@ def _layer_order(name: str) -> list[tuple[str, int]]:
 def _by_shape(
     shapes: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Array]
 ) -> tuple[dict[str, str], dict[str, str]]:
+    """A layer takes all of its weights from one layer: of two that stood side by side, none gets the other's bias."""
     taken: dict[str, str] = {}
     kept: dict[str, str] = {}
-    free = sorted(arrays, key=_layer_order)
-    for name, shape in shapes.items():
-        kind = name.rpartition(".")[2]
-        fits = (key for key in free if key.rpartition(".")[2] == kind and arrays[key].shape == shape)
-        found = next(fits, None)
+    layers, free = _by_layer(shapes), _by_layer({name: arrays[name].shape for name in sorted(arrays, key=_layer_order)})
+    for path, wanted in layers.items():
+        found = next((other for other, has in free.items() if wanted.items() <= has.items()), None)
         if found is None:
-            kept[name] = f"the file has no further {kind} of {list(shape)}"
+            described = ", ".join(f"{kind} {list(shape)}" for kind, shape in wanted.items())
+            kept |= {_name(path, kind): f"the file has no further layer of {described}" for kind in wanted}
         else:
-            taken[name] = found
-            free.remove(found)
+            taken |= {_name(path, kind): _name(found, kind) for kind in wanted}
+            del free[found]
     return taken, kept
+
+
+def _by_layer(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """The shapes of weights by their layer's path, and there by what they are."""
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        path, _, kind = name.rpartition(".")
+        found.setdefault(path, {})[kind] = shape
+    return found
+
+
+def _name(path: str, kind: str) -> str:
+    return f"{path}.{kind}" if path else kind

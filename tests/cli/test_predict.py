@@ -102,6 +102,15 @@ def test_text_names_the_likeliest_first(netspec: Run, bright: Path, tmp_path: Pa
     assert netspec("predict", bright, "new.png").out.startswith("new.png: light ")
 
 
+def test_as_many_classes_are_named_as_are_asked_for(netspec: Run, bright: Path, tmp_path: Path) -> None:
+    save(tmp_path / "new.png", 240)
+    row = predict(netspec, bright, "new.png", "--top", "5")["predictions"][0]
+    assert [place["label"] for place in row["top"]] == ["light", "dark"]
+    assert [place["probability"] for place in row["top"]] == row["probabilities"][::-1]
+    assert "top" not in predict(netspec, bright, "new.png")["predictions"][0]
+    assert "dark" not in netspec("predict", bright, "new.png", "--top", "1").out
+
+
 def test_what_was_fitted_is_that_of_training(netspec: Run, bright: Path, tmp_path: Path) -> None:
     """min_max of the training part goes from 20 to 230, whatever comes to be predicted."""
     save(tmp_path / "new.png", 20)
@@ -151,6 +160,7 @@ def test_what_cannot_be_read_is_named(
         (np.zeros((3, 5, 5, 1)), "it is an array of 3x5x5x1, but a sample is 4x4x1"),
         (np.array([{}]), "it is no .npy array, or damaged: Object arrays"),
         (np.array(["a"]), "holds <U1, but samples are numbers"),
+        (np.zeros((0, 4, 4, 1)), "it is an array without a number in it"),
     ],
     ids=str,
 )

@@ -40,7 +40,16 @@ def test_table(netspec: Netspec) -> None:
     status, out, err = netspec("summary", "zoo:lenet5")
     assert (status, err) == (0, "")
     assert out.startswith(TABLE)
-    assert re.fullmatch(r"[\d.]+ MiB to train, [\d.]+ MiB to predict, at batch \d+\n", out.removeprefix(TABLE))
+    sizes = r"[\d.]+ MiB to train and [\d.]+ MiB more to validate, [\d.]+ MiB to predict, at batch \d+\n"
+    assert re.fullmatch(sizes, out.removeprefix(TABLE))
+
+
+def test_a_spec_that_keeps_nothing_aside_validates_for_nothing(netspec: Netspec) -> None:
+    for share, more in ((0, False), (0.2, True)):
+        arguments = ("summary", "zoo:lenet5", "--set", f"train.validation={share}")
+        document = json.loads(netspec(*arguments, "--format", "json").out)
+        assert (document["totals"]["memory_validate_bytes"] > 0) == more
+        assert ("more to validate" in netspec(*arguments).out) == more
 
 
 def test_moving_statistics_are_told_apart(netspec: Netspec, write: Write) -> None:

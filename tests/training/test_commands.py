@@ -8,12 +8,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from netspec.cli import evaluate, train
 from netspec.cli.main import main
 from netspec.diagnostics.errors import RunError, SpecError
+from netspec.interop.safetensors import read_weights
 from netspec.training.state import weights_sha256
 
 SPEC = """\
@@ -73,6 +75,53 @@ def test_eval_uses_the_weights_of_the_run(spec_file: Path, backend: Any) -> None
     run_json(evaluate.command, "run")
     last = {name: array for name, array in backend.states[-1].arrays.items() if ":" not in name}
     assert weights_sha256(last) == document["weights_sha256"]
+
+
+def test_eval_takes_other_data(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    images, labels = np.zeros((10, 8, 8, 1), np.uint8), np.arange(10)
+    np.savez("other.npz", x_train=images[5:], y_train=labels[5:], x_test=images, y_test=labels)
+    assert run_json(evaluate.command, "run", "--data", "other.npz")["samples"] == 10
+    assert run_json(evaluate.command, "run", "--data", "{npz: other.npz}", "--part", "train")["samples"] == 5
+    missing = call(evaluate.command, "run", "--data", "other.npz", "--part", "validation")
+    assert "has no validation part in this run: --part train or test" in str(missing.exception)
+
+
+def test_eval_says_which_class_was_taken_for_which(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    lines = call(evaluate.command, "run").stdout.splitlines()
+    assert lines[2].split() == ["class", "samples", "recall", "precision"]
+    at = next(number for number, line in enumerate(lines) if line.startswith("is, taken for"))
+    assert lines[at + 2].split() == ["1", "36", *"........."]  # the fake backend takes all for class 0
+
+
+def test_early_stopping_ends_a_run_and_a_resumed_one_stays_ended(spec_file: Path, backend: Any) -> None:
+    """The fake backend's loss stays the same: the first epoch is the best, and two more are waited for."""
+    spec_file.write_text(SPEC.replace("epochs: 2", "epochs: 9, early_stopping: 2"))
+    result = call(train.command, str(spec_file), "--run-dir", "run")
+    assert "3 epochs, 9 steps" in result.stdout
+    assert "stopped early, before 9 epochs" in result.stdout
+    assert run_json(train.command, str(spec_file), "--run-dir", "run", "--resume")["epochs"] == 3
+    spec_file.write_text(SPEC.replace("validation: 0.1", "early_stopping: 2"))
+    refused = call(train.command, str(spec_file), "--run-dir", "other").exception
+    assert "NS520] 'early_stopping' goes by the loss on a validation part" in str(refused)
+
+
+def test_eval_takes_the_averaged_weights_of_a_run(spec_file: Path, backend: Any) -> None:
+    spec_file.write_text(SPEC.replace("epochs: 2", "epochs: 2, average: 0.5"))
+    run_json(train.command, str(spec_file), "--run-dir", "run")
+    assert "averaged_accuracy" in Path("run/metrics.csv").read_text()
+    run_json(evaluate.command, "run", "--averaged")
+    found = backend.states[-1].arrays
+    shapes = {"dense.weight": (64, 10), "dense.bias": (10,)}
+    written = read_weights(Path("run/average.safetensors"), shapes)
+    assert all(np.array_equal(found[name], array) for name, array in written.items())
+    run_json(evaluate.command, "run")
+    assert not np.array_equal(found["dense.weight"], backend.states[-1].arrays["dense.weight"])
+    spec_file.write_text(SPEC)
+    run_json(train.command, str(spec_file), "--run-dir", "other", "--epochs", "1")
+    refused = call(evaluate.command, "other", "--averaged").exception
+    assert "NS922] the run 'other' made no average of its weights" in str(refused)
 
 
 def test_progress_goes_to_stderr_and_quiet_silences_it(spec_file: Path, backend: Any) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from netspec.training.progress import Bar, EpochResult, Lines, Silence, describe, make_progress
+from netspec.training.progress_notebook import Notebook
 from netspec.training.scores import Scores
 
 RESULT = EpochResult(2, 6, 0.1, Scores(0.25, {"accuracy": 0.9}), Scores(0.5, {"accuracy": 0.8}), 1000, 0.5)
@@ -34,6 +36,43 @@ def test_lines_say_what_takes_time_and_how_an_epoch_went() -> None:
     lines.end(RESULT)
     lines.close()
     assert stream.getvalue() == f"compiling kernels ...\n{LINE}\n"
+
+
+def test_lines_say_how_far_an_epoch_is_that_takes_long() -> None:
+    stream = io.StringIO()
+    times = iter([0.0, 0.0, 10.0, 29.0, 31.0, 31.0, 32.0, 60.0, 61.5, 61.5])  # a line that is written asks once more
+    lines = Lines(stream, times.__next__)
+    lines.begin(2, 10, 500, done=100)
+    for _ in range(6):
+        lines.step(0.5)
+    assert stream.getvalue() == "epoch  2/10  step 103/500  loss 0.5000\nepoch  2/10  step 106/500  loss 0.5000\n"
+
+
+def test_a_notebook_has_one_output_that_changes() -> None:
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, page: Any) -> None:
+            shown.append(page._repr_html_())
+
+    def display(page: Any, display_id: bool) -> Handle:
+        shown.append(page._repr_html_())
+        return Handle()
+
+    time = 0.0
+    progress = Notebook(display, lambda: time)
+    progress.preparing("compiling <kernels>")
+    progress.begin(2, 10, 1000)
+    for step in range(1000):
+        time = step * 0.001
+        progress.step(0.5)
+    progress.end(RESULT)
+    progress.close()
+    assert "compiling &lt;kernels&gt; …" in shown[0]
+    assert '<progress value="0" max="1000"></progress> 0/1000' in shown[1]
+    assert len(shown) <= 13
+    assert LINE in shown[-1]
+    assert "<progress" not in shown[-1]
 
 
 def test_a_bar_is_redrawn_only_now_and_then_and_leaves_the_epochs_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,11 +98,13 @@ def bench(spec: Spec, backend: Any, make_part: Callable[[int], Part], tmp_path: 
     return Bench(backend, spec, dataset, tmp_path)
 
 
-@pytest.mark.parametrize(("threads", "workers"), [(1, 0), (2, 0), (1, 3), (2, 1)])
+@pytest.mark.parametrize("more", ["", ", accumulate: 2, average: 0.9"])
+@pytest.mark.parametrize(("threads", "workers"), [(1, 0), (2, 0), (2, 3)])
 def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(
-    threads: int, workers: int, bench: Bench
+    threads: int, workers: int, more: str, bench: Bench
 ) -> None:
-    bench.backend, bench.spec = find_backend("numba"), load_spec(Source("tiny.yaml", SPEC))
+    text = SPEC.replace("seed: 7", f"seed: 7{more}")
+    bench.backend, bench.spec = find_backend("numba"), load_spec(Source("tiny.yaml", text))
     whole = bench.go_on(bench.open("whole"))
     bench.threads = threads
     bench.spec = replace(bench.spec, recipe=replace(bench.spec.recipe, workers=workers))

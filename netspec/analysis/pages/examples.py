@@ -46,6 +46,8 @@ def example_lines(declaration: Declaration) -> str:
             return f"preprocess: [{use}]"
         case "augmentation":
             return f"augment: [{use}]"
+        case "option":
+            return use
     return f"{_KEYS[declaration.kind]}: {f'{{{use}}}' if declaration.example else use}"
 
 

@@ -88,5 +88,6 @@ KINDS: dict[str, Kind] = {
     "metric": Kind("metrics", "Metrics", "What `train.metrics` may name.", _nothing),
     "transform": Kind("transforms", "Transforms", "What `train.preprocess` may name.", _nothing),
     "augmentation": Kind("augmentations", "Augmentations", "What `train.augment` may name.", _nothing),
+    "option": Kind("options", "Options of training", "Keys of `train:` that stand for one thing each.", _nothing),
     "source": Kind("sources", "Data", "What `train.data` may name.", _nothing),
 }

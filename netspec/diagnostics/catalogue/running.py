@@ -109,6 +109,18 @@ RUNNING: dict[str, Entry] = {
         "label_smoothing {smoothing} leaves {left} of the target to the right class",
         "0.1 is usual",
     ),
+    "NS520": Entry(
+        "error",
+        "nothing to stop early by",
+        "'{option}' goes by the loss on a validation part, but there is none",
+        "keep some of the training part aside, such as 'validation: 0.1' under 'train:'",
+    ),
+    "NS521": Entry(
+        "error",
+        "no class numbers to be balanced",
+        "head '{head}' is to weigh its classes as often as they occur, but it learns {found} and not class numbers",
+        "write a list of class_weights, or learn class numbers",
+    ),
     "NS901": Entry(
         "error",
         "back end cannot be used",
@@ -118,7 +130,10 @@ RUNNING: dict[str, Entry] = {
     "NS902": Entry(
         "error",
         "not enough memory",
-        "this plan needs {needed}, but only {available} is free",
+        (
+            "this run needs {needed} ({parts}), but {limit} leaves only {available}",
+            "this plan needs {needed}, but only {available} is free",
+        ),
         ("a batch of {batch} would fit", "use a smaller batch"),
     ),
     "NS903": Entry(
@@ -182,5 +197,53 @@ RUNNING: dict[str, Entry] = {
         "too many steps skipped",
         "{count} steps in a row were skipped, the last one since: {problem}",
         "lower the learning rate, warm it up, or clip the gradients; the parameters of before these steps are kept",
+    ),
+    "NS918": Entry(
+        "error",
+        "damaged bundle",
+        "bundle is damaged: {problem}",
+        "make it again: netspec compile SPEC -o BUNDLE",
+    ),
+    "NS919": Entry(
+        "error",
+        "changed bundle",
+        "bundle is not as it was written: {member} has another hash",
+        "unpack spec.resolved.yaml, look at it, and make another: netspec compile spec.resolved.yaml -o BUNDLE",
+    ),
+    "NS920": Entry(
+        "error",
+        "newer bundle",
+        "bundle is of version {found}, written by netspec {writer}; this one reads up to {known}",
+        "upgrade netspec, or make the bundle with this version of it",
+    ),
+    "NS921": Entry(
+        "error",
+        "runs that cannot be compared",
+        ("'{first}' and '{second}' cannot be compared: {reason}", "'{first}' cannot be compared: {reason}"),
+        "runs are compared that learn the same heads from the same data; 'netspec diff' compares any two specs",
+    ),
+    "NS922": Entry(
+        "error",
+        "no average of the weights",
+        "the run '{run}' made no average of its weights",
+        "leave out --averaged, or train with 'average: 0.999' under 'train:'",
+    ),
+    "NS923": Entry(
+        "error",
+        "package that is missing",
+        "{what} needs the package '{package}', which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS946": Entry(
+        "error",
+        "language server not installed",
+        "the language server needs '{module}', which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS947": Entry(
+        "error",
+        "name that cannot be given",
+        "'{name}' cannot be called '{new}': {reason}",
+        "choose another name",
     ),
 }

@@ -1,0 +1,178 @@
+"""Whether a run fits into the memory that it may have, found out before any of it is taken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from netspec.data.dataset import Part
+from netspec.diagnostics.errors import RunError
+from netspec.diagnostics.text import size
+from netspec.training.runtime import Runtime
+
+_CHECKPOINT_COPIES = 2
+"""Copies of weights and moments that writing a checkpoint holds: as arrays, and as the bytes of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on memory: what sets it, and the bytes that it leaves."""
+
+    name: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Bytes that a run takes, by what for. ``data`` is held already when this is asked."""
+
+    weights: int
+    """Weights, statistics, and what the optimiser remembers."""
+    training: int
+    """The arena of a training step."""
+    validation: int
+    """The arena of the plan that scores the other parts; it stays beside that of training."""
+    checkpoints: int
+    """Copies of the weights while a checkpoint is written."""
+    data: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.ahead + self.data
+
+    @property
+    def ahead(self) -> int:
+        """What is yet to be taken."""
+        return self.weights + self.training + self.validation + self.checkpoints
+
+    def parts(self) -> dict[str, int]:
+        """What there is any need for, by name."""
+        named = {
+            "weights and optimizer": self.weights,
+            "training step": self.training,
+            "validation": self.validation,
+            "checkpoints": self.checkpoints,
+            "data": self.data,
+        }
+        return {name: count for name, count in named.items() if count}
+
+    def document(self) -> dict[str, int]:
+        """Plain data for JSON."""
+        names = ("weights", "training", "validation", "checkpoints", "data")
+        return {f"{name}_bytes": getattr(self, name) for name in names}
+
+
+def demand(runtime: Runtime, train: Part, *scored: Part, batch: int | None = None) -> Demand:
+    """What training on ``train`` and scoring on the other parts takes, at this batch or the runtime's own.
+
+    Nothing is allocated: the planner lays everything out on paper.
+    """
+    training = runtime.planned("train", runtime.train_type(train), batch or runtime.batch)
+    dtypes = {runtime.input_type(part.inputs) for part in scored if len(part)}
+    scoring = (runtime.planned("evaluate", dtype, batch or runtime.batch).arena_bytes for dtype in dtypes)
+    arrays = {id(array): array.nbytes for part in (train, *scored) for array in part.fields.values()}
+    state = training.state_bytes
+    return Demand(state, training.arena_bytes, sum(scoring), _CHECKPOINT_COPIES * state, sum(arrays.values()))
+
+
+def refuse_what_does_not_fit(runtime: Runtime, limits: Iterator[Limit], train: Part, *scored: Part) -> Demand:
+    """What a run takes; NS902 where a limit leaves less, with the largest batch that would fit."""
+    needed = demand(runtime, train, *scored)
+    tightest = min(limits, key=lambda limit: limit.left, default=None)
+    if tightest is None or needed.ahead <= tightest.left:
+        return needed
+    fits = _largest_batch(runtime, tightest.left, train, *scored)
+    raise RunError.of(
+        "NS902",
+        needed=size(needed.total),
+        parts=", ".join(f"{name} {size(count)}" for name, count in needed.parts().items()),
+        limit=tightest.name,
+        available=size(tightest.left + needed.data),
+        batch=fits,
+    )
+
+
+def _largest_batch(runtime: Runtime, room: int, train: Part, *scored: Part) -> int | None:
+    """The largest batch below the runtime's whose run fits into ``room`` bytes; ``None`` where not even one does."""
+    fits, too_large = 0, runtime.batch
+    while too_large - fits > 1:
+        middle = (fits + too_large) // 2
+        if demand(runtime, train, *scored, batch=middle).ahead <= room:
+            fits = middle
+        else:
+            too_large = middle
+    return fits or None
+
+
+def memory_limits(root: Path = Path("/")) -> Iterator[Limit]:
+    """All that bounds the memory of this process, as far as the system tells; Linux does.
+
+    ``root`` is where ``proc`` and ``sys`` are. What files hold in memory only to be fast counts as free.
+    """
+    left = _fields(root / "proc/meminfo").get("MemAvailable:")
+    if left is not None:
+        yield Limit("the machine's memory", left * 1024)
+    yield from _group_limits(root)
+    yield from _process_limit(root)
+
+
+def _group_limits(root: Path) -> Iterator[Limit]:
+    """The limits of the control groups that the process is in, such as a container's, and of those around them."""
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if controllers == "":
+            mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            mount = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        # In a container the path may be that of the host, and what is mounted the group itself.
+        inner = mount / path.lstrip("/")
+        for folder in (inner, *inner.parents):
+            limit = _group_limit(folder, *names)
+            if limit is not None:
+                yield limit
+            if folder == mount:
+                break
+
+
+def _group_limit(folder: Path, most: str, used: str, idle: str) -> Limit | None:
+    bound, taken = (_number(folder / name) for name in (most, used))
+    if bound is None or taken is None:
+        return None
+    return Limit("the control group's limit", bound - taken + _fields(folder / "memory.stat").get(idle, 0))
+
+
+def _process_limit(root: Path) -> Iterator[Limit]:
+    """What ``ulimit -v`` leaves."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return
+    bound = resource.getrlimit(resource.RLIMIT_AS)[0]
+    pages = next(iter(_lines(root / "proc/self/statm")), "").split()
+    if bound != resource.RLIM_INFINITY and pages:
+        yield Limit("the process's limit (ulimit -v)", bound - int(pages[0]) * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _fields(file: Path) -> Mapping[str, int]:
+    """The number behind the first word of each line."""
+    words = (line.split() for line in _lines(file))
+    return {line[0]: int(line[1]) for line in words if len(line) > 1 and line[1].isdecimal()}
+
+
+def _number(file: Path) -> int | None:
+    """The number in a file; ``None`` where there is none, such as where it says ``max``."""
+    text = "".join(_lines(file))
+    return int(text) if text.isdecimal() else None
