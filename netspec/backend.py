@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from netspec.core.graph import Region
 from netspec.diagnostics import RunError
@@ -47,6 +47,16 @@ class Executable(Protocol):
 
     def output(self, name: str) -> Array:
         """A copy of an output of the last run: (samples, ...) channels-last, or a scalar array."""
+
+
+@runtime_checkable
+class Profiled(Protocol):
+    """What an executable has that can measure its steps; a backend need not offer it."""
+
+    def profile(
+        self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
+    ) -> Mapping[int, float]:
+        """Run as ``run`` does; seconds of every step, by its place in the plan."""
 
 
 class Backend(Protocol):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.declare import attributes_of
-from netspec.core.graph import Graph, Node
+from netspec.core.graph import Epilogue, Graph, Node, Value
 from netspec.core.types import TensorType
+from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import Buffer, place_buffers
 
 Mode = Literal["train", "gradients", "infer"]
+Math = Literal["fast", "exact"]
+"""Any algorithm whose error is documented, or plain sums only."""
+
+DIRECT = "direct"
+"""The algorithm that follows the definition: what every kernel is that is not said to be another."""
 
 
 class Target(Protocol):
@@ -26,18 +33,45 @@ class Target(Protocol):
     def accepts(self, op: str, position: int, type: TensorType) -> bool:
         """Whether the op's kernel reads this layout as its input number ``position``."""
 
+    def takes_epilogue(self, op: str) -> bool:
+        """Whether the op's kernel can add a residual to its output and clip it; see ``Epilogue``."""
+
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         """Workspaces the node's kernel wants: bytes by name."""
 
 
+@runtime_checkable
+class ChoosingTarget(Target, Protocol):
+    """A target that has several algorithms for some ops, or that keeps what it computes from parameters alone."""
+
+    def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
+        """Those that compute the node, the one that is expected to be the fastest first.
+
+        ``kept`` tells that what is computed from parameters alone stays from one run to the next.
+        """
+
+    def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
+        """Workspaces the algorithm wants: bytes by name."""
+
+    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
+        """Workspaces that hold what the algorithm computes from parameters alone: bytes by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kernel call: its node, and the buffers of its inputs, outputs and workspaces."""
+    """One kernel call: its node, the algorithm, and the buffers of its inputs, outputs and workspaces."""
 
     node: Node
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     scratch: Mapping[str, int]
+    algorithm: str = DIRECT
+    alternatives: tuple[str, ...] = ()
+    """Other algorithms that compute the node."""
+    kept: bool = False
+    """Whether what is computed from parameters alone stays in the step's workspaces until the parameters change."""
+    constant: bool = False
+    """Whether all of the step is computed from parameters alone: it is run when they have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +94,23 @@ class Plan:
         """Memory for the run: arena and state."""
         return self.arena_bytes + self.state_bytes
 
+    def computation(self) -> list[dict[str, Any]]:
+        """What is computed, step by step, as plain data.
+
+        Where it lies in memory is left out: workspaces grow with the number of threads, which changes no bit.
+        """
+        return [
+            {
+                "op": step.node.op.name,
+                "path": step.node.path,
+                "region": step.node.region,
+                "attributes": {k: str(v) for k, v in attributes_of(step.node.attrs).items()},
+                "inputs": [value.name for value in step.node.inputs],
+                "outputs": {value.name: str(value.type) for value in step.node.outputs},
+            }
+            for step in self.steps
+        ]
+
     def document(self) -> dict[str, Any]:
         """The plan as plain data, for JSON."""
         return {
@@ -74,10 +125,12 @@ class Plan:
                     "path": step.node.path,
                     "region": step.node.region,
                     "attributes": {k: str(v) for k, v in attributes_of(step.node.attrs).items()},
+                    **({"epilogue": _written(step.node.epilogue)} if step.node.epilogue else {}),
                     "inputs": list(step.inputs),
                     "outputs": list(step.outputs),
                     "types": [str(v.type) for v in step.node.outputs],
                     "scratch": dict(step.scratch),
+                    "algorithm": step.algorithm,
                 }
                 for step in self.steps
             ],
@@ -95,14 +148,87 @@ class Plan:
         }
 
 
-def make_plan(graph: Graph, target: Target, batch: int, mode: Mode) -> Plan:
-    """Assigns layouts and lays the graph out in memory for up to ``batch`` samples."""
-    graph = assign_layouts(graph, target)
-    placed = place_buffers(graph, batch, lambda node: target.scratch(node, batch))
+def _written(epilogue: Epilogue) -> dict[str, Any]:
+    """An epilogue as plain data; a side on which nothing is clipped is null."""
+    low, high = (limit if math.isfinite(limit) else None for limit in (epilogue.low, epilogue.high))
+    return {"residual": epilogue.residual, "low": low, "high": high}
+
+
+def make_plan(
+    graph: Graph,
+    target: Target,
+    batch: int,
+    mode: Mode,
+    math: Math = "fast",
+    algorithms: Mapping[str, str] | None = None,
+) -> Plan:
+    """Assigns layouts, fuses, chooses algorithms and lays the graph out in memory for up to ``batch`` samples.
+
+    ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes; a ValueError
+    names an algorithm that does not compute the node.
+    """
+    graph = fuse(assign_layouts(graph, target), target.takes_epilogue)
+    constants = _constants(graph)
+    choices = _choices(graph, constants, target, batch, math, algorithms or {})
+    choosing = target if isinstance(target, ChoosingTarget) else None
+
+    def prepared(node: Node) -> Mapping[str, int]:
+        return choosing.prepared(node, batch, choices[node.outputs[0]].algorithm) if choosing else {}
+
+    def kept(node: Node) -> Mapping[str, int]:
+        return prepared(node) if choices[node.outputs[0]].kept else {}
+
+    def scratch(node: Node) -> Mapping[str, int]:
+        choice = choices[node.outputs[0]]
+        if choosing is None:
+            return target.scratch(node, batch)
+        return {**choosing.scratch(node, batch, choice.algorithm), **({} if choice.kept else prepared(node))}
+
+    placed = place_buffers(graph, batch, scratch, kept, constants)
     of = placed.of
     steps = tuple(
-        Step(node, tuple(of[v] for v in node.inputs), tuple(of[v] for v in node.outputs), scratch)
-        for node, scratch in zip(graph.nodes, placed.scratch, strict=True)
+        Step(
+            node,
+            tuple(of[v] for v in node.inputs),
+            tuple(of[v] for v in node.outputs),
+            spaces,
+            *choices[node.outputs[0]],
+        )
+        for node, spaces in zip(graph.nodes, placed.scratch, strict=True)
     )
     values = {value.name: index for value, index in of.items()}
     return Plan(graph, mode, target.name, batch, steps, placed.buffers, placed.arena_bytes, placed.state_bytes, values)
+
+
+class _Choice(NamedTuple):
+    algorithm: str
+    alternatives: tuple[str, ...]
+    kept: bool
+    constant: bool
+
+
+def _constants(graph: Graph) -> frozenset[Value]:
+    """State, and what is computed from state alone; empty if a step of the graph writes state."""
+    if any(slot.written is not None for slot in graph.slots):
+        return frozenset()
+    known = {slot.value for slot in graph.slots}
+    for node in graph.nodes:
+        if known.issuperset(node.inputs) and not any(value.type.batched for value in node.outputs):
+            known.update(node.outputs)
+    return frozenset(known)
+
+
+def _choices(
+    graph: Graph, constants: frozenset[Value], target: Target, batch: int, math: Math, wanted: Mapping[str, str]
+) -> dict[Value, _Choice]:
+    """By the first value that a node makes, its algorithm, and what of it is computed from parameters and kept."""
+    found = {}
+    for node in graph.nodes:
+        kept = all(value in constants for value in node.inputs if not value.type.batched)
+        possible = target.algorithms(node, batch, math, kept) if isinstance(target, ChoosingTarget) else (DIRECT,)
+        algorithm = wanted.get(node.outputs[0].name, possible[0])
+        if algorithm not in possible:
+            raise ValueError(f"{target.name} has {', '.join(possible)} for {node.op.name} here, not {algorithm}")
+        others = tuple(each for each in possible if each != algorithm)
+        found[node.outputs[0]] = _Choice(algorithm, others, kept, constants.issuperset(node.outputs))
+    return found

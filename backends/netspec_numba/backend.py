@@ -9,11 +9,11 @@ from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Node, Slot
 from netspec.core.types import TensorType
 from netspec.diagnostics.errors import RunError
-from netspec.plan import Plan
+from netspec.plan import DIRECT, Math, Plan
 
 if TYPE_CHECKING:
     from netspec.backend import KernelState
-    from netspec_numba.contract import Array
+    from netspec_numba.contract import Array, ScratchSizes
     from netspec_numba.executable import NumbaExecutable
 
 ITEM = 4
@@ -55,18 +55,38 @@ class NumbaTarget:
             return True
         return type.block == self.preferred_block(type)
 
-    def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
+    def takes_epilogue(self, op: str) -> bool:
+        """Whether the op's kernel can add a residual to its output and clip it."""
+        from netspec_numba.contract import KERNELS
+        from netspec_numba.kernels import is_written
+
+        return is_written(op) and KERNELS[op].epilogue
+
+    def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
+        """The algorithms that there are kernels of for this node, by the time they are expected to take."""
+        from netspec_numba.kernels import algorithms
+
+        return algorithms(node.attrs, *_types(node), batch, math, kept)
+
+    def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Bytes by name of the workspaces that the node's kernel wants."""
         from netspec_numba.kernels import find
 
-        sizes = find(node.attrs).scratch(
-            node.attrs,
-            tuple(v.type for v in node.inputs),
-            tuple(v.type for v in node.outputs),
-            batch,
-            self._threads,
-        )
-        return {name: elements * ITEM for name, elements in sizes.items()}
+        return self._bytes(find(node.attrs, algorithm).scratch, node, batch)
+
+    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
+        """Bytes by name of the workspaces that hold packed or transformed weights."""
+        from netspec_numba.kernels import find
+
+        return self._bytes(find(node.attrs, algorithm).prepared, node, batch)
+
+    def _bytes(self, sizes: ScratchSizes, node: Node, batch: int) -> Mapping[str, int]:
+        found = sizes(node.attrs, *_types(node), batch, self._threads)
+        return {name: elements * ITEM for name, elements in found.items()}
+
+
+def _types(node: Node) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
+    return tuple(v.type for v in node.operands), tuple(v.type for v in node.outputs)
 
 
 class NumbaState:
@@ -75,6 +95,8 @@ class NumbaState:
     def __init__(self) -> None:
         self._arrays: dict[str, Array] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self.version = 0
+        """Grows whenever a piece of state may have changed."""
 
     def hold(self, slot: Slot) -> Array:
         """The storage of ``slot``, made on first use."""
@@ -98,6 +120,7 @@ class NumbaState:
         if value.shape != self._shapes[name]:
             raise ValueError(f"{name} is {self._shapes[name]}, not {value.shape}")
         self._arrays[name][:] = value.reshape(-1)
+        self.version += 1
 
 
 class NumbaBackend:

@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from netspec.core.graph import Epilogue
 from netspec.core.types import TensorType
+from netspec.plan import DIRECT
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,6 +29,22 @@ class Launch(Protocol):
     """Runs one step for the first ``n`` samples."""
 
     def __call__(self, n: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A launch that reads something computed from parameters alone, such as packed weights.
+
+    ``prepare`` computes it into workspaces that :attr:`Kernel.prepared` sizes. It must have run since the parameters
+    last changed and since the workspaces were last written by others. Calling the whole runs both parts.
+    """
+
+    prepare: Callable[[], None]
+    launch: Launch
+
+    def __call__(self, n: int) -> None:
+        self.prepare()
+        self.launch(n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +70,70 @@ class Request:
     batch: int
     threads: int
     scratch: Mapping[str, Array]
-    """Flat float32 workspaces, named and sized by the kernel's ``scratch`` function, 64-byte aligned."""
+    """Flat float32 workspaces, named and sized by the kernel's ``scratch`` and ``prepared``, 64-byte aligned."""
+    epilogue: Epilogue | None = None
+    """What becomes of the first output; only kernels that are registered with ``epilogue=True`` are given one."""
+    residual: Operand | None = None
+    """What the epilogue adds, of the type of the first output."""
 
 
+Types = tuple[TensorType, ...]
 Builder = Callable[[Request], Launch]
-ScratchSizes = Callable[[Any, tuple[TensorType, ...], tuple[TensorType, ...], int, int], Mapping[str, int]]
+ScratchSizes = Callable[[Any, Types, Types, int, int], Mapping[str, int]]
 """(attrs, input types, output types, batch, threads) -> float32 elements by name."""
+
+
+Cost = Callable[[Any, Types, Types, int, bool], float]
+"""(attrs, input types, output types, batch, whether the prepared workspaces are kept) -> expected time in multiply-adds
+of vectors, infinite where the kernel does not compute this case. Shapes alone decide, so that a plan can be made again.
+"""
+
+
+def _nothing(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    return {}
+
+
+def _unknown(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A registered kernel: how to build it and how much workspace it wants."""
+    """A registered kernel: how to build it, how much workspace it wants, and when it is worth choosing."""
 
     build: Builder
-    scratch: ScratchSizes
-
-
-def _no_scratch(
-    attrs: Any, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...], batch: int, threads: int
-) -> Mapping[str, int]:
-    return {}
+    scratch: ScratchSizes = _nothing
+    prepared: ScratchSizes = _nothing
+    """Workspaces that hold what is computed from parameters alone; ``build`` then returns a :class:`Prepared`."""
+    cost: Cost = _unknown
+    exact: bool = True
+    """Whether it computes plain sums, which is all that ``math: exact`` allows."""
+    epilogue: bool = False
+    """Whether it does what ``Request.epilogue`` says."""
 
 
 KERNELS: dict[str, Kernel] = {}
+"""By op, the kernel that follows the definition and computes every case."""
+ALTERNATIVES: dict[str, dict[str, Kernel]] = {}
+"""By op and name of the algorithm, kernels that are faster in some cases."""
 
 
-def kernel(op: str, scratch: ScratchSizes = _no_scratch) -> Callable[[Builder], Builder]:
-    """Register the decorated builder as the Numba kernel of ``op``."""
+def kernel(
+    op: str,
+    scratch: ScratchSizes = _nothing,
+    prepared: ScratchSizes = _nothing,
+    cost: Cost = _unknown,
+    algorithm: str = DIRECT,
+    exact: bool = True,
+    epilogue: bool = False,
+) -> Callable[[Builder], Builder]:
+    """Register the decorated builder as a Numba kernel of ``op``."""
 
     def register(build: Builder) -> Builder:
-        if op in KERNELS:
-            raise ValueError(f"two Numba kernels for {op!r}")
-        KERNELS[op] = Kernel(build, scratch)
+        table, key = (KERNELS, op) if algorithm == DIRECT else (ALTERNATIVES.setdefault(op, {}), algorithm)
+        if key in table:
+            raise ValueError(f"two Numba kernels for {op!r}, {algorithm}")
+        table[key] = Kernel(build, scratch, prepared, cost, exact, epilogue)
         return build
 
     return register

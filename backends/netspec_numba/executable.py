@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -10,7 +13,7 @@ import numpy as np
 
 from netspec.core.graph import Region, Value
 from netspec.plan import Plan, Step
-from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.contract import Array, Launch, Operand, Prepared, Request
 from netspec_numba.host import check_memory
 from netspec_numba.kernels import find
 
@@ -38,9 +41,18 @@ class NumbaExecutable:
         check_memory(plan.arena_bytes)
         self._arena = aligned(plan.arena_bytes)
         self._arrays = self._views(state)
-        self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}
-        for step in plan.steps:
-            self._launches[step.node.region].append(self._build(step))
+        self._state = state
+        self._prepares: list[Callable[[], None]] = []
+        self._prepared_version = -1
+        """The version of the state that kept workspaces were computed from."""
+        self._writes = any(slot.written is not None for slot in plan.graph.slots)
+        self._launches: dict[Region, list[tuple[int, Launch]]] = {region: [] for region in REGIONS}
+        for place, step in enumerate(plan.steps):
+            launch = self._build(step)
+            if step.constant:
+                self._prepares.append(partial(launch, 1))
+            else:
+                self._launches[step.node.region].append((place, launch))
         self._samples = 0
 
     def _views(self, state: NumbaState) -> dict[Value, Array]:
@@ -67,15 +79,18 @@ class NumbaExecutable:
         for name, index in step.scratch.items():
             buffer = plan.buffers[index]
             scratch[name] = self._arena[buffer.offset : buffer.offset + buffer.bytes].view(np.float32)
-        request = Request(
-            node.attrs,
-            tuple(Operand(v.type, self._arrays[v]) for v in node.inputs),
-            tuple(Operand(v.type, self._arrays[v]) for v in node.outputs),
-            plan.batch,
-            self._threads,
-            scratch,
+        inputs, outputs, added = (
+            tuple(Operand(v.type, self._arrays[v]) for v in values)
+            for values in (node.operands, node.outputs, node.inputs[len(node.operands) :])
         )
-        return find(node.attrs).build(request)
+        request = Request(node.attrs, inputs, outputs, plan.batch, self._threads, scratch)
+        if node.epilogue is not None:
+            request = replace(request, epilogue=node.epilogue, residual=next(iter(added), None))
+        launch = find(node.attrs, step.algorithm).build(request)
+        if not (step.kept and isinstance(launch, Prepared)):
+            return launch
+        self._prepares.append(launch.prepare)
+        return launch.launch
 
     def run(
         self,
@@ -85,6 +100,28 @@ class NumbaExecutable:
         regions: tuple[Region, ...] = REGIONS,
     ) -> None:
         """Run the steps of these regions for the first ``samples`` samples (1 to the plan's batch)."""
+        self._begin(inputs, scalars, samples)
+        for region in regions:
+            for _, launch in self._launches[region]:
+                launch(samples)
+        self._end()
+
+    def profile(
+        self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
+    ) -> Mapping[int, float]:
+        """Run as :meth:`run` does; seconds of every step, by its place in the plan."""
+        self._begin(inputs, scalars, samples)
+        found = {}
+        for region in regions:
+            for place, launch in self._launches[region]:
+                begun = time.perf_counter()
+                launch(samples)
+                found[place] = time.perf_counter() - begun
+        self._end()
+        return found
+
+    def _begin(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int) -> None:
+        """Write what goes in, and compute what depends on the state alone."""
         if not 1 <= samples <= self._plan.batch:
             raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
         numba.set_num_threads(self._threads)
@@ -95,9 +132,20 @@ class NumbaExecutable:
         for value in self._plan.graph.scalars:
             if value.name in scalars:
                 self._arrays[value][0] = scalars[value.name]
-        for region in regions:
-            for launch in self._launches[region]:
-                launch(samples)
+        self._prepare()
+
+    def _end(self) -> None:
+        """Let all executables of this state know that it may have changed."""
+        if self._writes:
+            self._state.version += 1
+
+    def _prepare(self) -> None:
+        """Compute what depends on the state alone, if that has changed since."""
+        if self._prepared_version == self._state.version:
+            return
+        for prepare in self._prepares:
+            prepare()
+        self._prepared_version = self._state.version
 
     def _feed(self, value: Value, given: Array, samples: int) -> None:
         expected = (samples, *value.type.shape)

@@ -8,7 +8,7 @@ with what Keras and PyTorch print: docs/counting.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from netspec.analysis.receptive_field import Field, receptive_fields
@@ -91,11 +91,14 @@ def node_macs(node: Node) -> int:
     return ops.macs(node.attrs, tuple(v.type for v in node.data), tuple(v.type for v in node.outputs))
 
 
-def cost(graph: Graph, train_only: Collection[str] = ()) -> Cost:
-    """The cost of a forward graph. ``train_only`` names its auxiliary heads, which inference leaves out."""
+def cost(graph: Graph, train_only: Collection[str] = (), fields: Mapping[Value, Field] | None = None) -> Cost:
+    """The cost of a forward graph. ``train_only`` names its auxiliary heads, which inference leaves out.
+
+    ``fields`` are the graph's receptive fields, where they are known already.
+    """
     auxiliary = nodes_only_for(graph, train_only)
     owned = _owned_slots(graph, auxiliary)
-    fields = receptive_fields(graph)
+    fields = receptive_fields(graph) if fields is None else fields
     rows = []
     for node in graph.nodes:
         slots = owned.get(node, ())

@@ -34,6 +34,14 @@ format_option = click.option(
 backend_option = click.option("--backend", default="numba", show_default=True, help="What runs the network.")
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to use; all cores if left out.")
 
+workers_option = click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Processes that decode and augment samples, 0 for none; train.workers, else a core less than there are, where "
+    "there is such work. No bit depends on it.",
+)
+
 
 def set_option(function: F) -> F:
     """How a spec is read: ``--set name=value``, any number of times, and what it is allowed; see :func:`reading`."""

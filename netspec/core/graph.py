@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -39,13 +40,27 @@ class Value:
         return f"%{self.name}: {self.type}"
 
 
+@dataclass(frozen=True, slots=True)
+class Epilogue:
+    """What becomes of a node's first output before it is stored: a residual is added, then it is clipped.
+
+    Numbers below ``low`` become ``low``, those above ``high`` become ``high``; NaN stays. So relu is a ``low`` of 0.
+    """
+
+    residual: bool = False
+    """Whether the node's last input is added."""
+    low: float = -math.inf
+    high: float = math.inf
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """One application of an op.
 
-    ``inputs`` are the data inputs followed by the parameters named in ``parameters``. ``path`` is the layer's
-    path of names; ``derived_from`` says what a pass made the node from ("gradient", "training form", ...).
-    A ``frozen`` layer keeps its parameters and its moving statistics as they are.
+    ``inputs`` are the data inputs followed by the parameters named in ``parameters``, and by the residual that the
+    ``epilogue`` adds, where it adds one. ``path`` is the layer's path of names; ``derived_from`` says what a pass made
+    the node from ("gradient", "training form", ...). A ``frozen`` layer keeps its parameters and its moving statistics
+    as they are.
     """
 
     attrs: Any
@@ -57,6 +72,7 @@ class Node:
     where: Where | None = None
     derived_from: str = ""
     frozen: bool = False
+    epilogue: Epilogue | None = None
 
     @property
     def op(self) -> Declaration:
@@ -64,9 +80,14 @@ class Node:
         return declaration_of(self.attrs)
 
     @property
+    def operands(self) -> tuple[Value, ...]:
+        """The inputs of the op itself: all but a residual."""
+        return self.inputs[:-1] if self.epilogue and self.epilogue.residual else self.inputs
+
+    @property
     def data(self) -> tuple[Value, ...]:
-        """The inputs that are not parameters."""
-        return self.inputs[: len(self.inputs) - len(self.parameters)]
+        """The operands that are not parameters."""
+        return self.operands[: len(self.operands) - len(self.parameters)]
 
     @property
     def output(self) -> Value:
@@ -77,7 +98,7 @@ class Node:
         """The parameter input called ``name``; a KeyError if there is none."""
         if name not in self.parameters:
             raise KeyError(f"{self.path} has no parameter {name!r}")
-        return self.inputs[len(self.inputs) - len(self.parameters) + self.parameters.index(name)]
+        return self.operands[len(self.operands) - len(self.parameters) + self.parameters.index(name)]
 
     def __repr__(self) -> str:
         outs, ins = (", ".join(f"%{v.name}" for v in values) for values in (self.outputs, self.inputs))

@@ -21,6 +21,9 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     the output is stored as the input is, whatever its layout (elementwise ops do so anyway)
 ``activation = True``
     it bends a layer's output, number by number; the linter expects one of them behind a layer, not two
+``weighs_channels = True``
+    linear in its parameter ``weight``, whose last axis is the output's channels, with an optional ``bias`` for each:
+    what scales and shifts the output's channels afterwards can be taken into them
 ``merges = True``
     takes several inputs: branches, or ``from: [a, b]``
 ``branches = False``
@@ -29,6 +32,10 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     the formulas with the numbers put in
 ``expressions(self, inputs) -> tuple[Expression, ...]``
     makes it elementwise: one scalar expression per output over ``x0, x1, ...``; backends generate the kernel
+``gated(self, node, forward, low, high) -> tuple[attrs, extra inputs] | None``
+    of gradients: the same op, which lets dy, the input number ``gate_input``, pass only where what ``forward`` makes of
+    its inputs lies strictly between the limits. So the gradient of a clipping activation needs no pass of its own.
+    None where ``forward`` is not the op whose gradient ``node`` is
 ``geometry(self, x) -> WindowGeometry``
     of ops with a window
 ``axis_maps(self, x) -> tuple[AxisMap | None, ...]``

@@ -4,6 +4,8 @@ A module ``<module>_reference`` beside a module of declarations holds, per op, t
 ``f(attrs, inputs, context) -> tuple of arrays`` named as the op (dots become underscores), and may hold two tables by
 the op's name: ``CASES``, uses of the op that conformance tests try besides those found by reflection, and ``BOUNDS``,
 how far a float32 kernel may be from the definition. An op without a bound only moves numbers and is exact.
+``ALGORITHM_BOUNDS`` has, by op and by the name of the algorithm, the bounds of kernels that do not compute the
+definition as it stands, and that ``math: exact`` refuses.
 
 Arrays are logical: ``(samples, *shape)`` channels-last where the type is batched, ``shape`` where it is not; float64,
 or int64 for the integer types. Padding lanes do not exist here.

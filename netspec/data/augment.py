@@ -35,11 +35,20 @@ class _Roles:
 class Augmenter:
     """Makes batches of changed samples of a part; see :meth:`batch`.
 
-    ``targets`` are the types that the heads' losses take. A RunError where an augmentation does not go with the data.
+    ``targets`` are the types that the heads' losses take. ``note`` is told each sample before it is made. A RunError
+    where an augmentation does not go with the data.
     """
 
-    def __init__(self, part: Part, augment: Sequence[Any], seed: int, targets: Mapping[str, TensorType]) -> None:
-        self._part, self._seed, self._targets = part, seed, targets
+    def __init__(
+        self,
+        part: Part,
+        augment: Sequence[Any],
+        seed: int,
+        targets: Mapping[str, TensorType],
+        note: Callable[[int], None] = lambda sample: None,
+    ) -> None:
+        self.part, self.augment, self.seed, self.targets = part, augment, seed, targets
+        self._note = note
         self._roles = _roles(part)
         self._mixup = [each for each in augment if each.scope == "pair"]
         self._shared = [each for each in augment if each.scope in ("place", "colour")]
@@ -53,16 +62,17 @@ class Augmenter:
         for mixup in self._mixup:
             mixed = [self._mix(mixup, int(index), each, epoch) for index, each in zip(indices, mixed, strict=True)]
         fields = {name: np.stack([each[name] for each in mixed]) for name in mixed[0]}
-        feed = self._part.feed
+        feed = self.part.feed
         return Part(
             fields, Feed({name: f"input/{name}" for name in feed.inputs}, {n: f"target/{n}" for n in feed.targets})
         )
 
     def _one(self, index: int, epoch: int | str) -> dict[str, Array]:
         """One sample, by input and head."""
-        generator = keyed_generator(self._seed, "augment", epoch, index)
-        feed, roles = self._part.feed, self._roles
-        fields = {name: self._part[name][index] for name in feed.fields}
+        self._note(index)
+        generator = keyed_generator(self.seed, "augment", epoch, index)
+        feed, roles = self.part.feed, self._roles
+        fields = {name: self.part[name][index] for name in feed.fields}
         for augmentation in self._shared:
             change = _CHANGES[declaration_of(augmentation).name](augmentation, generator, roles.spatial)
             names = (*roles.images, *roles.maps) if augmentation.scope == "place" else roles.images
@@ -76,9 +86,9 @@ class Augmenter:
 
     def _mix(self, mixup: Any, index: int, sample: dict[str, Array], epoch: int | str) -> dict[str, Array]:
         """A sample mixed with another of the part, as that one is in this epoch."""
-        generator = keyed_generator(self._seed, "mixup", epoch, index)
+        generator = keyed_generator(self.seed, "mixup", epoch, index)
         share = np.float32(generator.beta(mixup.alpha, mixup.alpha))
-        other = self._one(int(generator.integers(len(self._part))), epoch)
+        other = self._one(int(generator.integers(len(self.part))), epoch)
         return {
             name: share * self._mixable(name, array) + (1 - share) * self._mixable(name, other[name])
             for name, array in sample.items()
@@ -87,10 +97,10 @@ class Augmenter:
     def _mixable(self, name: str, array: Array) -> Array:
         """float32; class numbers as one-hot rows where the loss takes those."""
         kind, _, head = name.partition("/")
-        if kind == "target" and array.dtype == np.int32 and array.shape != self._targets[head].shape:
+        if kind == "target" and array.dtype == np.int32 and array.shape != self.targets[head].shape:
             array = array[..., np.newaxis]
-            if self._targets[head].channels > 1:
-                array = array == np.arange(self._targets[head].channels)
+            if self.targets[head].channels > 1:
+                array = array == np.arange(self.targets[head].channels)
         return array.astype(np.float32)
 
 
@@ -203,7 +213,7 @@ def _color_jitter(jitter: Any, generator: Generator, spatial: tuple[int, ...]) -
     def change(x: Array) -> Array:
         pixels = x.astype(np.float32) * brightness
         colour = x.shape[-1] == 3
-        luma = pixels @ LUMA if colour else pixels.mean(axis=-1)
+        luma = _mixed(pixels, LUMA) if colour else pixels.mean(axis=-1)
         mean = luma.mean()
         pixels = mean + contrast * (pixels - mean)
         if colour:
@@ -221,7 +231,15 @@ def _with_hue(pixels: Array, turn: float) -> Array:
     to_yiq = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
     cosine, sine = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
     around = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
-    return np.asarray(pixels @ (np.linalg.inv(to_yiq) @ around @ to_yiq).T.astype(np.float32))
+    matrix = (np.linalg.inv(to_yiq) @ around @ to_yiq).astype(np.float32)
+    return np.stack([_mixed(pixels, row) for row in matrix], axis=-1)
+
+
+def _mixed(pixels: Array, weights: Array) -> Array:
+    """The weighted sum of red, green and blue. A matrix product's last bits could depend on its library's threads."""
+    red, green, blue = weights
+    found: Array = red * pixels[..., 0] + green * pixels[..., 1] + blue * pixels[..., 2]
+    return found
 
 
 def _cutout(cutout: Any, generator: Generator, spatial: tuple[int, ...]) -> Change:

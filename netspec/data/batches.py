@@ -1,4 +1,4 @@
-"""Samples in the order of an epoch, gathered into one buffer that every batch uses again."""
+"""Samples in the order of an epoch: gathered in this process, changed in it, or made by workers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from netspec.data.augment import Augmenter
 from netspec.data.dataset import Array, Part
 from netspec.data.keyed import keyed_generator
+from netspec.data.ondemand import gathered, on_demand
+from netspec.data.workers import Workers
 
 
 def epoch_order(samples: int, seed: int, epoch: int) -> Array:
@@ -18,14 +20,21 @@ def epoch_order(samples: int, seed: int, epoch: int) -> Array:
 
 
 class Batches:
-    """Cuts a part into batches. The arrays it yields are overwritten by the next batch."""
+    """Cuts a part into batches. The arrays it yields are overwritten by the next batch.
 
-    def __init__(self, part: Part, size: int, augmenter: Augmenter | None = None) -> None:
+    So many ``workers`` make what ``augmenter`` would, where it changes samples or they are still to be decoded;
+    :meth:`close` ends them.
+    """
+
+    def __init__(self, part: Part, size: int, augmenter: Augmenter | None = None, workers: int = 0) -> None:
         self._part = part
         self._augmenter = augmenter
         self._size = size
         fields = {name: part[name] for name in part.feed.fields}
         self._buffers = {name: np.empty((size, *array.shape[1:]), array.dtype) for name, array in fields.items()}
+        decodes = any(on_demand(array) for array in fields.values())
+        has_work = augmenter is not None and (augmenter.augment or decodes)
+        self._workers = Workers(augmenter, size, workers) if augmenter and has_work and workers else None
 
     def __len__(self) -> int:
         """Batches of one epoch, the last, smaller one included."""
@@ -36,13 +45,20 @@ class Batches:
 
         What augments them is told that it is this ``epoch``.
         """
+        if self._workers is not None:
+            yield from self._workers.batches(order, epoch)
+            return
         for start in range(0, len(order), self._size):
             indices = order[start : start + self._size]
-            if self._augmenter is not None:
+            if self._augmenter is not None and self._augmenter.augment:
                 yield self._augmenter.batch(indices, epoch)
                 continue
-            gathered = {name: buffer[: len(indices)] for name, buffer in self._buffers.items()}
-            for name, buffer in gathered.items():
-                # In the mode "raise", take() would fill a buffer of its own first. The indices are ours and in range.
-                np.take(self._part[name], indices, axis=0, out=buffer, mode="clip")
-            yield replace(self._part, fields=gathered)
+            buffers = {name: buffer[: len(indices)] for name, buffer in self._buffers.items()}
+            for name, buffer in buffers.items():
+                gathered(self._part[name], indices, buffer)
+            yield replace(self._part, fields=buffers)
+
+    def close(self) -> None:
+        """End the workers, if there are any."""
+        if self._workers is not None:
+            self._workers.close()

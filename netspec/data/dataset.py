@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -74,12 +75,36 @@ def labelled(images: Array, labels: Array) -> Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """What a field is decoded from, and how; both together stand for its numbers."""
+
+    paths: tuple[Path, ...]
+    how: str
+
+    @classmethod
+    def of(cls, paths: Iterable[Iterable[Path]], how: str) -> Files:
+        """The files of several parts, in the order of the parts."""
+        return cls(tuple(path for each in paths for path in each), how)
+
+    def sha256(self) -> str:
+        """Hash of the files' contents in their order, and of how they are decoded."""
+        with ThreadPoolExecutor() as pool:
+            contents = pool.map(_contents_sha256, self.paths)
+            return hashlib.sha256("\n".join((self.how, *contents)).encode()).hexdigest()
+
+
+def _contents_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """A data set. A part that does not exist is empty: ``len(dataset.validation) == 0``; its fields are there.
 
     ``class_names`` are those of the field ``label``, ``other_classes`` those of further fields of class numbers.
     ``image`` and ``label`` name the fields that an input and a head take where neither a source nor a name says more;
-    ``label`` may be a field that is not there.
+    ``label`` may be a field that is not there. ``files`` are, by field, what was or is to be decoded.
     """
 
     name: str
@@ -90,6 +115,7 @@ class Dataset:
     image: str = IMAGE
     label: str = LABEL
     other_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: Mapping[str, Files] = field(default_factory=dict)
 
     def part(self, name: PartName) -> Part:
         """The part of that name."""
@@ -104,12 +130,14 @@ class Dataset:
         return self.class_names if name == self.label else self.other_classes.get(name, ())
 
     def sha256(self) -> str:
-        """Hash of all numbers of all parts, with their names, shapes and types."""
+        """Hash of all numbers of all parts, with their names, shapes and types; of a field of files, those instead."""
         digest = hashlib.sha256()
         for name in PARTS:
             for key, array in self.part(name).fields.items():
                 digest.update(f"{name} {key} {array.dtype} {array.shape}\n".encode())
-                digest.update(np.ascontiguousarray(array).data)
+                digest.update(b"" if key in self.files else np.ascontiguousarray(array).data)
+        for key, files in self.files.items():
+            digest.update(f"{key} {files.sha256()}\n".encode())
         return digest.hexdigest()
 
 
@@ -127,7 +155,7 @@ class ReadContext:
 
     ``input_shape`` is (H, W, C) of what the network wants of an image; ``validation`` is the part of its own that a
     spec asks a source for by name. ``spec_folder`` is where a relative path in the spec begins, ``cache_dir`` where
-    what is downloaded is kept.
+    what is downloaded is kept. Decoded images may take ``cache`` bytes of memory.
     """
 
     data_dir: Path | None
@@ -135,6 +163,7 @@ class ReadContext:
     input_shape: tuple[int, ...]
     validation: str | None = None
     cache_dir: Path | None = None
+    cache: int = 2**30
 
 
 Reader = Callable[[Any, ReadContext], Dataset]

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from netspec.core.formulas import times
 from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
 from netspec.data.dataset import PARTS, Dataset, Feed
+from netspec.data.ondemand import on_demand
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.model import Diagnostic, Span
@@ -79,17 +82,22 @@ def with_class_numbers(spec: Spec, dataset: Dataset, feed: Feed) -> Dataset:
         return dataset
     return dataset.with_parts(
         lambda part: replace(
-            part, fields={n: a.astype("int32") if n in as_bytes else a for n, a in part.fields.items()}
+            part, fields={n: np.asarray(a).astype("int32") if n in as_bytes else a for n, a in part.fields.items()}
         )
     )
 
 
 def refuse_strange_labels(spec: Spec, dataset: Dataset, feed: Feed) -> None:
-    """A RunError where a class number is none of the head that learns it."""
+    """A RunError where a class number is none of the head that learns it.
+
+    What is decoded later is checked then, against the classes of its source, which are as many as the head's.
+    """
     for head, field in _learnt_as_classes(spec, feed):
         classes = spec.graph.heads[head].type.channels
         for part in PARTS:
             labels = dataset.part(part)[field]
+            if on_demand(labels):
+                continue
             strange = (labels < 0) | (labels >= classes)
             if strange.any():
                 place = tuple(axis[0] for axis in strange.nonzero())

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from netspec.data.dataset import Dataset, Part, ReadContext, dataset_of, labelled
+from netspec.data.dataset import IMAGE, Dataset, Files, ReadContext, dataset_of, labelled
 from netspec.data.files import fault, inside, written_folder
-from netspec.data.images import SUFFIXES, read_images
+from netspec.data.images import SUFFIXES, ImageFiles, refuse_shape
+from netspec.data.ondemand import fields
 
 VALIDATION_NAMES = ("validation", "val", "valid")
 """What the folder of a validation part may be called."""
@@ -22,8 +23,13 @@ def load(source: Any, context: ReadContext) -> Dataset:
     folder = written_folder(source.path, context)
     parts = part_folders(folder, context.validation)
     classes = _classes(parts["train"])
-    found = {name: _part(place, folder, classes, source.resize, context) for name, place in parts.items()}
-    return dataset_of("folder", classes, found["train"], found.get("validation"), found.get("test"))
+    members = {name: _members(place, folder, classes) for name, place in parts.items()}
+    refuse_shape(context.input_shape, folder)
+    decoders = {name: ImageFiles(files, context.input_shape, source.resize) for name, (files, _) in members.items()}
+    images = fields(decoders, context.cache)
+    found = {name: labelled(images[name], np.array(labels, np.int32)) for name, (_, labels) in members.items()}
+    files = {IMAGE: Files.of((paths for paths, _ in members.values()), source.resize)}
+    return dataset_of("folder", classes, found["train"], found.get("validation"), found.get("test"), files=files)
 
 
 def part_folders(folder: Path, validation: str | None) -> dict[str, Path]:
@@ -48,8 +54,8 @@ def _classes(train: Path) -> tuple[str, ...]:
     return classes
 
 
-def _part(place: Path, root: Path, classes: tuple[str, ...], resize: str, context: ReadContext) -> Part:
-    """All images of a part, by class and then by name."""
+def _members(place: Path, root: Path, classes: tuple[str, ...]) -> tuple[list[Path], list[int]]:
+    """All images of a part, by class and then by name, with their class numbers."""
     strangers = [path for path in visible(place) if path.name not in classes]
     if strangers:
         what = (
@@ -66,7 +72,7 @@ def _part(place: Path, root: Path, classes: tuple[str, ...], resize: str, contex
         labels += [number] * len(members)
     if not files:
         raise fault(place, "it holds no image")
-    return labelled(read_images(files, context.input_shape, resize, place), np.array(labels, np.int32))
+    return files, labels
 
 
 def visible(folder: Path) -> list[Path]:

@@ -15,11 +15,10 @@ black borders. Resampling is bilinear over the covered area (antialiased where a
 from __future__ import annotations
 
 import struct
-import warnings
 import zlib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,7 +26,8 @@ import numpy as np
 
 from netspec.core.formulas import times
 from netspec.data.dataset import Array
-from netspec.data.files import fault, refuse_size
+from netspec.data.files import fault
+from netspec.diagnostics.errors import RunError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,29 +37,47 @@ SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", 
 LARGEST_IMAGE = 100_000_000
 """Pixels of one image file."""
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-_DECODERS = 8
-"""Images that are decoded at a time: Pillow decodes outside of Python's lock."""
+_ORIENTATION = 0x0112
+"""The EXIF tag of how a camera was held."""
+_ON_ITS_SIDE = (5, 6, 7, 8)
+"""Values of it with which height and width change places."""
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 """What Pillow's plug-ins raise at files that are damaged."""
 
 
-def read_images(files: Sequence[Path], shape: tuple[int, ...], resize: str, where: Path) -> Array:
-    """uint8 (N, H, W, C) of image files, in their order, for an input of this shape; a RunError names a file at fault.
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """Decodes image files, in their order, for an input of this shape (H, W, C)."""
 
-    ``where`` is what to blame where all of them together are too large.
-    """
-    _refuse_shape(shape, where)
-    refuse_size(where, len(files), (int(np.prod(shape)),))
-    images = np.empty((len(files), *shape), np.uint8)
+    paths: Sequence[Path]
+    sample: tuple[int, ...]
+    resize: str
+    dtype = "uint8"
 
-    def decode(place: int) -> None:
-        images[place] = read_image(files[place], shape, resize)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W, C)."""
+        return (len(self.paths), *self.sample)
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(_DECODERS) as pool:
-        warnings.simplefilter("ignore")  # of odd notes beside the image; what keeps it from being decoded is raised
-        for _ in pool.map(decode, range(len(files))):
-            pass
-    return images
+    def files(self, row: int) -> Sequence[Path]:
+        """The one file of a sample."""
+        return (self.paths[row],)
+
+    def check(self, row: int) -> None:
+        """Refuse what is no image, or one of a size that is not wanted."""
+        height, width, _ = self.sample
+        check_image(self.paths[row], (width, height), self.resize)
+
+    def decode(self, row: int) -> Array:
+        """uint8 (H, W, C)."""
+        return read_image(self.paths[row], self.sample, self.resize)
+
+
+def refuse_shape(shape: tuple[int, ...], where: Path | str) -> None:
+    """A RunError where an input of this shape does not take images; ``where`` is what holds some."""
+    if len(shape) != 3 or shape[2] not in _MODES:
+        problem = f"it holds images, but the network's input is {times(shape)}"
+        raise fault(where, problem, "the input of images is [height, width, channels] with 1 to 4 channels")
 
 
 def read_image(file: Path | IO[bytes], shape: tuple[int, ...], resize: str, name: str | None = None) -> Array:
@@ -69,27 +87,49 @@ def read_image(file: Path | IO[bytes], shape: tuple[int, ...], resize: str, name
     return np.asarray(fitted(image, (shape[1], shape[0]), resize, called, smooth=True)).reshape(shape)
 
 
-def _refuse_shape(shape: tuple[int, ...], where: Path | str) -> None:
-    if len(shape) != 3 or shape[2] not in _MODES:
-        problem = f"it holds images, but the network's input is {times(shape)}"
-        raise fault(where, problem, "the input of images is [height, width, channels] with 1 to 4 channels")
+def check_image(file: Path, size: tuple[int, int], resize: str) -> None:
+    """Read the beginning of an image: a RunError where it is none, too large, or not of this size (width, height) and
+    ``resize`` has nothing to say to it.
+    """
+    with _open_image(file, str(file)) as image:
+        # A PNG would have to be read to its end to know of a turn, and cameras write none.
+        turned = image.format != "PNG" and image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE
+        found = image.size[::-1] if turned else image.size
+    if found != size and resize == "none":
+        raise _other_size(found, size, str(file))
 
 
 def opened(file: Path | IO[bytes], called: str) -> Image.Image:
     """The decoded image, turned as its EXIF data says; a RunError where it is none, damaged or too large."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
+
+    with _open_image(file, called) as image:
+        return ImageOps.exif_transpose(image)
+
+
+@contextmanager
+def _open_image(file: Path | IO[bytes], called: str) -> Iterator[Image.Image]:
+    """The image for the time of the block; what Pillow raises in it is a RunError that names the file."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream, Image.open(stream) as image:
             if image.width * image.height > LARGEST_IMAGE:
                 raise fault(called, f"it has {image.width}x{image.height} pixels; at most {LARGEST_IMAGE:,} are read")
-            return ImageOps.exif_transpose(image)
+            yield image
     except UnidentifiedImageError as error:
         raise fault(called, "it is no image of a kind that is known here, or its beginning is damaged") from error
     except Image.DecompressionBombError as error:
         raise fault(called, f"it is too large: {error}") from error
     except _DAMAGE as error:
         raise fault(called, f"the image is damaged or cut off: {error}") from error
+
+
+def _other_size(found: tuple[int, int], wanted: tuple[int, int], called: str) -> RunError:
+    """That an image is not of the input's size (width, height)."""
+    has, wants = (f"{height}x{width}" for width, height in (found, wanted))
+    advice = "say what to do with images of other sizes: resize: stretch, crop or letterbox"
+    return fault(called, f"the image is {has} (height x width), but the input is {wants}", advice)
 
 
 def as_mode(image: Image.Image, mode: str, called: str) -> Image.Image:
@@ -125,9 +165,7 @@ def fitted(image: Image.Image, size: tuple[int, int], resize: str, called: str, 
     if image.size == size:
         return image
     if resize == "none":
-        wanted, found = (f"{height}x{width}" for width, height in (size, image.size))
-        advice = "say what to do with images of other sizes: resize: stretch, crop or letterbox"
-        raise fault(called, f"the image is {found} (height x width), but the input is {wanted}", advice)
+        raise _other_size(image.size, size, called)
     method = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     if resize == "stretch":
         return image.resize(size, method)

@@ -7,15 +7,18 @@ black and white (0 and 255).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netspec.data.dataset import IMAGE, Array, Dataset, Part, ReadContext, dataset_of
+from netspec.data.dataset import IMAGE, Array, Dataset, Files, Part, ReadContext, dataset_of
 from netspec.data.files import fault, written_folder
 from netspec.data.folder import image_files, part_folders
-from netspec.data.images import fitted, opened, read_images
+from netspec.data.images import ImageFiles, check_image, fitted, opened, refuse_shape
+from netspec.data.ondemand import Decoder, fields
 
 MASK = "mask"
 _WHITE = 255
@@ -25,12 +28,26 @@ def load(source: Any, context: ReadContext) -> Dataset:
     """Images (N, H, W, C) and masks (N, H, W); a RunError names the file that is missing or at fault."""
     folder = written_folder(source.path, context)
     parts = part_folders(folder, context.validation)
-    found = {name: _part(place, folder, source, context) for name, place in parts.items()}
+    pairs = {name: _pairs(place, folder, source) for name, place in parts.items()}
+    refuse_shape(context.input_shape, folder)
+    decoders: dict[tuple[str, str], Decoder] = {}
+    for name, found in pairs.items():
+        images, masks = zip(*found, strict=True)
+        decoders[name, IMAGE] = ImageFiles(images, context.input_shape, source.resize)
+        decoders[name, MASK] = MaskFiles(masks, images, context.input_shape[:2], source.resize, source.classes)
+    arrays = fields(decoders, context.cache)
+    made = {name: Part({key: arrays[name, key] for key in (IMAGE, MASK)}) for name in parts}
+    files = {
+        key: Files.of(((pair[place] for pair in found) for found in pairs.values()), source.resize)
+        for place, key in enumerate((IMAGE, MASK))
+    }
     classes = tuple(map(str, range(source.classes)))
-    return dataset_of("masks", classes, found["train"], found.get("validation"), found.get("test"), label=MASK)
+    others = made.get("validation"), made.get("test")
+    return dataset_of("masks", classes, made["train"], *others, label=MASK, files=files)
 
 
-def _part(place: Path, root: Path, source: Any, context: ReadContext) -> Part:
+def _pairs(place: Path, root: Path, source: Any) -> list[tuple[Path, Path]]:
+    """The images of a part, each with its mask."""
     folders = place / source.images, place / source.masks
     for folder in folders:
         if not folder.is_dir():
@@ -39,32 +56,54 @@ def _part(place: Path, root: Path, source: Any, context: ReadContext) -> Part:
     if not images:
         raise fault(folders[0], "it holds no image")
     by_name = {path.stem: path for path in masks}
-    pairs = [(path, by_name.get(path.stem)) for path in images]
-    for path, mask in pairs:
-        if mask is None:
+    for path in images:
+        if path.stem not in by_name:
             raise fault(path, f"there is no mask of its name in {folders[1]}")
     if len(masks) > len(images):
         lonely = sorted(by_name.keys() - {path.stem for path in images})
         raise fault(by_name[lonely[0]] if lonely else folders[1], "there is no image of its name")
-    pictures = read_images(images, context.input_shape, source.resize, place)
-    numbers = np.stack([_mask(mask, path, source, context) for path, mask in pairs if mask is not None])
-    return Part({IMAGE: pictures, MASK: numbers})
+    return [(path, by_name[path.stem]) for path in images]
 
 
-def _mask(file: Path, image_file: Path, source: Any, context: ReadContext) -> Array:
-    """int32 (H, W): the class of every pixel, at the size of the input."""
-    mask, image = opened(file, str(file)), opened(image_file, str(image_file))
-    if mask.size != image.size:
-        sizes = (f"{each.height}x{each.width}" for each in (mask, image))
-        raise fault(file, "the mask is {} (height x width), but its image {}".format(*sizes))
-    if mask.mode not in ("1", "L", "P"):
-        raise fault(
-            file, f"it is of mode {mask.mode}, but a mask has one number of 8 bits per pixel: grey or a palette"
-        )
-    height, width = context.input_shape[:2]
-    found = np.asarray(fitted(mask, (width, height), source.resize, str(file), smooth=False)).astype(np.int32)
-    if source.classes == 2 and mask.mode == "L" and not ((found != 0) & (found != _WHITE)).any():
-        found //= _WHITE
-    if found.max() >= source.classes:
-        raise fault(file, f"it holds the number {found.max()}, which is not one of the {source.classes} classes from 0")
-    return found
+@dataclass(frozen=True, slots=True)
+class MaskFiles:
+    """Decodes masks to the size (H, W) of an input; ``images`` are what each is the mask of."""
+
+    paths: Sequence[Path]
+    images: Sequence[Path]
+    size: tuple[int, ...]
+    resize: str
+    classes: int
+    dtype = "int32"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W)."""
+        return (len(self.paths), *self.size)
+
+    def files(self, row: int) -> Sequence[Path]:
+        """The one file of a mask."""
+        return (self.paths[row],)
+
+    def check(self, row: int) -> None:
+        """Refuse what is no image, or one of a size that is not wanted."""
+        height, width = self.size
+        check_image(self.paths[row], (width, height), self.resize)
+
+    def decode(self, row: int) -> Array:
+        """int32 (H, W): the class of every pixel."""
+        file, (height, width) = self.paths[row], self.size
+        mask, image = opened(file, str(file)), opened(self.images[row], str(self.images[row]))
+        if mask.size != image.size:
+            sizes = (f"{each.height}x{each.width}" for each in (mask, image))
+            raise fault(file, "the mask is {} (height x width), but its image {}".format(*sizes))
+        if mask.mode not in ("1", "L", "P"):
+            said = f"it is of mode {mask.mode}, but a mask has one number of 8 bits per pixel: grey or a palette"
+            raise fault(file, said)
+        found = np.asarray(fitted(mask, (width, height), self.resize, str(file), smooth=False)).astype(np.int32)
+        if self.classes == 2 and mask.mode == "L" and not ((found != 0) & (found != _WHITE)).any():
+            found //= _WHITE
+        if found.max() >= self.classes:
+            problem = f"it holds the number {found.max()}, which is not one of the {self.classes} classes from 0"
+            raise fault(file, problem)
+        return found

@@ -31,7 +31,7 @@ def fit_preprocessing(recipe: Recipe, train: Part) -> Recipe:
     """The recipe with transforms that know their numbers: each is fitted on what those before it make of the inputs."""
     if all(map(is_fitted, recipe.preprocess)):
         return recipe
-    arrays = [train[field] for field in dict.fromkeys(train.feed.inputs.values())]
+    arrays = [np.asarray(train[field]) for field in dict.fromkeys(train.feed.inputs.values())]
     done: list[Any] = []
     for transform in recipe.preprocess:
         if not is_fitted(transform):

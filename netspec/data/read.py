@@ -40,7 +40,7 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir
     reader: Reader = import_module(recipe.data.reader).load
     named = recipe.validation if isinstance(recipe.validation, str) else None
     shape = spec.graph.inputs[0].type.shape
-    dataset = reader(recipe.data, ReadContext(data_dir, spec_folder, shape, named, cache_dir))
+    dataset = reader(recipe.data, ReadContext(data_dir, spec_folder, shape, named, cache_dir, recipe.cache * 2**20))
     if isinstance(recipe.validation, str):
         dataset = _own_validation(dataset, recipe.validation)
     elif recipe.validation:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from netspec.core.formulas import times
-from netspec.data.dataset import IMAGE, LABEL, Array, Dataset, Part, ReadContext, dataset_of
+from netspec.data.dataset import IMAGE, LABEL, Array, Dataset, Files, Part, ReadContext, dataset_of
 from netspec.data.files import fault, inside, refuse_size, written_file
-from netspec.data.images import read_images
+from netspec.data.images import ImageFiles, refuse_shape
+from netspec.data.ondemand import fields
 
 Columns = dict[str, list[str]]
 
@@ -30,7 +31,22 @@ def load(source: Any, context: ReadContext) -> Dataset:
     tables = {part: _read(file) for part, file in files.items()}
     classes = _classes(tables["train"], source.label, files["train"])
     found = {part: Part(_fields(table, files[part], source, classes, context)) for part, table in tables.items()}
-    return dataset_of("csv", classes, found["train"], found.get("validation"), found.get("test"))
+    others = found.get("validation"), found.get("test")
+    if not source.image:
+        return dataset_of("csv", classes, found["train"], *others)
+    paths = {part: _image_files(table, files[part], source) for part, table in tables.items()}
+    refuse_shape(context.input_shape, files["train"])
+    decoders = {part: ImageFiles(each, context.input_shape, source.resize) for part, each in paths.items()}
+    images = fields(decoders, context.cache)
+    parts = {part: Part({IMAGE: images[part], **each.fields}) for part, each in found.items()}
+    others = parts.get("validation"), parts.get("test")
+    decoded = {IMAGE: Files.of(paths.values(), source.resize)}
+    return dataset_of("csv", classes, parts["train"], *others, files=decoded)
+
+
+def _image_files(table: Columns, file: Path, source: Any) -> list[Path]:
+    """The files that the column of images names."""
+    return [inside(file.parent, file.parent / name) for name in _column(table, source.image, file)]
 
 
 def _read(file: Path) -> Columns:
@@ -77,9 +93,6 @@ def _fields(table: Columns, file: Path, source: Any, classes: Sequence[str], con
     found: dict[str, Array] = {}
     rest = {name: cells for name, cells in table.items() if name not in (source.image, source.label)}
     if source.image:
-        folder = file.parent
-        images = [inside(folder, folder / name) for name in _column(table, source.image, file)]
-        found[IMAGE] = read_images(images, context.input_shape, source.resize, file)
         found |= {name: _numbers(cells, name, file) for name, cells in rest.items() if _is_numeric(cells)}
     else:
         found[IMAGE] = _samples(rest, file, context.input_shape)

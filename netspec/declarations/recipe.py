@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from netspec.declarations.losses import CrossEntropy
 from netspec.declarations.metrics import Accuracy
@@ -43,9 +43,14 @@ class Recipe:
     batch: int = 64
     seed: int = 0
     precision: str = "float32"
-    math: str = "fast"
+    math: Literal["fast", "exact"] = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
     on_nan: str = "stop"
+    """``stop`` ends the run at a loss or gradient that is not finite, ``skip`` leaves that step out."""
+    workers: int | None = None
+    """Processes that decode and augment; None lets the data decide."""
+    cache: int = 1024
+    """MiB of decoded images that are held in memory."""
     accumulate: int = 1
     """Batches whose gradients are summed before an update."""
     average: Any = None

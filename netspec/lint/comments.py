@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Edit, Fix, Span
 from netspec.diagnostics.text import split_lines
-from netspec.lint.settings import Settings, matches
+from netspec.lint.settings import ALWAYS, Settings, matches
 from netspec.syntax import tree
 from netspec.syntax.source import Source
 
@@ -43,6 +43,27 @@ def ignores(source: Source) -> list[Ignore]:
         span = Span(source.name, number, match.start() + 1, number, match.end() + 1)
         found.append(Ignore(codes, span, _line_meant(lines, number, match.start())))
     return found
+
+
+def ignoring(source: Source, diagnostic: Diagnostic) -> Edit | None:
+    """A comment that keeps this finding, at the end of its line, or the code in the comment that stands there.
+
+    None of a text that cannot be read, and where the end of the line belongs to a value.
+    """
+    number = diagnostic.span.line
+    lines = split_lines(source.text)
+    if diagnostic.code.startswith(ALWAYS) or number > len(lines):
+        return None
+    there = next((comment for comment in ignores(source) if comment.span.line == number == comment.line), None)
+    if there is None:
+        end = len(lines[number - 1].rstrip()) + 1
+        edit = Edit(Span(source.name, number, end, number, end), f"  # netspec: ignore[{diagnostic.code}]")
+    else:
+        edit = Edit(there.span, f"# netspec: ignore[{', '.join((*there.codes, diagnostic.code))}]")
+    start, stop = (column - 1 for column in (edit.span.column, edit.span.end_column))
+    lines[number - 1] = lines[number - 1][:start] + edit.replacement + lines[number - 1][stop:]
+    seen = ignores(Source(source.name, "\n".join(lines)))
+    return edit if any(c.line == number and diagnostic.code in c.codes for c in seen) else None
 
 
 def without_ignored(

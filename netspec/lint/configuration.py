@@ -59,6 +59,11 @@ def configuration_for(path: Path) -> Configuration:
     return _in_folder(path.resolve().parent)
 
 
+def forget_configurations() -> None:
+    """Read settings anew when they are next asked for: a program that goes on may see their files change."""
+    _in_folder.cache_clear()
+
+
 _OURS = re.compile(r"tool[\"']?\s*\.\s*[\"']?netspec")
 """What a pyproject.toml with settings of ours holds; most have none, and a parser takes its time to load."""
 

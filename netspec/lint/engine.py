@@ -66,10 +66,14 @@ def _load_own() -> None:
 
 
 class Report(NamedTuple):
-    """Every finding about one spec in the order of the file, and the text of each file that the spec consists of."""
+    """Every finding about one spec in the order of the file, and the text of each file that the spec consists of.
+
+    ``facts`` are what the rules were told of it; None where there was no spec to tell of.
+    """
 
     diagnostics: tuple[Diagnostic, ...]
     texts: Mapping[str, str]
+    facts: Facts | None = None
 
 
 def lint(source: Source, overrides: Sequence[str] = (), settings: Settings = DEFAULT) -> list[Diagnostic]:
@@ -92,8 +96,10 @@ def examine(
     spec = read_spec(source, overrides, diagnostics, options)
     found = [d for d in diagnostics.sorted() if settings.wants(d.code)]
     texts = {source.name: source.text} if spec is None else dict(spec.texts)
+    facts = None
     if spec is not None and not any(d.code == "NS126" for d in diagnostics):  # what was cut off is not judged
-        found += _findings_of_rules(Facts(spec, settings.budgets), settings, plugins)
+        facts = Facts(spec, settings.budgets)
+        found += _findings_of_rules(facts, settings, plugins)
     if any("ignore" in text for text in texts.values()):
         from netspec.lint.comments import without_ignored
 
@@ -105,7 +111,7 @@ def examine(
     chosen = [
         d if (severity := settings.severity(d.code)) is None else replace(d, severity_override=severity) for d in found
     ]
-    return Report(Diagnostics(chosen).sorted(), texts)
+    return Report(Diagnostics(chosen).sorted(), texts, facts)
 
 
 def _findings_of_rules(facts: Facts, settings: Settings, plugins: bool) -> list[Diagnostic]:

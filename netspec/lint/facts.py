@@ -33,7 +33,7 @@ class Facts:
         """Parameters and MACs."""
         from netspec.analysis.cost import cost
 
-        return cost(self.graph, self.spec.train_only)
+        return cost(self.graph, self.spec.train_only, self.fields)
 
     @cached_property
     def memory(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ buffer is placed first, each at the lowest offset where it meets no other that l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -60,8 +60,20 @@ class _Lifetimes:
         self.buffers[index] = replace(buffer, last=max(buffer.last, last))
 
 
-def place_buffers(graph: Graph, batch: int, scratch: Callable[[Node], Mapping[str, int]]) -> Placement:
+def _no_space(node: Node) -> Mapping[str, int]:
+    return {}
+
+
+def place_buffers(
+    graph: Graph,
+    batch: int,
+    scratch: Callable[[Node], Mapping[str, int]],
+    kept: Callable[[Node], Mapping[str, int]] = _no_space,
+    constants: Container[Value] = (),
+) -> Placement:
     """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes.
+
+    What ``kept`` tells of, and ``constants``, hold their contents from one run to the next.
 
     State has its own memory, where what is written at the end of a step replaces what was read (donation).
     """
@@ -82,12 +94,15 @@ def place_buffers(graph: Graph, batch: int, scratch: Callable[[Node], Mapping[st
             reused = _reusable(node, value, position, live, last_read, batch)
             if value in donated:
                 live.of[value] = live.of[donated[value]]
+            elif value in constants:
+                live.of[value] = live.new(value.name, "value", value.type.bytes(batch), 0, end)
             elif reused is not None:
                 live.of[value] = reused
                 live.extend(reused, last)
             else:
                 live.of[value] = live.new(value.name, "value", value.type.bytes(batch), position, last)
-        spaces.append({n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
+        held = {n: live.new(n, "scratch", size, 0, end) for n, size in kept(node).items()}
+        spaces.append(held | {n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
     offsets = _stack(b for b in live.buffers if b.kind == "state")
     offsets |= _fit(b for b in live.buffers if b.kind != "state")
     buffers = tuple(replace(b, offset=offsets[b.index]) for b in live.buffers)

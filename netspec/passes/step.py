@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from netspec.declarations.transforms import Divide, add_to_graph
 from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
+from netspec.passes.folding import fold_batch_norm
 from netspec.passes.forms import inference_form, training_form
 from netspec.passes.lower import lower
 from netspec.passes.rewrite import finish, rewire
@@ -58,7 +60,7 @@ def main_part(network: Graph, recipe: Recipe) -> Graph:
 
 def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """The network for prediction. A head whose loss is taken of a softmax or sigmoid ends in one, written or not."""
-    graph = inference_form(prepare(main_part(network, recipe), recipe, dtype))
+    graph = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "probabilities"
     producers = graph.producer()
@@ -70,12 +72,25 @@ def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph
     return remove_dead_code(g.graph(outputs, outputs))
 
 
+def activations(network: Graph, recipe: Recipe, dtype: DType, layers: Iterable[str] | None = None) -> Graph:
+    """The network for prediction, its outputs being those of ``layers`` by their paths: of all there are if left out.
+
+    What matters while training only, such as a dropout, is no layer of it. A KeyError for a layer that is not there.
+    """
+    graph = inference_form(prepare(main_part(network, recipe), recipe, dtype))
+    written = {node.path for node in network.nodes}
+    found = {node.path: node.output for node in graph.nodes if node.path in written}
+    wanted = found if layers is None else {name: found[name] for name in layers}
+    return remove_dead_code(replace(graph, outputs=wanted, heads={}))
+
+
 def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
     """The inference form with the loss behind it and nothing to learn: how a network is scored.
 
     Inputs and outputs are those of :func:`training_step`, without heads that are there while training only.
     """
-    g, _, loss, heads = _with_loss(inference_form(prepare(main_part(network, recipe), recipe, dtype)), recipe)
+    scored = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
+    g, _, loss, heads = _with_loss(scored, recipe)
     return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
 
 

@@ -59,11 +59,13 @@ TRAIN_KEYS = {
     "epochs": "How often each sample of the training part is seen.",
     "batch": "Samples of a step.",
     "seed": "What all that is random follows from.",
+    "workers": "Processes that decode and augment samples; 0 for none. No bit of a run depends on it.",
+    "cache": "MiB of decoded images that are held in memory; what is beyond is decoded when it is needed.",
     "accumulate": "Batches whose gradients are summed before an update.",
     "init": "Weights to start from.",
     "precision": "The numbers that are computed with.",
     "math": "fast: any algorithm whose error is documented; exact: plain sums only.",
-    "on_nan": "What happens at a loss that is not finite.",
+    "on_nan": "What happens at a loss or gradient that is not finite: the run stops, or the step is skipped.",
 }
 
 EXPECT_KEYS = {

@@ -8,7 +8,7 @@ the spec's own folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,21 @@ _MARKS = (".git", "pyproject.toml", ".netspec.toml")
 
 
 class Files:
-    """Reads the files that a spec names. ``texts`` holds the text of each, by the name that diagnostics call it."""
+    """Reads the files that a spec names. ``texts`` holds the text of each, by the name that diagnostics call it.
 
-    def __init__(self, diagnostics: Diagnostics, allow_outside: bool = False) -> None:
+    ``opened`` are texts that an editor holds, by resolved path: they stand for what is on the disk.
+    """
+
+    def __init__(
+        self, diagnostics: Diagnostics, allow_outside: bool = False, opened: Mapping[Path, str] | None = None
+    ) -> None:
         self.texts: dict[str, str] = {}
         self._joined_files: dict[Path, tree.Mapping | None] = {}
         self.lacking = False
         """Whether a file that is named cannot be had, so that blocks may be missing."""
         self._diagnostics = diagnostics
         self._allow_outside = allow_outside
+        self._opened = opened or {}
         self._root: Path | None = None
 
     def whole(self, source: Source, root: tree.Node) -> tree.Node:
@@ -41,7 +47,7 @@ class Files:
         if not isinstance(root, tree.Mapping) or not {"extends", "include"} & root.by_name.keys():
             return root
         path = Path(source.name)
-        self._root = _root_of(path)
+        self._root = root_of(path)
         return self._joined(root, path, (path.resolve(),))
 
     def _joined(self, root: tree.Mapping, path: Path, chain: tuple[Path, ...]) -> tree.Mapping:
@@ -78,7 +84,9 @@ class Files:
         if len(self.texts) >= FILE_LIMIT:
             self._report("NS122", node.span, path=node.value, problem=f"a spec has at most {FILE_LIMIT} files")
             return None
-        source = read_source(named, name=os.path.normpath(named))
+        name = os.path.normpath(named)
+        opened = self._opened.get(resolved)
+        source = read_source(named, name=name) if opened is None else Source(name, opened)
         if isinstance(source, Diagnostic):
             problem = source.fields.get("problem") or source.message
             self._report("NS122", node.span, path=node.value, problem=problem)
@@ -143,7 +151,8 @@ def _followed(entry: tree.Entry) -> bool:
     return items is not None and all(isinstance(i, tree.Scalar) and isinstance(i.value, str) for i in items)
 
 
-def _root_of(path: Path) -> Path:
+def root_of(path: Path) -> Path:
+    """The folder that the files of the spec at a path stay in."""
     folder = path.resolve().parent
     return next((f for f in _outward(folder) if any((f / mark).exists() for mark in _MARKS)), folder)
 

@@ -34,10 +34,14 @@ from netspec.syntax.vocabulary import LANGUAGE_VERSION
 
 
 class ReadOptions(NamedTuple):
-    """What a person may allow: paths outside of the root, and more layers than the usual bound."""
+    """What a person may allow: paths outside of the root, and more layers than the usual bound.
+
+    ``opened`` are texts that an editor holds, by resolved path, in the place of the files on the disk.
+    """
 
     allow_outside: bool = False
     layer_limit: int = LAYER_LIMIT
+    opened: Mapping[Path, str] = {}
 
 
 READ = ReadOptions()
@@ -52,7 +56,7 @@ def read_spec(
     A spec with mistakes is returned as far as it could be understood, and ``diagnostics`` says what is wrong. A file of
     blocks alone, for others to include, is a spec without layers.
     """
-    files = Files(diagnostics, options.allow_outside)
+    files = Files(diagnostics, options.allow_outside, options.opened)
     root = _read_tree(source, overrides, diagnostics, files)
     if root is None:
         return None

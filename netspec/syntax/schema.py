@@ -199,6 +199,7 @@ def with_blocks(blocks: Mapping[str, Mapping[str, bool] | None]) -> dict[str, An
 
 def _train() -> dict[str, Any]:
     whole = {"type": ["integer"], "title": "a whole number of at least 1", "minimum": 1}
+    count = {"type": ["integer"], "title": "a whole number of at least 0", "minimum": 0}
     properties: dict[str, Any] = {key: _one_of(words) for key, words in TRAIN_CHOICES.items()}
     properties |= {
         "data": _named(REGISTRIES["source"].public()),
@@ -245,7 +246,7 @@ def _train() -> dict[str, Any]:
         "epochs": or_expression(whole),
         "batch": or_expression(whole),
         "accumulate": or_expression(whole),
-        "seed": or_expression({"type": ["integer"], "title": "a whole number of at least 0", "minimum": 0}),
+        **{key: or_expression(count) for key in ("seed", "workers", "cache")},
     }
     return {
         "type": ["object"],

@@ -18,7 +18,7 @@ from netspec.syntax.vocabulary import LATER_TRAIN_VALUES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
-_NUMBERS = ("validation", "epochs", "batch", "accumulate", "seed")
+_NUMBERS = ("validation", "epochs", "batch", "accumulate", "seed", "workers", "cache")
 
 
 class RecipeExpansion:

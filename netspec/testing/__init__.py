@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from netspec.core.reference import Bound, Case, Context
 from netspec.testing.cases import all_cases, cases
-from netspec.testing.conformance import check_case, check_trial
+from netspec.testing.conformance import check_case, check_trial, other_algorithms
 from netspec.testing.finite_differences import check_gradients, differentiable_cases
 from netspec.testing.interpreter import Interpretation, interpret
 from netspec.testing.lowering import check_lowering, lowered_cases
@@ -57,5 +57,6 @@ __all__ = [
     "interpret",
     "lowered_cases",
     "network_trials",
+    "other_algorithms",
     "training_trial",
 ]

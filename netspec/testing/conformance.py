@@ -17,7 +17,7 @@ import numpy as np
 from netspec.backend import Backend, Executable, State
 from netspec.core.graph import Node, Value
 from netspec.core.reference import Case
-from netspec.plan import make_plan
+from netspec.plan import DIRECT, make_plan
 from netspec.testing.bounds import allowed_errors
 from netspec.testing.interpreter import evaluate, interpret, logical
 from netspec.testing.trials import Trial, inference_trial, training_trial, with_every_value
@@ -31,14 +31,20 @@ def check_case(backend: Backend, case: Case) -> list[str]:
     return check_trial(backend, inference_trial(case)) + check_trial(backend, training_trial(case))
 
 
-def check_trial(backend: Backend, trial: Trial) -> list[str]:
-    """What is wrong with the backend on this graph; empty if nothing.
+def other_algorithms(backend: Backend, trial: Trial) -> tuple[str, ...]:
+    """What ``check_trial`` can be told to force: the algorithms that some node has besides the chosen one."""
+    plan = make_plan(trial.graph, backend.target(threads=1), trial.batch, trial.mode)
+    return tuple(sorted({each for step in plan.steps for each in step.alternatives}))
+
+
+def check_trial(backend: Backend, trial: Trial, algorithm: str | None = None) -> list[str]:
+    """What is wrong with the backend on this graph; empty if nothing. Nodes that can be are computed by ``algorithm``.
 
     Checked are, for one, some and all samples of the batch: every value against its definition; the same bits when run
     again, when stale NaN lie in unused rows and padding lanes, with one thread and with two, and with buffers shared or
     kept; and that a NaN and an infinity go where the definition sends them.
     """
-    loaded = _Loaded.of(backend, trial, threads=2)
+    loaded = _Loaded.of(backend, trial, 2, algorithm)
     some = max(trial.batch - 1, 1)
     first = loaded.run(some)
     complaints = _differences("when run a second time", first, loaded.run(some))
@@ -46,8 +52,8 @@ def check_trial(backend: Backend, trial: Trial) -> list[str]:
         complaints += _check_poison(loaded, name, some, np.nan) + _check_poison(loaded, name, some, np.inf)
     loaded.run(trial.batch, {name: np.full_like(trial.inputs[name], np.nan) for name in _float_inputs(trial)})
     complaints += _differences("after a run on NaN", first, loaded.run(some))
-    single = _Loaded.of(backend, trial, threads=1)
-    tapped = _Loaded.of(backend, with_every_value(trial), threads=2)
+    single = _Loaded.of(backend, trial, 1, algorithm)
+    tapped = _Loaded.of(backend, with_every_value(trial), 2, algorithm)
     for samples in sorted({1, some, trial.batch}):
         results = loaded.run(samples)
         if samples in (some, trial.batch):
@@ -55,7 +61,7 @@ def check_trial(backend: Backend, trial: Trial) -> list[str]:
         values = tapped.run(samples)
         kept = {name: values[value.name] for name, value in trial.graph.outputs.items() if value.name in values}
         complaints += _differences(f"when nothing shares a buffer, {samples} samples", results, kept)
-        complaints += _check_values(trial, values, samples)
+        complaints += _check_values(trial, values, samples, tapped.algorithms)
     return complaints
 
 
@@ -66,12 +72,19 @@ class _Loaded:
     trial: Trial
     executable: Executable
     state: State
+    algorithms: Mapping[str, str]
+    """By the first value that a node makes."""
 
     @classmethod
-    def of(cls, backend: Backend, trial: Trial, threads: int) -> _Loaded:
-        plan = make_plan(trial.graph, backend.target(threads), trial.batch, trial.mode)
+    def of(cls, backend: Backend, trial: Trial, threads: int, algorithm: str | None) -> _Loaded:
+        target = backend.target(threads)
+        plan = make_plan(trial.graph, target, trial.batch, trial.mode)
+        if algorithm is not None:
+            forced = {step.node.outputs[0].name: algorithm for step in plan.steps if algorithm in step.alternatives}
+            plan = make_plan(trial.graph, target, trial.batch, trial.mode, algorithms=forced)
         state = backend.state(plan)
-        return cls(trial, backend.load(plan, state, threads), state)
+        algorithms = {step.node.outputs[0].name: step.algorithm for step in plan.steps}
+        return cls(trial, backend.load(plan, state, threads), state, algorithms)
 
     def run(self, samples: int, changed: Mapping[str, Array] | None = None) -> Results:
         """Outputs and new state from the trial's numbers, except for the inputs that are changed."""
@@ -124,20 +137,22 @@ def _check_poison(loaded: _Loaded, name: str, samples: int, poison: float) -> li
     return complaints
 
 
-def _check_values(trial: Trial, values: Results, samples: int) -> list[str]:
+def _check_values(trial: Trial, values: Results, samples: int, algorithms: Mapping[str, str]) -> list[str]:
     """Every node's outputs against its definition, applied to what the node was really given."""
     known = _given(trial, samples)
     complaints = []
     for node in trial.graph:
         inputs = [known[value] for value in node.inputs]
         expected = evaluate(node, inputs, samples)
-        allowed = allowed_errors(node, inputs, samples)
+        algorithm = algorithms.get(node.outputs[0].name, DIRECT)
+        allowed = allowed_errors(node, inputs, samples, algorithm)
         for value, wanted, bound in zip(node.outputs, expected, allowed, strict=True):
             actual = values[value.name]
             known[value] = logical(actual, value.type)
             complaint = _worst(actual, wanted, bound)
             if complaint:
-                complaints.append(f"{_title(node, value)}, {samples} samples: {complaint}")
+                way = "" if algorithm == DIRECT else f" by {algorithm}"
+                complaints.append(f"{_title(node, value)}{way}, {samples} samples: {complaint}")
     return complaints
 
 

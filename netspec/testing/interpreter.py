@@ -43,12 +43,16 @@ def variables(inputs: Sequence[Array]) -> dict[str, Array]:
 
 def evaluate(node: Node, inputs: Sequence[Array], samples: int) -> tuple[Array, ...]:
     """The node's outputs for logical ``inputs``; a LookupError if its op has neither expressions nor a reference."""
+    own = inputs[: len(node.operands)]
     if ops.is_elementwise(node.attrs):
-        formulas = node.attrs.expressions(len(inputs))
-        results = tuple(expression.evaluate(formula, variables(inputs), np) for formula in formulas)
+        formulas = node.attrs.expressions(len(own))
+        results = tuple(expression.evaluate(formula, variables(own), np) for formula in formulas)
     else:
         with np.errstate(all="ignore"):  # infinities and NaN are results
-            results = ops.reference(node.op)(node.attrs, inputs, Context(node, samples))
+            results = ops.reference(node.op)(node.attrs, own, Context(node, samples))
+    if node.epilogue is not None:
+        residual = inputs[-1] if node.epilogue.residual else 0.0
+        results = (np.clip(results[0] + residual, node.epilogue.low, node.epilogue.high), *results[1:])
     return tuple(_as_declared(node, *pair, samples) for pair in zip(results, node.outputs, strict=True))
 
 

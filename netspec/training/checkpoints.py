@@ -95,7 +95,8 @@ def write_checkpoint(
         "step": position.step,
         "seed": seed,
         "underway": underway
-        and {"batches": underway.batches, "seconds": underway.seconds, "sums": dict(underway.sums)},
+        and {name: getattr(underway, name) for name in ("batches", "seconds", "sums", "waited", "skipped")},
+        "skipped_in_a_row": position.skipped_in_a_row,
         "best": course.best,
         "lowest": course.lowest,
         "metrics": list(map(dict, course.metrics)),
@@ -135,6 +136,12 @@ def newest_checkpoint(folder: Path, expected: str | None) -> tuple[Checkpoint | 
     return found, [str(_error(damage, found.name if found else None)) for damage in damages]
 
 
+def whole_checkpoints(folder: Path) -> list[Checkpoint]:
+    """The checkpoints that are whole, in the order in which the run came by them."""
+    names = [name for name in reversed(checkpoint_names(folder)) if _is_whole(folder, name)]
+    return [_read(folder, name) for name in names]
+
+
 def checkpoint_names(folder: Path) -> list[str]:
     """Names of the checkpoints that were once complete, the one that is furthest first."""
     names = [path.stem for path in folder.glob("*.json") if _FILE.fullmatch(path.name)]
@@ -163,7 +170,8 @@ def _read(folder: Path, name: str) -> Checkpoint:
         if document.pop("sha256") != _sha256(document):
             raise _DamageError(description, "its content is not what was written")
         underway = document["underway"] and Underway(**document["underway"])
-        position = Position(int(document["epoch"]), int(document["step"]), underway)
+        row = int(document.get("skipped_in_a_row", 0))  # checkpoints of before steps could be skipped lack it
+        position = Position(int(document["epoch"]), int(document["step"]), underway, row)
         course = Course(document["best"], document["lowest"], tuple(document["metrics"]), tuple(document["timings"]))
         hashes = {key: str(document[key]["sha256"]) for key in ("weights", "moments")}
         seed = int(document["seed"])

@@ -61,7 +61,7 @@ def run_facts(
             "classes": {head: dataset.classes(field) for head, field in dataset.train.feed.targets.items()},
             "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
         },
-        "plan_sha256": _sha256(json.dumps(plan.document(), sort_keys=True).encode()),
+        "plan_sha256": _sha256(json.dumps([plan.target, plan.batch, plan.computation()], sort_keys=True).encode()),
         "versions": {
             "netspec": __version__,
             "python": platform.python_version(),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from netspec.core.declare import declaration_of
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Array, Part
+from netspec.data.workers import worker_count
 from netspec.diagnostics.errors import RunError
 from netspec.training.accumulate import Turn, Turns
 from netspec.training.average import average_in_place
@@ -18,27 +20,43 @@ from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
 from netspec.training.runtime import Fed, Loaded, Runtime
 from netspec.training.scores import Meter, Scores
+from netspec.training.threads import available_threads
 
 
 @dataclass(frozen=True, slots=True)
 class Underway:
-    """An epoch that is not done: its batches that are, the seconds they took, and the sums of their scores."""
+    """An epoch that is not done: its batches that are, the seconds they took, and the sums of their scores.
+
+    ``waited`` of the seconds went by until data came; ``skipped`` of the batches changed nothing.
+    """
 
     batches: int
     seconds: float
     sums: Mapping[str, Any]
+    waited: float = 0.0
+    skipped: int = 0
+
+
+NOTHING = Underway(0, 0.0, {})
+"""An epoch that has just begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a network has come: epochs and steps that are done, and how far the epoch under way is."""
+    """How far a network has come: epochs and steps that are done, and how far the epoch under way is.
+
+    The last ``skipped_in_a_row`` steps were left out, since their numbers were not finite.
+    """
 
     epoch: int = 0
     step: int = 0
     underway: Underway | None = None
+    skipped_in_a_row: int = 0
 
 
 START = Position()
+MOST_SKIPPED_IN_A_ROW = 10
+"""Steps that ``on_nan: skip`` leaves out one after the other before the run stops; less where an epoch is shorter."""
 
 
 def run_epochs(
@@ -52,38 +70,54 @@ def run_epochs(
     begin: Position | None = None,
     after_step: Callable[[Position], None] | None = None,
     losses: Sequence[float] = (),
-) -> Iterator[EpochResult]:
+) -> Generator[EpochResult]:
     """Trains for ``epochs`` epochs and yields after each, when the state is that of the epoch's end.
 
     The order of the samples follows from ``recipe.seed`` and the epoch's number alone. Epochs and steps count on from
     ``origin``, where the learning rate's schedule begins. ``begin`` is where an interrupted course goes on: the state
     has to be that of this position, and ``losses`` those of its epochs on the validation part, by which a schedule may
     go. ``after_step`` is told the position after each step. A RunError if a loss is not finite, the state then is that
-    of the step before; or if the schedule needs a validation part and there is none.
+    of the step before; or if the schedule needs a validation part and there is none. Workers that make the batches
+    run until the iterator is closed.
     """
     stopping = runtime.recipe.early_stopping
     if not len(validation) and hasattr(runtime.recipe.lr, "after"):
         raise RunError.of("NS505", schedule=declaration_of(runtime.recipe.lr).name)
     if not len(validation) and stopping is not None:
         raise RunError.of("NS520", option=declaration_of(stopping).name)
-    course = _Course(runtime, train, progress, epochs, origin, clock, after_step, losses)
-    if len(validation):
-        runtime.load("evaluate", runtime.input_type(validation.inputs))
     place = begin or origin
-    if stopping is not None and stopping.ends(course.losses):
+    if stopping is not None and stopping.ends(losses):
         return  # a run that had ended, and is resumed
-    for epoch in range(place.epoch, origin.epoch + epochs):
-        step, rate, meter, seconds = course.train_epoch(place)
-        validated = evaluate(runtime, validation).scores if len(validation) else None
-        averaged = _averaged_scores(runtime, validation)
-        if validated is not None:
-            course.losses.append(validated.loss)
-        result = EpochResult(epoch + 1, step, rate, meter.scores(), validated, len(train), seconds, averaged)
-        place = Position(epoch + 1, step)
-        progress.end(result)
-        yield result
-        if stopping is not None and stopping.ends(course.losses):
-            break
+    course = _Course(runtime, train, progress, epochs, origin, clock, after_step, losses)
+    with closing(course.start(epochs - (place.epoch - origin.epoch))):
+        if len(validation):
+            runtime.load("evaluate", runtime.input_type(validation.inputs))
+        for epoch in range(place.epoch, origin.epoch + epochs):
+            reached, rate, meter = course.train_epoch(place)
+            done = reached.underway or NOTHING
+            validated = evaluate(runtime, validation).scores if len(validation) else None
+            averaged = _averaged_scores(runtime, validation)
+            if validated is not None:
+                course.losses.append(validated.loss)
+            row = reached.skipped_in_a_row
+            place = Position(epoch + 1, reached.step, skipped_in_a_row=row)
+            result = EpochResult(
+                epoch=epoch + 1,
+                step=reached.step,
+                rate=rate,
+                train=meter.scores(),
+                validation=validated,
+                samples=len(train),
+                seconds=done.seconds,
+                waited=done.waited,
+                skipped=done.skipped,
+                skipped_in_a_row=row,
+                averaged=averaged,
+            )
+            progress.end(result)
+            yield result
+            if stopping is not None and stopping.ends(course.losses):
+                break
 
 
 def _averaged_scores(runtime: Runtime, validation: Part) -> Scores | None:
@@ -92,6 +126,10 @@ def _averaged_scores(runtime: Runtime, validation: Part) -> Scores | None:
         return None
     with average_in_place(runtime):
         return evaluate(runtime, validation).scores
+
+
+class NotFiniteError(RunError):
+    """A loss or a gradient is infinite or NaN. The state is that of the step before."""
 
 
 class _Course:
@@ -111,34 +149,63 @@ class _Course:
         self._runtime, self._epochs, self._origin = runtime, epochs, origin
         self._progress, self._clock, self._after_step = progress, clock, after_step
         self._loaded = runtime.load("train", runtime.train_type(train))
-        self._samples = len(train)
-        self._batches = Batches(train, runtime.batch, runtime.augmenter(train))
+        self._train = train
+        self._batches = Batches(train, runtime.batch)
         self._turns = Turns(len(train), runtime.batch, runtime.recipe.accumulate)
         self.losses = list(losses)
         """On the validation part, one for each epoch of the course that is done."""
 
-    def train_epoch(self, place: Position) -> tuple[int, float, Meter, float]:
-        """Train the rest of the epoch at ``place``: the last step's number and rate, the scores, and the seconds."""
-        recipe = self._runtime.recipe
-        underway = place.underway or Underway(0, 0.0, {})
+    def start(self, epochs: int) -> Batches:
+        """Get ready to make the batches of so many epochs; the caller closes what does."""
+        wanted, samples = self._runtime.recipe.workers, len(self._train) * epochs
+        workers = worker_count(wanted, samples, available_threads())
+        self._batches = Batches(self._train, self._runtime.batch, self._runtime.augmenter(self._train), workers)
+        return self._batches
+
+    def train_epoch(self, place: Position) -> tuple[Position, float, Meter]:
+        """Train the rest of the epoch at ``place``: where that leads, the last learning rate, and the scores."""
+        underway = place.underway or NOTHING
         meter = Meter(self._runtime.metrics(self._runtime.network.heads), underway.sums or None)
         self._progress.begin(
             place.epoch - self._origin.epoch + 1, self._epochs, len(self._batches), done=underway.batches
         )
         begun = self._clock() - underway.seconds
-        step = place.step
-        order = epoch_order(self._samples, recipe.seed, place.epoch)[underway.batches * self._runtime.batch :]
-        for done, batch in enumerate(self._batches.in_order(order, place.epoch), start=underway.batches):
-            step += 1
-            fed = self._runtime.prepared(batch)
-            rate, turn = self._rate(place.epoch, done), self._turns.at(place.epoch, done)
-            loss = train_step(self._runtime, self._loaded, fed, rate, Position(place.epoch, step), turn)
-            meter.add(loss, len(batch), _outputs(self._runtime, self._loaded), fed.targets)
-            self._progress.step(loss)
+        order = epoch_order(len(self._train), self._runtime.recipe.seed, place.epoch)
+        for fed, waited in self._fed(order[underway.batches * self._runtime.batch :], place.epoch):
+            place = self._step(place, fed, waited, begun, meter)
             if self._after_step is not None:
-                now = Underway(done + 1, self._clock() - begun, meter.sums())
-                self._after_step(Position(place.epoch, step, now))
-        return step, self._rate(place.epoch, len(self._batches) - 1), meter, self._clock() - begun
+                self._after_step(place)
+        return place, self._rate(place.epoch, len(self._batches) - 1), meter
+
+    def _fed(self, order: Array, epoch: int) -> Iterator[tuple[Fed, float]]:
+        """The batches as the network takes them, each with the seconds that went by until it was there."""
+        batches = self._batches.in_order(order, epoch)
+        while True:
+            begun = self._clock()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            fed = self._runtime.prepared(batch)
+            yield fed, self._clock() - begun
+
+    def _step(self, at: Position, fed: Fed, waited: float, begun: float, meter: Meter) -> Position:
+        """Learn one batch, or leave it out if its numbers are not finite and the recipe wants that."""
+        underway, step, row = at.underway or NOTHING, at.step + 1, 0
+        rate, turn = self._rate(at.epoch, underway.batches), self._turns.at(at.epoch, underway.batches)
+        try:
+            loss = train_step(self._runtime, self._loaded, fed, rate, Position(at.epoch, step), turn)
+            meter.add(loss, fed.samples, _outputs(self._runtime, self._loaded), fed.targets)
+        except NotFiniteError as error:
+            if self._runtime.recipe.on_nan != "skip":
+                raise
+            loss, row = math.nan, at.skipped_in_a_row + 1
+            # A sum of gradients that one batch has spoilt stays so until the update that it is for is over.
+            if row >= min(MOST_SKIPPED_IN_A_ROW * self._runtime.recipe.accumulate, len(self._batches)):
+                raise RunError.of("NS914", count=row, problem=str(error.args[0]).splitlines()[0]) from error
+        self._progress.step(loss)
+        done, skipped = underway.batches + 1, underway.skipped + bool(row)
+        now = Underway(done, self._clock() - begun, meter.sums(), underway.waited + waited, skipped)
+        return Position(at.epoch, step, now, row)
 
     def _rate(self, epoch: int, batch: int) -> float:
         """Learning rate of a batch (from 0). It follows from epoch and batch, not from the number of steps, so that it
@@ -156,8 +223,8 @@ def train_step(
 ) -> float:
     """Loss of one batch that was prepared, before its update. ``position.step`` (from 1) is the step's number.
 
-    With a ``turn`` the update waits for the last batch of those that share it.
-    A loss or a gradient that is not finite is a RunError, and the update does not run.
+    A loss or a gradient that is not finite is a NotFiniteError, and the update does not run.
+    With a ``turn`` the update waits for the last batch of those that share it, and a gradient is their sum so far.
     """
     executable, samples = loaded.executable, batch.samples
     fed = loaded.feed(batch.inputs, batch.targets)
@@ -165,9 +232,9 @@ def train_step(
     loss = float(executable.output("loss"))
     where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
     if not math.isfinite(loss):
-        raise RunError.of("NS903", quantity="the loss", value=loss, step=where)
+        raise NotFiniteError.of("NS903", quantity="the loss", value=loss, step=where)
     if loaded.checks_gradients and not executable.output("gradients_finite"):
-        raise RunError.of("NS903", quantity="a gradient", value="infinite or NaN", step=where)
+        raise NotFiniteError.of("NS903", quantity="a gradient", value="infinite or NaN", step=where)
     # Inputs and scalars lie in the arena already; writing them again could hit what has taken their place since.
     if turn is None or turn.last:
         executable.run({}, {}, samples, ("update",))

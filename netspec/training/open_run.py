@@ -38,15 +38,34 @@ class OpenRun:
 
 
 def open_run(
-    folder: Path, kept: Kept, backend: str, threads: int, changes: Sequence[str] = (), averaged: bool = False
+    folder: Path,
+    kept: Kept,
+    backend: str,
+    threads: int,
+    changes: Sequence[str] = (),
+    averaged: bool = False,
+    trains: bool = False,
 ) -> OpenRun:
     """The run with the weights of its best or last checkpoint, or with their average.
 
-    ``changes`` are ``name=value``, as behind ``--set``. A RunError where the folder holds no run, the checkpoint is
-    damaged, or there is no average in it.
+    ``changes`` are ``name=value``, as behind ``--set``; with ``trains`` it has the form that gradients need. A RunError
+    where the folder holds no run, the checkpoint is damaged, or there is no average in it.
+    """
+    spec, spec_folder, manifest = spec_of_run(folder, changes)
+    checkpoint = find_checkpoint(folder, kept)
+    runtime = _with_weights(spec, checkpoint.weights, backend, threads, trains)
+    if averaged:
+        for name, array in read_average(checkpoint, read_state(runtime.state, runtime.weights)).items():
+            runtime.state.write(name, array)
+    return OpenRun(spec, spec_folder, runtime, manifest)
+
+
+def spec_of_run(folder: Path, changes: Sequence[str] = ()) -> tuple[Spec, Path, Mapping[str, Any]]:
+    """The spec of a run as it was trained, the folder in which its relative paths begin, and the manifest.
+
+    ``changes`` as for :func:`open_run`. A RunError where the folder holds no run.
     """
     manifest = read_manifest(folder)
-    checkpoint = find_checkpoint(folder, kept)
     source = read_source(folder / SPEC)
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")
@@ -57,12 +76,7 @@ def open_run(
     except (KeyError, TypeError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
     spec = with_settings(load_spec(source, (*overrides, *changes)), settings)
-    spec = replace(spec, recipe=with_kept_numbers(spec.recipe, folder))
-    runtime = _with_weights(spec, checkpoint.weights, backend, threads)
-    if averaged:
-        for name, array in read_average(checkpoint, read_state(runtime.state, runtime.weights)).items():
-            runtime.state.write(name, array)
-    return OpenRun(spec, spec_folder, runtime, manifest)
+    return replace(spec, recipe=with_kept_numbers(spec.recipe, folder)), spec_folder, manifest
 
 
 def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenRun:
@@ -87,9 +101,9 @@ def _run_of(weights: Path) -> Path | None:
     return next((folder for folder in known if (folder / MANIFEST).is_file()), None)
 
 
-def _with_weights(spec: Spec, weights: Path, backend: str, threads: int) -> Runtime:
-    """The network for inference; a RunError lists what does not fit it."""
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+def _with_weights(spec: Spec, weights: Path, backend: str, threads: int, trains: bool = False) -> Runtime:
+    """The network with these weights; a RunError lists what does not fit it."""
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains)
     for name, array in read_weights(weights, runtime.weight_shapes, runtime.unused_weights).items():
         runtime.state.write(name, array)
     return runtime

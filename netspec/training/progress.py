@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
 
+WAIT_SHOWN = 0.01
+"""The share of an epoch's time from which waiting for data is worth a word."""
 REDRAW_SECONDS = 0.1
 """Time between two redraws of the bar: a step of a small network takes about a millisecond."""
 
@@ -24,7 +26,9 @@ LINE_SECONDS = 30.0
 class EpochResult:
     """What an epoch (counted from 1) came to; ``step`` is that of its last step, ``rate`` its learning rate.
 
-    ``train`` holds running means over the epoch; ``validation`` is ``None`` where no samples are kept aside.
+    ``train`` holds running means over the epoch; ``validation`` is ``None`` where no samples are kept aside. Of the
+    ``seconds`` that training took, ``waited`` went by until data came. ``skipped`` of the steps were left out, the last
+    ``skipped_in_a_row`` one after the other.
     """
 
     epoch: int
@@ -34,6 +38,9 @@ class EpochResult:
     validation: Scores | None
     samples: int
     seconds: float
+    waited: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
     averaged: Scores | None = None
     """Of the averaged weights, on the validation part; ``None`` where no average is made."""
 
@@ -184,6 +191,10 @@ def describe(result: EpochResult, epochs: int) -> str:
     if result.averaged is not None:
         parts.append(f"averaged {score_text(result.averaged)}")
     parts += [f"{result.seconds:.2f} s", f"{result.samples / max(result.seconds, 1e-9):,.0f} samples/s"]
+    if result.waited >= WAIT_SHOWN * result.seconds > 0:
+        parts.append(f"{result.waited / result.seconds:.0%} waiting for data")
+    if result.skipped:
+        parts.append(f"{result.skipped} step{'' if result.skipped == 1 else 's'} skipped")
     return "  ".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,11 @@ def resume_run(
             run = Run(folder, facts, held)
             run.begin(spec_text)
             return Resumed(run, START, ("the run has no checkpoint yet: it starts from the start",))
-        changes = _changes(manifest, facts, runtime, checkpoint, steps_per_epoch)
+        changes = changes_since(manifest, facts, runtime, checkpoint, steps_per_epoch)
         if changes and not allow_changes:
             raise _refusal(folder, changes)
         begin = _position(checkpoint, runtime.recipe.epochs, bool(changes))
-        _restore(runtime, checkpoint)
+        restore(runtime, checkpoint)
         entry = {"at": facts["started"], "command": facts["command"], "step": begin.step, "changes": changes}
         kept = {"started": manifest["started"], "resumed": [*manifest.get("resumed", []), entry]}
         run = Run(folder, {**facts, **kept}, held, checkpoint)
@@ -69,11 +69,11 @@ def resume_run(
     except BaseException:
         held.release()
         raise
-    lines = [*notes, *_circumstances(manifest, facts), *(f"changed: {change}" for change in changes)]
+    lines = [*notes, *circumstances(manifest, facts), *(f"changed: {change}" for change in changes)]
     return Resumed(run, begin, (*lines, _where(checkpoint, begin, runtime.recipe.epochs)))
 
 
-def _changes(
+def changes_since(
     manifest: Mapping[str, Any], facts: Mapping[str, Any], runtime: Runtime, at: Checkpoint, steps_per_epoch: int
 ) -> list[str]:
     """What would lead to other weights than the undisturbed run, a line each."""
@@ -121,10 +121,10 @@ def _position(checkpoint: Checkpoint, epochs: int, changed: bool) -> Position:
     reached = position.epoch + (position.underway is not None)
     if reached > epochs:
         raise RunError(f"the run is in epoch {reached} already, but {epochs} epochs are asked for: give more --epochs")
-    return Position(position.epoch, position.step) if changed else position
+    return replace(position, underway=None) if changed else position
 
 
-def _restore(runtime: Runtime, checkpoint: Checkpoint) -> None:
+def restore(runtime: Runtime, checkpoint: Checkpoint) -> None:
     """Weights, statistics and moments of the checkpoint; a RunError lists what does not fit the network."""
     for slots, file in ((runtime.weights, checkpoint.weights), (runtime.moments, checkpoint.moments)):
         shapes = {slot.name: slot.param.shape for slot in slots}
@@ -132,7 +132,7 @@ def _restore(runtime: Runtime, checkpoint: Checkpoint) -> None:
             runtime.state.write(name, array)
 
 
-def _circumstances(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+def circumstances(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     """What may change the last bits though it is none of the run's own settings."""
     found = {"processor": (manifest["machine"]["processor"], facts["machine"]["processor"])}
     found |= {name: (manifest["versions"].get(name), new) for name, new in facts["versions"].items()}

@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -40,6 +40,7 @@ from netspec.training.scores import Scores
 
 MANIFEST = "manifest.json"
 SPEC = "spec.resolved.yaml"
+_WAITED_OF = ("waited_seconds", "seconds")
 Status = Literal["running", "finished", "failed", "interrupted"]
 Kept = Literal["best", "last"]
 
@@ -110,9 +111,11 @@ class Run:
             "epoch": result.epoch,
             "seconds": result.seconds,
             "samples_per_second": result.samples / result.seconds,
+            "waited_seconds": result.waited,
         }
-        self.course = Course(best, lowest, (*self.course.metrics, _row(result)), (*self.course.timings, timing))
-        self._keep(name, Position(result.epoch, result.step), weights, moments)
+        self.course = Course(best, lowest, (*self.course.metrics, metrics_row(result)), (*self.course.timings, timing))
+        position = Position(result.epoch, result.step, skipped_in_a_row=result.skipped_in_a_row)
+        self._keep(name, position, weights, moments)
 
     def keep(self, position: Position, weights: Mapping[str, Array], moments: Mapping[str, Array]) -> None:
         """Keep a checkpoint within an epoch as the last one."""
@@ -129,7 +132,16 @@ class Run:
 
     def validation_losses(self) -> list[float]:
         """The loss on the validation part after each epoch that had one."""
-        return [row["validation_loss"] for row in self.course.metrics if "validation_loss" in row]
+        return validation_losses(self.course.metrics)
+
+    def waited_share(self) -> float:
+        """The share of the epochs' training time that went by until data came; 0 before there is an epoch."""
+        waited, seconds = (sum(row.get(name, 0.0) for row in self.course.timings) for name in _WAITED_OF)
+        return waited / seconds if seconds else 0.0
+
+    def skipped_steps(self) -> int:
+        """Steps of the epochs that are done which were left out, since their numbers were not finite."""
+        return sum(int(row.get("skipped_steps", 0)) for row in self.course.metrics)
 
     def last_scores(self) -> tuple[Scores, Scores | None]:
         """Scores of the last epoch on the training part and, where there is one, on the validation part."""
@@ -224,9 +236,15 @@ def find_checkpoint(folder: Path, kept: Kept) -> Checkpoint:
     return read_checkpoint(folder / "checkpoints", Path(name).name)
 
 
-def _row(result: EpochResult) -> dict[str, float]:
+def validation_losses(rows: Iterable[Mapping[str, float]]) -> list[float]:
+    """The loss on the validation part in each row of metrics.csv that has one."""
+    return [row["validation_loss"] for row in rows if "validation_loss" in row]
+
+
+def metrics_row(result: EpochResult) -> dict[str, float]:
     """A row of metrics.csv."""
     row: dict[str, float] = {"epoch": result.epoch, "step": result.step, "lr": result.rate}
+    row |= {"skipped_steps": result.skipped} if result.skipped else {}
     parts = (("train", result.train), ("validation", result.validation), ("averaged", result.averaged))
     for part, scores in parts:
         row |= {f"{part}_{name}": value for name, value in (scores.document() if scores else {}).items()}
@@ -234,15 +252,15 @@ def _row(result: EpochResult) -> dict[str, float]:
 
 
 def _scores(row: Mapping[str, float], part: str) -> Scores | None:
-    """What `_row` wrote for a part; ``None`` where it wrote nothing."""
+    """What `metrics_row` wrote for a part; ``None`` where it wrote nothing."""
     found = {name.removeprefix(f"{part}_"): value for name, value in row.items() if name.startswith(f"{part}_")}
     return Scores(found.pop("loss"), found) if found else None
 
 
 def _table(rows: Sequence[Mapping[str, float]]) -> bytes:
-    """Rows as CSV with a header; floats as the shortest text that reads back the same."""
+    """Rows as CSV with a header; floats as the shortest text that reads back the same. What a row lacks stays empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

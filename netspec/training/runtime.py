@@ -152,10 +152,10 @@ class Runtime:
         transforms = self.recipe.host_preprocess
         return {name: transformed(transforms, x) if transforms else x for name, x in inputs.items()}
 
-    def augmenter(self, part: Part, evaluation: bool = False) -> Augmenter | None:
-        """What changes the samples of a part that is learnt from, or that is scored; ``None`` where nothing does."""
+    def augmenter(self, part: Part, evaluation: bool = False) -> Augmenter:
+        """What makes the samples of a part that is learnt from, or that is scored, and changes them where it should."""
         wanted = [each for each in self.recipe.augment if not evaluation or getattr(each, "in_evaluation", False)]
-        return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe)) if wanted else None
+        return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe))
 
     def plan(self, purpose: Purpose, dtype: DType) -> Plan:
         """The plan for inputs of ``dtype``; a RunError for training where the network was not made to train."""
@@ -170,15 +170,14 @@ class Runtime:
         """The plan for batches of another size, which is not kept; see :meth:`plan`."""
         if batch == self.batch and (purpose, dtype) in self._plans:
             return self._plans[purpose, dtype]
-        return make_plan(self._graph(purpose, dtype), self.backend.target(self.threads), batch, _MODES[purpose])
+        graph, target = self._graph(purpose, dtype), self.backend.target(self.threads)
+        return make_plan(graph, target, batch, _MODES[purpose], self.recipe.math)
 
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""
         key = (purpose, dtype)
         if key not in self._loaded:
-            unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
-            if unfitted:
-                raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
+            self.refuse_unfitted()
             if purpose != "predict" and balanced_heads(self.recipe, self.network.heads):
                 raise RunError.of("NS510", name="class_weights: balanced")
             plan = self.plan(purpose, dtype)
@@ -186,6 +185,12 @@ class Runtime:
             targets = target_inputs(plan.graph, self.network)
             self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
+
+    def refuse_unfitted(self) -> None:
+        """A RunError where a transform has not yet learnt its numbers."""
+        unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
+        if unfitted:
+            raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
 
     def scalars(self, rate: float, step: int, turn: Turn | None = None) -> Mapping[str, float]:
         """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits.

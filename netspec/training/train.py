@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,10 @@ class Outcome:
     validation: Scores | None
     test: Scores | None
     weights_sha256: str
+    waited_share: float = 0.0
+    """Of the time that training took, what went by until data came."""
+    skipped_steps: int = 0
+    """Steps that changed nothing, since their loss or a gradient was not finite."""
 
     def metrics(self) -> dict[str, dict[str, float]]:
         """Scores by part, of the parts there are."""
@@ -51,7 +55,12 @@ class Outcome:
             "seconds": round(self.seconds, 3),
             "metrics": self.metrics(),
             "weights_sha256": self.weights_sha256,
+            **self.remarks(),
         }
+
+    def remarks(self) -> dict[str, Any]:
+        """How the training went, beside its scores, as plain data."""
+        return {"waited_share": round(self.waited_share, 4), "skipped_steps": self.skipped_steps}
 
 
 def train_into(
@@ -83,7 +92,8 @@ def train_into(
     finally:
         wish.armed = False
         progress.close()
-    run.close("finished", now(), {"metrics": outcome.metrics(), "weights_sha256": outcome.weights_sha256})
+    digest = {"weights_sha256": outcome.weights_sha256}
+    run.close("finished", now(), {"metrics": outcome.metrics(), **digest, **outcome.remarks()})
     return outcome
 
 
@@ -116,12 +126,14 @@ def _train(
 
     stop.armed = True
     parts, losses = (dataset.train, dataset.validation), run.validation_losses()
-    for result in run_epochs(runtime, *parts, progress, epochs, begin=begin, after_step=after_step, losses=losses):
-        place = Position(result.epoch, result.step)
-        where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
-        run.record(result, *_checked_state(runtime, where))
-        if stop.requested:
-            raise KeyboardInterrupt
+    course = run_epochs(runtime, *parts, progress, epochs, begin=begin, after_step=after_step, losses=losses)
+    with closing(course):
+        for result in course:
+            place = Position(result.epoch, result.step)
+            where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
+            run.record(result, *_checked_state(runtime, where))
+            if stop.requested:
+                raise KeyboardInterrupt
     stop.armed = False
     if not place.epoch:
         raise RunError("nothing to train: epochs is 0")
@@ -130,7 +142,8 @@ def _train(
     test = evaluate(runtime, dataset.test).scores if len(dataset.test) else None
     digest = weights_sha256(read_state(runtime.state, runtime.weights))
     seconds = time.perf_counter() - begun
-    return Outcome(run.folder, place.epoch, place.step, seconds, train, validation, test, digest)
+    remarks = run.waited_share(), run.skipped_steps()
+    return Outcome(run.folder, place.epoch, place.step, seconds, train, validation, test, digest, *remarks)
 
 
 def _checked_state(runtime: Runtime, where: str) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -30,6 +30,9 @@ class PlainTarget:
     def accepts(self, op: str, position: int, type: TensorType) -> bool:
         return type.block is None
 
+    def takes_epilogue(self, op: str) -> bool:
+        return False
+
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         return {}
 

@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netspec.backend import usable_backends
-from netspec.testing import Trial, all_cases, check_trial, inference_trial, network_trials, training_trial
+from netspec.core.declare import declaration_of
+from netspec.testing import (
+    Trial,
+    all_cases,
+    check_trial,
+    inference_trial,
+    network_trials,
+    other_algorithms,
+    training_trial,
+)
 
 if TYPE_CHECKING:
     from netspec.backend import Backend
 
 BACKENDS = usable_backends()
+ALGORITHM_OPS = ("conv",)
+"""Ops that a backend may compute in several ways."""
 
 
 def runs(backend: Backend, trial: Trial) -> bool:
@@ -38,6 +49,27 @@ def test_forward(backend: Backend, trial: Trial) -> None:
 @on_each_backend(tuple(map(training_trial, all_cases())))
 def test_training(backend: Backend, trial: Trial) -> None:
     assert check_trial(backend, trial) == []
+
+
+def forced(trials: tuple[Trial, ...]) -> pytest.MarkDecorator:
+    """Each trial by each algorithm that was not chosen for it."""
+    found = [
+        (backend, trial, algorithm)
+        for backend in BACKENDS
+        for trial in trials
+        if runs(backend, trial)
+        for algorithm in other_algorithms(backend, trial)
+    ]
+    names = [f"{backend.name} {algorithm} {trial}" for backend, trial, algorithm in found]
+    return pytest.mark.parametrize(("backend", "trial", "algorithm"), found, ids=names)
+
+
+CHOOSING = [case for case in all_cases() if declaration_of(case.attrs).name in ALGORITHM_OPS]
+
+
+@forced((*map(inference_trial, CHOOSING), *map(training_trial, CHOOSING)))
+def test_algorithm(backend: Backend, trial: Trial, algorithm: str) -> None:
+    assert check_trial(backend, trial, algorithm) == []
 
 
 @on_each_backend(network_trials())

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from netspec.data.images import read_image, read_images
+from netspec.data.images import ImageFiles, read_image, refuse_shape
+from netspec.data.ondemand import fields
 from netspec.diagnostics.errors import RunError
 
 RANDOM = np.random.default_rng(3)
@@ -143,6 +144,7 @@ def test_an_image_of_too_many_pixels_is_not_decoded(tmp_path: Path, monkeypatch:
 
 def test_images_keep_their_order_and_want_an_input_of_images(tmp_path: Path) -> None:
     files = [saved(tmp_path, Image.new("L", (4, 6), number), f"{number}.png") for number in range(30)]
-    assert read_images(files, (6, 4, 1), "none", tmp_path)[:, 0, 0, 0].tolist() == list(range(30))
+    found = fields({"all": ImageFiles(files, (6, 4, 1), "none")}, 2**20)["all"]
+    assert found[:, 0, 0, 0].tolist() == list(range(30))
     with pytest.raises(RunError, match="it holds images, but the network's input is 6x4x7"):
-        read_images(files, (6, 4, 7), "none", tmp_path)
+        refuse_shape((6, 4, 7), tmp_path)

@@ -9,24 +9,22 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
+import kernel_operands  # noqa: F401 - selects the kernel cache, before any kernel is imported
 import numpy as np
-
-from netspec_numba import host
-
-if __name__ == "__main__":
-    host.configure()
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import KERNELS, Operand, Request
+from netspec.plan import DIRECT
+from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Operand, Request, Types
 from netspec_numba.host import LANES
-from netspec_numba.kernels import convolution, dense  # noqa: F401 - registers the kernels
+from netspec_numba.kernels import convolution, dense, winograd  # noqa: F401 - registers the kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-ERROR_FACTOR = 4.0
+ERROR_FACTORS = {DIRECT: 4.0, "winograd-2": 4.0, "winograd-4": 16.0}
 """c of the bound |error| <= c*eps*sqrt(K)*sum|x||w|: K fused additions each round by at most eps/2 of a partial sum,
-with signs that are as good as random, and four standard deviations leave room."""
+with signs that are as good as random, and four standard deviations leave room. Winograd's transforms multiply numbers
+larger than the result, and mix those of a tile: the sum is the largest of a map, or of a filter."""
 
 
 @dataclass(frozen=True)
@@ -160,15 +158,22 @@ def logical(operand: Operand, n: int) -> Array:
     return joined.reshape(n, *tensor.shape)
 
 
-def run(op: str, attrs: Any, inputs: list[Operand], output: Operand, batch: int, n: int) -> Array:
+def run(
+    op: str, attrs: Any, inputs: list[Operand], output: Operand, batch: int, n: int, algorithm: str = DIRECT
+) -> Array:
     """Build the kernel of ``op`` as a plan would, launch it, return the live part of what it wrote."""
-    entry = KERNELS[op]
+    entry = KERNELS[op] if algorithm == DIRECT else ALTERNATIVES[op][algorithm]
     types = tuple(operand.type for operand in inputs)
-    sizes = entry.scratch(attrs, types, (output.type,), batch, 2)
-    scratch = {name: aligned(size) for name, size in sizes.items()}
+    scratch = workspaces(entry, attrs, types, (output.type,), batch)
     launch = entry.build(Request(attrs, tuple(inputs), (output,), batch, 2, scratch))
     launch(n)
     return logical(output, n).copy()
+
+
+def workspaces(entry: Kernel, attrs: Any, inputs: Types, outputs: Types, batch: int) -> dict[str, Array]:
+    """All that a kernel asks for, for two threads, full of NaN."""
+    sizes = {**entry.scratch(attrs, inputs, outputs, batch, 2), **entry.prepared(attrs, inputs, outputs, batch, 2)}
+    return {name: aligned(size) for name, size in sizes.items()}
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ class Outcome:
     bound: Array
 
 
-def outcomes(trial: Case, prefix: str = "conv") -> dict[str, Outcome]:
+def outcomes(trial: Case, prefix: str = "conv", algorithm: str = DIRECT) -> dict[str, Outcome]:
     """Run forward, data gradient and weight gradient of a case; dead samples and padding lanes start as NaN."""
     random = np.random.default_rng(7)
     few = trial.channels <= 4
@@ -209,7 +214,8 @@ def outcomes(trial: Case, prefix: str = "conv") -> dict[str, Outcome]:
     for name, (tensor, names) in results.items():
         output = stored(tensor, None, trial.batch)
         op = prefix if name == "y" else f"{prefix}.{name}"
-        computed = run(op, trial.window, [operands[key] for key in names], output, trial.batch, trial.n)
+        given = [operands[key] for key in names]
+        computed = run(op, trial.window, given, output, trial.batch, trial.n, algorithm)
         left, right = {"y": (x, weight), "dx": (dy, weight), "dw": (x, dy)}[name]
         shape = weight_shape if name == "dw" else (trial.n, *tensor.shape)
         exact = reference(name, geometry, groups, left.astype(float), right.astype(float), shape)
@@ -218,14 +224,16 @@ def outcomes(trial: Case, prefix: str = "conv") -> dict[str, Outcome]:
             exact, size = exact + bias, size + abs(bias)
         terms = {"y": weight_shape[0] * weight_shape[1] + 1, "dx": weight_shape[0] * trial.outputs // groups}
         length = terms.get(name, trial.n * y_type.positions)
-        bound = ERROR_FACTOR * np.finfo(np.float32).eps * np.sqrt(length) * size
+        if algorithm != DIRECT:
+            size = size.max(axis=0 if name == "dw" else (1, 2), keepdims=True)
+        bound = ERROR_FACTORS[algorithm] * np.finfo(np.float32).eps * np.sqrt(length) * size
         found[name] = Outcome(computed.reshape(shape), exact, bound)
     return found
 
 
-def check(trial: Case, prefix: str = "conv") -> None:
+def check(trial: Case, prefix: str = "conv", algorithm: str = DIRECT) -> None:
     """Assert that all three directions are within their error bounds."""
-    for name, outcome in outcomes(trial, prefix).items():
+    for name, outcome in outcomes(trial, prefix, algorithm).items():
         excess = abs(outcome.computed - outcome.exact) - outcome.bound
         assert not np.isnan(excess).any(), f"{trial}: {name} read padding or left a value unwritten"
         assert excess.max() <= 0, f"{trial}: {name} is off by {excess.max()} more than its bound"
@@ -240,7 +248,15 @@ FEW_CASES = (
     case("narrow groups", (6, 5), 12, 24, (3, 3), groups=6, pad=1),
 )
 
+TILED_CASES = (
+    case("tiled", (7, 9), 19, 21, (3, 3), pad=1),
+    case("tiled without padding", (6, 5), 5, 33, (3, 3), batch=9, n=7),
+)
+
 if __name__ == "__main__":
     for few_case in FEW_CASES:
         check(few_case)
-    print(f"{len(FEW_CASES)} convolutions with {LANES} lanes")
+    for tiled_case in TILED_CASES:
+        for name_of_algorithm in ALTERNATIVES["conv"]:
+            check(tiled_case, algorithm=name_of_algorithm)
+    print(f"{len(FEW_CASES) + len(TILED_CASES)} convolutions with {LANES} lanes")

@@ -69,7 +69,9 @@ def request(
 ) -> Request:
     """A request with scratch as the kernel asks for, filled with NaN."""
     ins, outs = tuple(each.type for each in inputs), tuple(each.type for each in outputs)
-    sizes = KERNELS[op].scratch(attrs, ins, outs, batch, threads) if op in KERNELS else {}
+    kernel = KERNELS.get(op)
+    wanted = (kernel.scratch, kernel.prepared) if kernel else ()
+    sizes = {name: size for each in wanted for name, size in each(attrs, ins, outs, batch, threads).items()}
     scratch = {name: np.full(size, np.nan, np.float32) for name, size in sizes.items()}
     return Request(attrs, tuple(inputs), tuple(outputs), batch, threads, scratch)
 

@@ -11,7 +11,7 @@ import convolution_cases
 import numba
 import numpy as np
 import pytest
-from convolution_cases import Case, aligned, case, check, outcomes
+from convolution_cases import Case, aligned, case, check, outcomes, workspaces
 
 from netspec.core.types import TensorType
 from netspec_numba.contract import KERNELS, Operand, Request
@@ -105,10 +105,8 @@ def test_dead_samples_are_not_written() -> None:
     )
     x.array[:], weight.array[:], y.array[:] = 1, 1, -5
     entry = KERNELS["conv"]
-    sizes = entry.scratch(trial.window, (x_type, weight_type), (y_type,), 6, 2)
-    launch = entry.build(
-        Request(trial.window, (x, weight), (y,), 6, 2, {name: aligned(size) for name, size in sizes.items()})
-    )
+    scratch = workspaces(entry, trial.window, (x_type, weight_type), (y_type,), 6)
+    launch = entry.build(Request(trial.window, (x, weight), (y,), 6, 2, scratch))
     launch(4)
     samples = y.array.reshape(6, y_type.positions, LANES)
     assert (samples[4:] == -5).all()

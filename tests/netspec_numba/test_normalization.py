@@ -24,8 +24,8 @@ def vector(channels: int) -> TensorType:
     return TensorType((channels,), batched=False)
 
 
-def attributes(scale: bool = True, center: bool = True) -> Any:
-    return SimpleNamespace(eps=EPS, scale=scale, center=center)
+def attributes(scale: bool = True, center: bool = True, gate: tuple[float, float] | None = None) -> Any:
+    return SimpleNamespace(eps=EPS, scale=scale, center=center, gate=gate)
 
 
 def parameters(channels: int, scale: bool, center: bool) -> tuple[Any, Any, list[Any]]:
@@ -38,11 +38,17 @@ def parameters(channels: int, scale: bool, center: bool) -> tuple[Any, Any, list
 
 
 def train(x: Any, kind: TensorType, batch: int, scale: bool = True, center: bool = True) -> list[Any]:
-    """Run batch_norm.train and return y, mean, variance."""
+    """Run batch_norm.train and return y, mean, variance, factor, summand."""
     given = parameters(kind.channels, scale, center)[2]
-    outputs = [empty(kind, batch), empty(vector(kind.channels), 1), empty(vector(kind.channels), 1)]
+    outputs = [empty(kind, batch), *(empty(vector(kind.channels), 1) for _ in range(4))]
     run("batch_norm.train", attributes(scale, center), [operand(kind, x, batch), *given], outputs, batch, len(x))
     return [logical(each, len(x)) for each in outputs]
+
+
+def test_factor_and_summand_make_y_of_x() -> None:
+    x = np.random.default_rng(4).normal(1.5, 2, (3, 5, 4, LANES + 1)).astype(np.float32)
+    y, mean, _, factor, summand = train(x, tensor((5, 4, LANES + 1)), 3)
+    np.testing.assert_array_equal((x - mean) * factor + summand, y)  # to the bit, since gates rely on it
 
 
 @pytest.mark.parametrize(("scale", "center"), [(True, True), (False, True), (True, False), (False, False)])
@@ -53,7 +59,7 @@ def test_training_statistics_and_output(shape: tuple[int, ...], scale: bool, cen
     gamma, beta, _ = parameters(shape[-1], scale, center)
     axes = tuple(range(x.ndim - 1))
     mean, variance = x.mean(axes, np.float64), x.astype(np.float64).var(axes)
-    y, got_mean, got_variance = train(x, kind, 5, scale, center)
+    y, got_mean, got_variance, *_ = train(x, kind, 5, scale, center)
     close(got_mean, mean, 1)
     close(got_variance, variance, 1)
     close(y, (x - mean) / np.sqrt(variance + EPS) * gamma + beta)
@@ -62,13 +68,13 @@ def test_training_statistics_and_output(shape: tuple[int, ...], scale: bool, cen
 def test_a_channel_far_from_zero_keeps_its_digits() -> None:
     x = (np.random.default_rng(7).normal(0, 0.25, (8, 16, 16, 3)) + 4096.0).astype(np.float32)
     mean, variance = x.mean((0, 1, 2), np.float64), x.astype(np.float64).var((0, 1, 2))
-    y, _, got_variance = train(x, tensor((16, 16, 3)), 8, False, False)
+    y, _, got_variance, *_ = train(x, tensor((16, 16, 3)), 8, False, False)
     np.testing.assert_allclose(got_variance, variance, rtol=1e-6)  # one rounding to float32
     close(y, (x - mean) / np.sqrt(variance + EPS))
 
 
 def test_one_row_and_a_constant_channel_have_no_variance() -> None:
-    y, mean, variance = train(np.full((1, 4), 3.0, np.float32), tensor((4,)), 2, False, False)
+    y, mean, variance, *_ = train(np.full((1, 4), 3.0, np.float32), tensor((4,)), 2, False, False)
     np.testing.assert_array_equal(y, np.zeros((1, 4)))
     np.testing.assert_array_equal(mean, np.full(4, 3.0))
     np.testing.assert_array_equal(variance, np.zeros(4))
@@ -77,7 +83,7 @@ def test_one_row_and_a_constant_channel_have_no_variance() -> None:
 def test_nan_and_infinity_stay_in_their_channel_and_are_seen() -> None:
     x = np.random.default_rng(8).normal(size=(4, 3, 3, LANES + 2)).astype(np.float32)
     x[1, 2, 0, 3], x[2, 0, 0, LANES] = np.nan, np.inf
-    y, mean, variance = train(x, tensor((3, 3, LANES + 2)), 4)
+    y, mean, variance, *_ = train(x, tensor((3, 3, LANES + 2)), 4)
     bad = np.zeros(LANES + 2, bool)
     bad[[3, LANES]] = True
     np.testing.assert_array_equal(np.isnan(variance), bad)
@@ -121,6 +127,27 @@ def test_gradient(shape: tuple[int, ...], scale: bool, center: bool) -> None:
     wanted = [values for values, given in ((dscale, scale), (dshift, center)) if given]
     for got, want in zip(outputs[1:], wanted, strict=True):
         close(logical(got), want, 16)
+
+
+@pytest.mark.parametrize("gate", [(0.0, np.inf), (0.0, 0.5), (-np.inf, 0.25)])
+def test_a_gated_gradient_is_that_of_the_clipped_output(gate: tuple[float, float]) -> None:
+    n, batch, kind, channels = 3, 4, tensor((5, 3, LANES + 1)), LANES + 1
+    rng = np.random.default_rng(11)
+    x, dy = (rng.normal(0.5, 2, (n, 5, 3, channels)).astype(np.float32) for _ in range(2))
+    given = parameters(channels, True, True)[2]
+    of_train = [empty(kind, batch), *(empty(vector(channels), 1) for _ in range(4))]
+    run("batch_norm.train", attributes(), [operand(kind, x, batch), *given], of_train, batch, n)
+    y = logical(of_train[0], n)
+    passed = np.where((y > gate[0]) & (y < gate[1]), dy, np.float32(0))
+    assert 0 < np.count_nonzero(passed) < passed.size
+    inputs = [operand(kind, x, batch), *of_train[1:3], operand(kind, dy, batch), given[0]]
+    outputs = [empty(kind, batch), empty(vector(channels), 1), empty(vector(channels), 1)]
+    run("batch_norm.dx", attributes(gate=gate), [*inputs, *of_train[3:]], outputs, batch, n)
+    inputs[3] = operand(kind, passed, batch)
+    wanted = [empty(kind, batch), empty(vector(channels), 1), empty(vector(channels), 1)]
+    run("batch_norm.dx", attributes(), inputs, wanted, batch, n)
+    for got, want in zip(outputs, wanted, strict=True):
+        np.testing.assert_array_equal(logical(got, n), logical(want, n))
 
 
 def test_the_reference_gradient_is_the_slope() -> None:

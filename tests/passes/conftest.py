@@ -25,6 +25,9 @@ class BlockedTarget:
             return True
         return type.block == self.preferred_block(type) or (op == "conv" and type.channels <= 3)
 
+    def takes_epilogue(self, op: str) -> bool:
+        return False
+
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         return {"copy": 100 * batch, "sums": 40} if node.op.name.startswith("conv") else {}
 

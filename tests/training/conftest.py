@@ -46,6 +46,9 @@ class FakeTarget:
     def accepts(self, op: str, position: int, type: TensorType) -> bool:
         return True
 
+    def takes_epilogue(self, op: str) -> bool:
+        return False
+
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         return {}
 

@@ -13,7 +13,7 @@ from netspec.data.dataset import Part
 from netspec.declarations.schedules import Plateau
 from netspec.diagnostics.errors import RunError
 from netspec.training.evaluate import evaluate, per_class, predict
-from netspec.training.loop import Position, run_epochs
+from netspec.training.loop import MOST_SKIPPED_IN_A_ROW, Position, Underway, run_epochs
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.runtime import Runtime
 
@@ -29,7 +29,10 @@ def train(runtime: Runtime, part: Part, validation: Part, **more: Any) -> list[E
 def test_the_smaller_last_batch_is_trained_too(backend: Any, make_runtime: MakeRuntime, make_part: MakePart) -> None:
     results = train(make_runtime(), make_part(10), make_part(0))
     assert [call.samples for call in backend.steps()] == [4, 4, 2, 4, 4, 2]
-    assert [(r.epoch, r.step, r.samples, r.seconds) for r in results] == [(1, 3, 10, 1), (2, 6, 10, 1)]
+    assert [(r.epoch, r.step, r.samples) for r in results] == [(1, 3, 10), (2, 6, 10)]
+    # The clock is read when an epoch begins, before and after the wait for each batch, after each step, and at last
+    # when there is no batch left.
+    assert [(r.seconds, r.waited) for r in results] == [(9, 3), (9, 3)]
     assert all(result.validation is None for result in results)
 
 
@@ -88,6 +91,45 @@ def test_a_gradient_that_is_not_finite_leaves_the_state_untouched(
     assert backend.calls[-1].regions == ("forward", "backward")
     for name, array in before.items():
         assert np.array_equal(runtime.state.read(name), array)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), "gradient"])
+def test_a_step_that_is_not_finite_is_left_out_where_that_is_wanted(
+    bad: Any, backend: Any, make_runtime: MakeRuntime, make_part: MakePart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = make_runtime(on_nan="skip")
+    before = {name: runtime.state.read(name) for name in runtime.state.names()}
+    second, sixth = (7.0, 7.0) if bad == "gradient" else (bad, bad)
+    backend.losses = [1.0, second, 3.0, 1.0, 1.0, sixth]
+    if bad == "gradient":
+        finite = property(lambda self: len(self.steps()) not in (2, 6), lambda self, value: None)
+        monkeypatch.setattr(type(backend), "gradients_finite", finite)
+    positions: list[Position] = []
+    results = train(runtime, make_part(10), make_part(0), after_step=positions.append)
+    assert [(r.skipped, r.skipped_in_a_row, r.step) for r in results] == [(1, 0, 3), (1, 1, 6)]
+    assert [p.skipped_in_a_row for p in positions] == [0, 1, 0, 0, 0, 1]
+    assert results[0].train.loss == (1.0 * 4 + 3.0 * 2) / 6  # of the batches that were learnt
+    for name, array in before.items():
+        assert np.array_equal(runtime.state.read(name), array + 1 + 1 + 1 + 1)
+    assert sum(call.regions == ("update",) for call in backend.calls) == 4
+
+
+def test_too_many_skipped_steps_in_a_row_end_the_run(
+    backend: Any, make_runtime: MakeRuntime, make_part: MakePart
+) -> None:
+    nan = float("nan")
+    backend.losses = [1.0, nan, nan, nan]
+    with pytest.raises(RunError, match=r"NS914.*3 steps in a row were skipped.*the loss became nan at step 4 \(epoch"):
+        train(make_runtime(on_nan="skip"), make_part(10), make_part(0))
+    backend.losses = [nan, 1.0, nan] * 2
+    assert len(train(make_runtime(on_nan="skip"), make_part(10), make_part(0))) == 2
+    backend.losses = [1.0] * 8 + [nan] * MOST_SKIPPED_IN_A_ROW
+    with pytest.raises(RunError, match=rf"NS914.* {MOST_SKIPPED_IN_A_ROW} steps in a row"):
+        train(make_runtime(on_nan="skip"), make_part(80), make_part(0))
+    begin = Position(0, 2, Underway(2, 0.0, {"loss": 1.0, "samples": 1, "metrics": {}}), skipped_in_a_row=2)
+    backend.losses = [nan]
+    with pytest.raises(RunError, match=r"NS914.* 3 steps in a row"):  # of which two were before the interruption
+        train(make_runtime(on_nan="skip", metrics=()), make_part(10), make_part(0), begin=begin)
 
 
 def test_losses_are_means_over_samples_not_batches(

@@ -69,7 +69,7 @@ def test_a_whole_run(
     assert set(manifest) == {
         "version", "name", "command", "started", "ended", "status", "seed", "epochs", "batch", "threads", "backend",
         "spec", "data", "plan_sha256", "versions", "machine", "best", "last", "metrics", "weights_sha256",
-        "given", "recipe", "resumed",
+        "given", "recipe", "resumed", "waited_share", "skipped_steps",
     }  # fmt: skip
     assert manifest["status"] == "finished"
     assert manifest["started"] == manifest["ended"] == "2026-01-31T14:25:00+00:00"
@@ -80,7 +80,8 @@ def test_a_whole_run(
     assert set(outcome.metrics()) == {"train", "validation", "test"}
     assert (tmp_path / "run" / "spec.resolved.yaml").read_text() == spec.text
     document = outcome.document()
-    assert set(document) == {"version", "run_dir", "epochs", "steps", "seconds", "metrics", "weights_sha256"}
+    promised = {"version", "run_dir", "epochs", "steps", "seconds", "metrics", "weights_sha256"}
+    assert set(document) == promised | {"waited_share", "skipped_steps"}
     assert (document["epochs"], document["steps"]) == (2, 6)
 
     last = find_checkpoint(tmp_path / "run", "last")
@@ -108,7 +109,7 @@ def test_metrics_are_the_same_for_equal_runs_and_times_stand_elsewhere(
     ]  # fmt: skip
     assert [(row["epoch"], row["step"], row["lr"]) for row in rows] == [("1", "3", "0.5"), ("2", "6", "0.25")]
     timings = list(csv.DictReader((tmp_path / "first" / "timings.csv").read_text().splitlines()))
-    assert list(timings[0]) == ["epoch", "seconds", "samples_per_second"]
+    assert list(timings[0]) == ["epoch", "seconds", "samples_per_second", "waited_seconds"]
 
 
 def test_best_has_the_lowest_validation_loss_and_what_is_neither_nor_was_it_just_before_is_removed(

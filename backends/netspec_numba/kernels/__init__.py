@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from math import isfinite
 from typing import Any
 
 from netspec.core.declare import REGISTRIES, declaration_of
 from netspec.diagnostics.errors import RunError
-from netspec_numba.contract import KERNELS, Kernel
+from netspec.plan import DIRECT, Math
+from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Types
 
 FAMILIES = (
     "batch_mean",
@@ -19,6 +21,7 @@ FAMILIES = (
     "dense",
     "dropout",
     "finite",
+    "folding",
     "layout",
     "local_response",
     "locally_connected",
@@ -34,6 +37,7 @@ FAMILIES = (
     "sample_normalization",
     "softmax",
     "transposed",
+    "winograd",
 )
 
 
@@ -42,16 +46,27 @@ def is_elementwise(op: str) -> bool:
     return REGISTRIES["op"][op].has("expressions")
 
 
-def find(attrs: Any) -> Kernel:
+def find(attrs: Any, algorithm: str = DIRECT) -> Kernel:
     """The kernel of an op: written by hand, or generated where the op states expressions."""
     from netspec_numba.kernels.elementwise import build_elementwise
 
     declaration = declaration_of(attrs)
     if declaration.has("expressions"):
-        return Kernel(build_elementwise, lambda *_: {})
+        return Kernel(build_elementwise)
     if not is_written(declaration.name):
         raise RunError.of("NS901", backend="numba", reason=f"it has no kernel for {declaration.name!r}")
-    return KERNELS[declaration.name]
+    return KERNELS[declaration.name] if algorithm == DIRECT else ALTERNATIVES[declaration.name][algorithm]
+
+
+def algorithms(attrs: Any, inputs: Types, outputs: Types, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
+    """The algorithms that compute the op on these types, in order of the time they are expected to take."""
+    direct, others = find(attrs), ALTERNATIVES.get(declaration_of(attrs).name, {})
+    costs = {
+        name: kernel.cost(attrs, inputs, outputs, batch, kept)
+        for name, kernel in ({DIRECT: direct} | others).items()
+        if kernel.exact or math == "fast"
+    }
+    return tuple(sorted((name for name, cost in costs.items() if isfinite(cost)), key=costs.__getitem__))
 
 
 def is_written(op: str) -> bool:

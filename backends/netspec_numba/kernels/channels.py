@@ -13,6 +13,7 @@ from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_along_axis, copy_channels
+from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED
 from netspec_numba.kernels.lanes import as_double, as_single, load_lanes, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import (
     Walk,
@@ -146,7 +147,7 @@ def affine(request: Request) -> Launch:
     coefficients = np.concatenate(rows)
 
     def launch(n: int) -> None:
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients)
+        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, NO_RESIDUAL, UNCHANGED)
 
     return launch
 

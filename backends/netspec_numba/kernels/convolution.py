@@ -20,9 +20,10 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels import depthwise
+from netspec_numba.kernels.costs import FETCH
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, STRIP_ROWS, STRIP_VECTORS, accumulate_strips, multiply_tiles
 from netspec_numba.kernels.index_tables import (
     PairTable,
@@ -48,8 +49,6 @@ from netspec_numba.kernels.packing import (
 )
 from netspec_numba.kernels.views import Source, View, input_view, output_view, source_of, stored_columns
 
-Types = tuple[TensorType, ...]
-
 LONGEST_ROW_IN_PLACE = 1024
 """Columns up to which weights are read in place: longer rows lie too far apart for caches and address translation."""
 
@@ -61,6 +60,12 @@ STRIP_CHANNELS = 2 * GRADIENT_ROWS
 
 LARGEST_TAP_GROUP = 12
 """Taps whose partial weight gradients, in one strip, stay in the first-level cache."""
+
+
+def direct_cost(taps: int, channels: int, result: TensorType, batch: int) -> float:
+    """Multiply-adds of vectors for ``result``, each number of which is a sum over taps and channels."""
+    weights = taps * channels * -(-result.channels // LANES)
+    return float(max(batch * result.positions * weights, FETCH * weights))
 
 
 def _copied_input(source: Source, batch: int) -> int:
@@ -95,16 +100,26 @@ def _transposed_order(geometry: WindowGeometry, dy: TensorType, dx: TensorType, 
 
 
 def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    """Workspace of ``conv``: padded input rows and packed weights."""
+    """Workspace of ``conv``: padded input rows."""
     if depthwise.is_depthwise(attrs.groups, inputs[0], outputs[0]):
         return {}
-    source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
-    order = _forward_order(source, outputs[0], attrs.groups)
-    weights = 0 if _reads_weights_in_place(order, outputs[0]) else packed_size(order)
-    return {"input": _copied_input(source, batch), "weights": weights}
+    return {"input": _copied_input(source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups), batch)}
 
 
-@kernel("conv", scratch=forward_scratch)
+def forward_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Workspace of ``conv`` for packed weights."""
+    if depthwise.is_depthwise(attrs.groups, inputs[0], outputs[0]):
+        return {}
+    order = _forward_order(source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups), outputs[0], attrs.groups)
+    return {} if _reads_weights_in_place(order, outputs[0]) else {"weights": packed_size(order)}
+
+
+def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    """Cost of ``conv``."""
+    return direct_cost(attrs.geometry(inputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
+
+
+@kernel("conv", scratch=forward_scratch, prepared=forward_prepared, cost=forward_cost)
 def convolution(request: Request) -> Launch:
     """y = convolution of x with weight, plus bias if there is a third input."""
     x, weight, *bias = request.inputs
@@ -118,19 +133,19 @@ def convolution(request: Request) -> Launch:
     table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
     order = _forward_order(source, y.type, groups)
     packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
-    product = Product(source.view, read, y, table, order, weight.array, packed, numbers)
-    multiply = product.launch()
-    if prepare is None:
-        return multiply
+    multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers).launch()
+    return multiply if prepare is None else replace(multiply, launch=_one_after_another(prepare, multiply.launch))
 
+
+def _one_after_another(first: Launch, second: Launch) -> Launch:
     def launch(n: int) -> None:
-        prepare(n)
-        multiply(n)
+        first(n)
+        second(n)
 
     return launch
 
 
-def data_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+def data_gradient_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Workspace of ``conv.dx``: packed weights."""
     (dy, _), (dx,) = inputs, outputs
     if depthwise.is_depthwise(attrs.groups, dx, dy):
@@ -138,7 +153,12 @@ def data_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int,
     return {"weights": packed_size(_transposed_order(attrs.geometry(dx), dy, dx, attrs.groups))}
 
 
-@kernel("conv.dx", scratch=data_gradient_scratch)
+def data_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    """Cost of ``conv.dx``."""
+    return direct_cost(attrs.geometry(outputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
+
+
+@kernel("conv.dx", prepared=data_gradient_prepared, cost=data_gradient_cost)
 def data_gradient(request: Request) -> Launch:
     """dx = convolution of dy with the transposed weight, every position through the taps that read it."""
     dy, weight = request.inputs
@@ -167,8 +187,8 @@ class Product:
     """Where the weights are packed; None to read them in place."""
     bias: Array | None
 
-    def launch(self) -> Launch:
-        """Pack the weights, then multiply every tile with every panel."""
+    def launch(self) -> Prepared:
+        """Pack the weights; multiply every tile with every panel."""
         view, table, order, weight, packed = self.view, self.table, self.order, self.weight, self.packed
         result = output_view(self.y.type)
         zeros = np.zeros(max(view.lanes, LANES), np.float32)
@@ -180,12 +200,14 @@ class Product:
         arguments = (*operands, *bias, *output, *tables, order.taps)
         packing = (panels, *order.numbers)
 
-        def launch(n: int) -> None:
+        def prepare() -> None:
             if packed is not None:
                 pack_weights(weight, packed, *packing)
+
+        def launch(n: int) -> None:
             multiply_tiles(n, *arguments)
 
-        return launch
+        return Prepared(prepare, launch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +265,13 @@ def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: in
     return {"input": _copied_input(source, batch), "partial": partial}
 
 
-@kernel("conv.dw", scratch=weight_gradient_scratch)
+def weight_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    """Cost of ``conv.dw``."""
+    x, dy = inputs
+    return direct_cost(attrs.geometry(x).taps, x.channels // attrs.groups, dy, batch)
+
+
+@kernel("conv.dw", scratch=weight_gradient_scratch, cost=weight_gradient_cost)
 def weight_gradient(request: Request) -> Launch:
     """dw = sum over samples and positions of x times dy, in the logical order of weights."""
     x, dy = request.inputs
@@ -254,14 +282,7 @@ def weight_gradient(request: Request) -> Launch:
     read, prepare = _input_launch(source, x, request)
     meetings = Meetings(source.view, output_view(dy.type), source.geometry, request.attrs.groups)
     accumulate = meetings.launch(request, read)
-    if prepare is None:
-        return accumulate
-
-    def launch(n: int) -> None:
-        prepare(n)
-        accumulate(n)
-
-    return launch
+    return accumulate if prepare is None else _one_after_another(prepare, accumulate)
 
 
 def partial_sums(view: View, taps: int, dy: TensorType, groups: int, batch: int, threads: int) -> int:

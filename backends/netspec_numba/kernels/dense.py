@@ -13,12 +13,12 @@ from typing import Any
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Builder, Launch, Request, ScratchSizes, kernel
+from netspec_numba.contract import Launch, Request, ScratchSizes, Types, kernel
 from netspec_numba.kernels.convolution import (
-    Types,
     convolution,
     data_gradient,
-    data_gradient_scratch,
+    data_gradient_prepared,
+    forward_prepared,
     forward_scratch,
     weight_gradient,
     weight_gradient_scratch,
@@ -36,18 +36,26 @@ class PointConvolution:
         return WindowGeometry(input=(), output=(), size=(), stride=(), dilation=(), before=())
 
 
-def _register(op: str, build: Builder, scratch: ScratchSizes) -> None:
-    """Register a builder of convolutions as the kernel of a dense ``op``."""
+def _as_point(sizes: ScratchSizes) -> ScratchSizes:
+    def of_dense(_attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+        return sizes(PointConvolution(), inputs, outputs, batch, threads)
 
-    def dense_scratch(_attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-        return scratch(PointConvolution(), inputs, outputs, batch, threads)
-
-    def dense_build(request: Request) -> Launch:
-        return build(replace(request, attrs=PointConvolution()))
-
-    kernel(op, scratch=dense_scratch)(dense_build)
+    return of_dense
 
 
-_register("dense", convolution, forward_scratch)
-_register("dense.dx", data_gradient, data_gradient_scratch)
-_register("dense.dw", weight_gradient, weight_gradient_scratch)
+@kernel("dense", scratch=_as_point(forward_scratch), prepared=_as_point(forward_prepared))
+def dense(request: Request) -> Launch:
+    """y = x w + bias."""
+    return convolution(replace(request, attrs=PointConvolution()))
+
+
+@kernel("dense.dx", prepared=_as_point(data_gradient_prepared))
+def dense_dx(request: Request) -> Launch:
+    """dx = dy w^T"""
+    return data_gradient(replace(request, attrs=PointConvolution()))
+
+
+@kernel("dense.dw", scratch=_as_point(weight_gradient_scratch))
+def dense_dw(request: Request) -> Launch:
+    """dw = x^T dy"""
+    return weight_gradient(replace(request, attrs=PointConvolution()))

@@ -124,6 +124,23 @@ def store_first(typing_context: Any, array: Any, index: Any, value: Any, width: 
 
 
 @intrinsic
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of an element that is soon read; an index past the end does no harm."""
+
+    def generate(context: Any, builder: Any, declared: Any, arguments: Any) -> Any:
+        pointer = ir.IntType(8).as_pointer()
+        whole = ir.IntType(32)
+        known = ir.FunctionType(ir.VoidType(), [pointer, whole, whole, whole])
+        function = cgutils.get_or_insert_function(builder.module, known, "llvm.prefetch.p0i8")
+        address = builder.bitcast(_address(context, builder, array, *arguments), pointer)
+        read, keep_in_all_caches, data = 0, 3, 1
+        builder.call(function, [address, whole(read), whole(keep_in_all_caches), whole(data)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@intrinsic
 def spread(typing_context: Any, value: Any) -> Any:
     """One number in every lane."""
 

@@ -20,6 +20,9 @@ from netspec_numba.host import LANES
 ROWS = 256
 """Rows of LANES float32 in one part: 16 KiB at most, so that a second look at them is served by the first cache."""
 
+AHEAD = 64 * LANES
+"""How many numbers ahead of a row memory is asked for: where a loop computes much, the processor sees less far."""
+
 # Fusion is off: it merges neighbouring loops without seeing that one reads what the other stores. Division is
 # NumPy's (no exception), and fastmath stays off, so that NaN and infinity come out as NumPy has them.
 parallel = njit(cache=True, parallel={"fusion": False}, nogil=True, error_model="numpy")

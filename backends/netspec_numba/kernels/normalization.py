@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
@@ -17,9 +17,12 @@ from numba import prange
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.lanes import as_double, lane, load_lanes, spread, store_first, store_lanes
+from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED, finishing
+from netspec_numba.kernels.lanes import as_double, choose, lane, load_lanes, prefetch, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import (
+    AHEAD,
     Walk,
+    device,
     padded,
     parallel,
     parts,
@@ -51,25 +54,27 @@ def _scale_and_shift(attrs: Any, given: tuple[Operand, ...], channels: int) -> t
     return scale, arrays.pop(0) if attrs.center else np.zeros(channels, np.float32)
 
 
-@kernel("batch_norm.train", scratch=_scratch)
+@kernel("batch_norm.train", scratch=_scratch, epilogue=True)
 def batch_norm_train(request: Request) -> Launch:
-    """(x[, scale][, shift]) -> (y, mean (C,), variance (C,), biased); y may be x."""
-    x, (y, mean, variance) = request.inputs[0], request.outputs
+    """(x[, scale][, shift]) -> (y, mean, variance, factor, summand), all (C,) but y, which may be x."""
+    x, (y, *statistics) = request.inputs[0], request.outputs
+    mean, variance, factor, summand = (operand.array for operand in statistics)
     same_layout(x.type, y.type)
     over, eps = walk(x.type), float(request.attrs.eps)
     scale, shift = _scale_and_shift(request.attrs, request.inputs[1:], x.type.channels)
     sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+    residual, finish = finishing(request)
 
     def launch(n: int) -> None:
         count = parts(over, n)
         gather_moments(n, count, over, x.array, sums)
-        join_moments(n, count, over, sums, eps, scale, shift, mean.array, variance.array, coefficients)
-        scale_shift(n, count, over, x.array, y.array, coefficients)
+        join_moments(n, count, over, sums, eps, scale, shift, mean, variance, factor, summand, coefficients)
+        scale_shift(n, count, over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
 
-@kernel("batch_norm", scratch=_inference_scratch)
+@kernel("batch_norm", scratch=_inference_scratch, epilogue=True)
 def batch_norm(request: Request) -> Launch:
     """(x[, scale][, shift], moving mean, moving variance) -> y, by statistics gathered before; y may be x."""
     x, *given, mean, variance = request.inputs
@@ -78,10 +83,11 @@ def batch_norm(request: Request) -> Launch:
     over, eps = walk(x.type), float(request.attrs.eps)
     scale, shift = _scale_and_shift(request.attrs, tuple(given), x.type.channels)
     coefficients = request.scratch["coefficients"]
+    residual, finish = finishing(request)
 
     def launch(n: int) -> None:
         inference_coefficients(over, eps, scale, shift, mean.array, variance.array, coefficients)
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients)
+        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
@@ -99,14 +105,30 @@ def batch_norm_frozen_dx(request: Request) -> Launch:
 
     def launch(n: int) -> None:
         inference_coefficients(over, eps, scale, zeros, zeros, variance.array, coefficients)
-        scale_shift(n, parts(over, n), over, dy.array, dx.array, coefficients)
+        scale_shift(n, parts(over, n), over, dy.array, dx.array, coefficients, NO_RESIDUAL, UNCHANGED)
 
     return launch
 
 
+class Gate(NamedTuple):
+    """Where a gradient passes: where the forward output lies strictly between two limits."""
+
+    shut: int
+    """1 if that has to be asked, 0 where all of dy passes."""
+    low: np.float32
+    high: np.float32
+
+
+@device
+def passed(dy: Any, y: Any, gate: Gate) -> Any:
+    """The vector dy with zeros where y is not between the limits of the gate."""
+    zero = spread(np.float32(0.0))
+    return choose(y > spread(gate.low), choose(y < spread(gate.high), dy, zero), zero)
+
+
 @kernel("batch_norm.dx", scratch=_scratch)
 def batch_norm_dx(request: Request) -> Launch:
-    """(x, mean, variance, dy[, scale]) -> (dx[, dscale][, dshift]); dx may be x or dy."""
+    """(x, mean, variance, dy[, scale][, factor, summand]) -> (dx[, dscale][, dshift]); dx may be x or dy."""
     x, mean, variance, dy = request.inputs[:4]
     dx = request.outputs[0]
     same_layout(x.type, dy.type, dx.type)
@@ -117,12 +139,15 @@ def batch_norm_dx(request: Request) -> Launch:
     dscale = wanted.pop(0) if request.attrs.scale else np.empty(channels, np.float32)
     dshift = wanted.pop(0) if request.attrs.center else np.empty(channels, np.float32)
     sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+    low, high = request.attrs.gate or (-math.inf, math.inf)
+    gate = Gate(int(request.attrs.gate is not None), np.float32(low), np.float32(high))
+    factor, summand = (operand.array for operand in request.inputs[-2:])
 
     def launch(n: int) -> None:
         count = parts(over, n)
-        gather_gradients(n, count, over, x.array, dy.array, mean.array, sums)
+        gather_gradients(n, count, over, x.array, dy.array, factor, summand, gate, mean.array, sums)
         join_gradients(n, count, over, sums, eps, scale, variance.array, dscale, dshift, coefficients)
-        input_gradient(n, count, over, x.array, dy.array, mean.array, coefficients, dx.array)
+        input_gradient(n, count, over, x.array, dy.array, factor, summand, gate, mean.array, coefficients, dx.array)
 
     return launch
 
@@ -156,6 +181,7 @@ def gather_moments(n: int, parts: int, over: Walk, x: Array, sums: Array) -> Non
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
+                prefetch(x, plane + position * row_stride + AHEAD)
                 total = total + as_double(load_lanes(x, plane + position * row_stride))
         mean = total / spread(np.float64(rows_in(over, n, part)))
         squares = spread(0.0)
@@ -179,9 +205,11 @@ def join_moments(
     shift: Array,
     mean: Array,
     variance: Array,
+    factors: Array,
+    summands: Array,
     coefficients: Array,
 ) -> None:
-    """scale, shift, mean, variance (C,); Chan's formula over the parts of each block, in their order."""
+    """scale, shift, mean, variance, factors, summands (C,); Chan's formula over the parts of each block in order."""
     blocks, channels = over.blocks, over.channels
     padded = blocks * LANES
     for block in prange(blocks):
@@ -200,10 +228,12 @@ def join_moments(
             exact, biased = lane(centre, each), lane(squares, each) / rows
             mean[channel], variance[channel] = exact, biased
             factor = scale[channel] / math.sqrt(biased + eps)
+            # What rounding took from the mean is given back through the shift.
+            summand = shift[channel] - (exact - np.float64(np.float32(exact))) * factor
+            factors[channel], summands[channel] = factor, summand
             coefficients[channel] = exact
             coefficients[padded + channel] = factor
-            # What rounding took from the mean is given back through the shift.
-            coefficients[2 * padded + channel] = shift[channel] - (exact - np.float64(np.float32(exact))) * factor
+            coefficients[2 * padded + channel] = summand
 
 
 @serial
@@ -219,22 +249,38 @@ def inference_coefficients(
 
 
 @parallel
-def gather_gradients(n: int, parts: int, over: Walk, x: Array, dy: Array, mean: Array, sums: Array) -> None:
+def gather_gradients(
+    n: int,
+    parts: int,
+    over: Walk,
+    x: Array,
+    dy: Array,
+    scale: Array,
+    summand: Array,
+    gate: Gate,
+    mean: Array,
+    sums: Array,
+) -> None:
     """sums (parts, blocks, 2, LANES): sums of dy and of dy * (x - mean) over the rows of each part."""
     blocks = over.blocks
     sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
     for task in prange(parts * blocks):
         block = task % blocks
         first_sample, end_sample, first, end = span(over, n, task // blocks)
-        centre = as_double(load_lanes(mean, block * LANES))
+        centre = load_lanes(mean, block * LANES)
+        opened, raised = load_lanes(scale, block * LANES), load_lanes(summand, block * LANES)
         slopes, along = spread(0.0), spread(0.0)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
-                slope = as_double(load_lanes(dy, row))
-                slopes = slopes + slope
-                along = along + slope * (as_double(load_lanes(x, row)) - centre)
+                prefetch(x, row + AHEAD)
+                prefetch(dy, row + AHEAD)
+                numbers, slope = load_lanes(x, row), load_lanes(dy, row)
+                if gate.shut:
+                    slope = passed(slope, (numbers - centre) * opened + raised, gate)
+                slopes = slopes + as_double(slope)
+                along = along + as_double(slope) * (as_double(numbers) - as_double(centre))
         store_lanes(sums, task * 2 * LANES, slopes)
         store_lanes(sums, task * 2 * LANES + LANES, along)
 
@@ -276,7 +322,17 @@ def join_gradients(
 
 @parallel
 def input_gradient(
-    n: int, parts: int, over: Walk, x: Array, dy: Array, mean: Array, coefficients: Array, dx: Array
+    n: int,
+    parts: int,
+    over: Walk,
+    x: Array,
+    dy: Array,
+    scale: Array,
+    summand: Array,
+    gate: Gate,
+    mean: Array,
+    coefficients: Array,
+    dx: Array,
 ) -> None:
     """dx = factor * (dy - mean of dy - normalised x * mean of dy * normalised x), the means in the coefficients."""
     blocks, writable = over.blocks, over.writable
@@ -288,12 +344,17 @@ def input_gradient(
         centre, factor = load_lanes(mean, at), load_lanes(coefficients, at)
         along = load_lanes(coefficients, at + blocks * LANES)
         constant = load_lanes(coefficients, at + 2 * blocks * LANES)
+        opened, raised = load_lanes(scale, at), load_lanes(summand, at)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
-                centred = along * (load_lanes(x, row) - centre) + constant
-                store_first(dx, row, factor * load_lanes(dy, row) + centred, writable - at)
+                prefetch(x, row + AHEAD)
+                prefetch(dy, row + AHEAD)
+                centred, slope = load_lanes(x, row) - centre, load_lanes(dy, row)
+                if gate.shut:
+                    slope = passed(slope, centred * opened + raised, gate)
+                store_first(dx, row, factor * slope + (along * centred + constant), writable - at)
 
 
 @serial

@@ -15,7 +15,7 @@ from netspec.core.types import TensorType
 from netspec.core.window import BinGeometry, WindowGeometry
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.lanes import as_double, as_single, choose, load_lanes, spread, store_first
+from netspec_numba.kernels.lanes import as_double, as_single, choose, load_lanes, prefetch, spread, store_first
 from netspec_numba.kernels.loops import check_layout, parallel, same_layout, splits
 from netspec_numba.kernels.windows import (
     Gather,
@@ -24,6 +24,9 @@ from netspec_numba.kernels.windows import (
     forward_gather,
     window_table,
 )
+
+NEXT_WINDOWS = 8 * LANES
+"""How far ahead of what a window sees memory is asked for: rows of an image lie too far apart to be foreseen."""
 
 
 @kernel("max_pool")
@@ -39,6 +42,21 @@ def max_pool(request: Request) -> Launch:
     def launch(n: int) -> None:
         planes = n * x.type.blocks
         pool_maximum(planes, *sizes, gather.start, gather.source, gather.tap, x.array, y.array, index.array)
+
+    return launch
+
+
+@kernel("max_pool.values")
+def max_pool_values(request: Request) -> Launch:
+    """x -> y, NaN where there is one under the window."""
+    (x,), (y,) = request.inputs, request.outputs
+    check_layout(x.type, y.type)
+    gather = forward_gather(_geometry(request.attrs.pool, x.type))
+    pieces = splits(request.batch, x.type.blocks, y.type.positions)
+    sizes = x.type.lanes, x.type.positions, y.type.positions, pieces
+
+    def launch(n: int) -> None:
+        keep_maximum(n * x.type.blocks, *sizes, gather.start, gather.source, x.array, y.array)
 
     return launch
 
@@ -172,11 +190,32 @@ def pool_maximum(
                 if first < end:
                     best, chosen = load_lanes(x, (plane * inputs + source[first]) * lanes + at), spread(tap[first])
                 for entry in range(first + 1, end):
-                    value = load_lanes(x, (plane * inputs + source[entry]) * lanes + at)
+                    seen = (plane * inputs + source[entry]) * lanes + at
+                    prefetch(x, seen + NEXT_WINDOWS)
+                    value = load_lanes(x, seen)
                     wins = (value > best) | ((value != value) & (best == best))
                     best, chosen = choose(wins, value, best), choose(wins, spread(tap[entry]), chosen)
                 store_first(y, row + at, best, lanes - at)
                 store_first(index, row + at, chosen, lanes - at)
+
+
+@parallel
+def keep_maximum(
+    planes: int, lanes: int, inputs: int, outputs: int, pieces: int, start: Array, source: Array, x: Array, y: Array
+) -> None:
+    """x (planes, inputs, lanes) -> y (planes, outputs, lanes); the tables are a ``Gather``'s."""
+    for task in prange(planes * pieces):
+        plane, piece = task // pieces, task % pieces
+        for position in range(piece * outputs // pieces, (piece + 1) * outputs // pieces):
+            row = (plane * outputs + position) * lanes
+            for at in range(0, lanes, LANES):
+                best, unknown = spread(np.float32(-np.inf)), spread(np.float32(np.nan))
+                bad = best != best
+                for entry in range(start[position], start[position + 1]):
+                    value = load_lanes(x, (plane * inputs + source[entry]) * lanes + at)
+                    bad = bad | (value != value)
+                    best = choose(value > best, value, best)
+                store_first(y, row + at, choose(bad, unknown, best), lanes - at)
 
 
 @parallel

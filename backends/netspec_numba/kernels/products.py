@@ -16,6 +16,7 @@ from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_channels
+from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED
 from netspec_numba.kernels.lanes import (
     as_double,
     as_single,
@@ -161,7 +162,7 @@ def scale(request: Request) -> Launch:
     def launch(n: int) -> None:
         rows = (per_lane(0.0, over), per_lane(factor, over), per_lane(summand, over))
         coefficients[:] = np.concatenate(rows)
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients)
+        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, NO_RESIDUAL, UNCHANGED)
 
     return launch
 

@@ -6,13 +6,16 @@ from numba import prange
 
 from netspec_numba.contract import Array
 from netspec_numba.host import LANES
-from netspec_numba.kernels.lanes import as_single, load_lanes, store_first
-from netspec_numba.kernels.loops import Walk, parallel, span
+from netspec_numba.kernels.finishing import Finish, finished
+from netspec_numba.kernels.lanes import as_single, load_lanes, prefetch, store_first
+from netspec_numba.kernels.loops import AHEAD, Walk, parallel, span
 
 
 @parallel
-def scale_shift(n: int, parts: int, over: Walk, x: Array, y: Array, coefficients: Array) -> None:
-    """x, y as ``over`` says, may be one; coefficients (3, blocks*LANES): centre, scale, shift."""
+def scale_shift(
+    n: int, parts: int, over: Walk, x: Array, y: Array, coefficients: Array, residual: Array, finish: Finish
+) -> None:
+    """x, y, residual as ``over`` says, may be one; coefficients (3, blocks*LANES): centre, scale, shift."""
     blocks, writable = over.blocks, over.writable
     sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
     for task in prange(parts * blocks):
@@ -26,4 +29,6 @@ def scale_shift(n: int, parts: int, over: Walk, x: Array, y: Array, coefficients
             plane = sample * sample_stride + block * block_stride
             for position in range(first, end):
                 row = plane + position * row_stride
-                store_first(y, row, (as_single(load_lanes(x, row)) - centre) * scale + shift, writable - at)
+                prefetch(x, row + AHEAD)
+                value = (as_single(load_lanes(x, row)) - centre) * scale + shift
+                store_first(y, row, finished(value, residual, row, finish), writable - at)

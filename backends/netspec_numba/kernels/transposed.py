@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Launch, Request, kernel
+from netspec_numba.contract import Launch, Request, Types, kernel
 from netspec_numba.kernels import depthwise
-from netspec_numba.kernels.convolution import Meetings, Product, Types, partial_sums
+from netspec_numba.kernels.convolution import Meetings, Product, partial_sums
 from netspec_numba.kernels.index_tables import data_gradient_tiles, forward_tiles, samples_filling_tiles
 from netspec_numba.kernels.microkernels import TILE_ROWS
 from netspec_numba.kernels.packing import WeightOrder, forward_order, packed_size, transposed_order
@@ -31,13 +31,13 @@ def _order_dx(attrs: Any, dy: TensorType, dx: TensorType) -> WeightOrder:
     return transposed_order(attrs.conv.reverse(dx).taps, dx.channels, dy.channels, dy.lanes, attrs.conv.groups)
 
 
-def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+def _prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     if depthwise.is_depthwise(attrs.groups, inputs[0], outputs[0]):
         return {}
     return {"weights": packed_size(_order(attrs, inputs[0], outputs[0]))}
 
 
-def _scratch_dx(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+def _prepared_dx(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     if depthwise.is_depthwise(attrs.conv.groups, inputs[0], outputs[0]):
         return {}
     return {"weights": packed_size(_order_dx(attrs, inputs[0], outputs[0]))}
@@ -51,7 +51,7 @@ def _scratch_dw(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: 
     return {"partial": partial_sums(input_view(x), geometry.taps, dy, attrs.conv.groups, batch, threads)}
 
 
-@kernel("conv_transpose", scratch=_scratch)
+@kernel("conv_transpose", prepared=_prepared)
 def transposed_convolution(request: Request) -> Launch:
     """y = bias + every input position's window, summed where windows overlap."""
     x, weight, *bias = request.inputs
@@ -66,7 +66,7 @@ def transposed_convolution(request: Request) -> Launch:
     return Product(view, x.array, y, table, order, weight.array, packed, numbers).launch()
 
 
-@kernel("conv_transpose.dx", scratch=_scratch_dx)
+@kernel("conv_transpose.dx", prepared=_prepared_dx)
 def data_gradient(request: Request) -> Launch:
     """dx = convolution of dy with the transposed weight."""
     dy, weight = request.inputs

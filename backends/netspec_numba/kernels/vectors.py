@@ -24,8 +24,15 @@ INDICES = ir.VectorType(INT32, LANES)
 
 FLOAT_BYTES = 4
 VECTOR_BYTES = FLOAT_BYTES * LANES
-ZERO = ir.Constant(VECTOR, [ir.Constant(FLOAT, 0.0)] * LANES)
 EMPTY_MASK = ir.Constant(MASK, [ir.Constant(ir.IntType(1), 0)] * LANES)
+
+
+def constant(number: float) -> ir.Constant:
+    """A number in every lane."""
+    return ir.Constant(VECTOR, [ir.Constant(FLOAT, float(number))] * LANES)
+
+
+ZERO = constant(0.0)
 
 
 def pointer(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:

@@ -17,6 +17,7 @@ from netspec.core.op import op
 from netspec.core.types import TensorType
 from netspec.core.window import BinGeometry
 from netspec.declarations.ops.dense import Flatten
+from netspec.declarations.ops.pooling import MaxPoolValues
 from netspec.declarations.ops.windows import check_image, per_axis
 
 _SIZE_DOC = "size of the output, one number or one per axis"
@@ -56,6 +57,9 @@ class AdaptiveMaxPool:
 
     def grad(self, g: Builder, node: Node, dy: Value, _: Value | None = None) -> tuple[Value | None, ...]:
         return (g.add(AdaptiveMaxPoolDx(pool=self, x=node.data[0].type), node.outputs[1], dy),)
+
+    def inference(self, g: Builder, node: Node) -> Value:
+        return g.add(MaxPoolValues(pool=self), node.data[0])
 
     def explain(self, data: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Iterator[Formula]:
         return _explain(self.bins(data[0]))

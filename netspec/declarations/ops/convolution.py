@@ -35,6 +35,8 @@ class Conv:
     )
     bias: bool = attr(default=True, doc="add one learned number per filter")
 
+    weighs_channels = True
+
     def _sliding(self) -> Sliding:
         return Sliding(self.kernel, self.stride, self.dilation, self.padding, "kernel")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,32 @@ def _terms_dw(context: Context) -> int:
 
 
 BOUNDS = {"conv": Bound(2, _terms), "conv.dx": Bound(4, _terms_dx), "conv.dw": Bound(4, _terms_dw)}
+
+
+def _of_whole_maps(
+    definition: Callable[[Any, Sequence[Array], Context], tuple[Array, ...]], axes: tuple[int, ...]
+) -> Callable[[Sequence[Array], Context], tuple[Array, ...]]:
+    """The largest magnitude along these axes: in a transformed tile the errors of all its numbers mix."""
+
+    def scale(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+        (size,) = definition(context.node.attrs, [np.abs(array) for array in inputs], context)
+        return (np.broadcast_to(size.max(axis=axes, keepdims=True), size.shape),)
+
+    return scale
+
+
+def _winograd(c: float) -> dict[str, Bound]:
+    """Bounds of the three directions, whose scale is the largest of a map (of a filter, for the weights)."""
+    return {
+        "conv": Bound(c, _terms, _of_whole_maps(conv, (1, 2))),
+        "conv.dx": Bound(c, _terms_dx, _of_whole_maps(conv_dx, (1, 2))),
+        "conv.dw": Bound(c, _terms_dw, _of_whole_maps(conv_dw, (0, 1))),
+    }
+
+
+_BY_ALGORITHM = {"winograd-2": _winograd(4), "winograd-4": _winograd(16)}
+ALGORITHM_BOUNDS = {op: {name: bounds[op] for name, bounds in _BY_ALGORITHM.items()} for op in BOUNDS}
+"""F(2,3) and F(4,3) multiply transformed numbers, which are larger than the result: their errors stand out."""
 
 
 def _case(shape: tuple[int, ...], filters: int, kernel: Any, **attributes: Any) -> Case:

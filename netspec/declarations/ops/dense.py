@@ -25,6 +25,8 @@ class Dense:
     units: int = attr(doc="outputs", minimum=1)
     bias: bool = attr(default=True, doc="add one learned number per unit")
 
+    weighs_channels = True
+
     def infer(self, x: TensorType) -> TensorType:
         if len(x.shape) != 1:
             raise ShapeError("NS205", features=x.elements, channels=x.channels)

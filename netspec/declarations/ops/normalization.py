@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
@@ -55,7 +56,7 @@ class BatchNorm:
         affine = [node.parameter(name) for name in node.parameters if not name.startswith("moving_")]
         x = node.data[0]
         trained = g.node(BatchNormTrain(eps=self.eps, scale=self.scale, center=self.center), x, *affine)
-        y, mean, variance = trained.outputs
+        y, mean, variance, *_ = trained.outputs
         moving = node.parameter("moving_mean"), node.parameter("moving_variance")
         g.region = "update"
         unbiased = self.moving_variance == "unbiased"
@@ -94,7 +95,12 @@ class BatchNormFrozenDx:
         return replace(dy, block=None)
 
 
-@op("batch_norm.train", public=False, doc="Normalises with the statistics of the batch, and yields them.")
+@op(
+    "batch_norm.train",
+    public=False,
+    doc="Normalises with the statistics of the batch; yields them, and the factor and summand that they make of scale "
+    "and shift: y = (x - mean) * factor + summand.",
+)
 class BatchNormTrain:
     eps: float = attr(doc="added to the variance before the root")
     scale: bool = attr(doc="whether a factor per channel follows x")
@@ -102,10 +108,10 @@ class BatchNormTrain:
 
     def infer(self, x: TensorType, *affine: TensorType) -> tuple[TensorType, ...]:
         statistic = TensorType((x.channels,), batched=False)
-        return replace(x, dtype="float32", block=None), statistic, statistic
+        return replace(x, dtype="float32", block=None), *(statistic,) * 4
 
     def grad(self, g: Builder, node: Node, dy: Value, *_: Value | None) -> tuple[Value | None, ...]:
-        mean, variance = node.outputs[1:]
+        mean, variance = node.outputs[1:3]
         inputs = [node.inputs[0], mean, variance, dy]
         if self.scale:
             inputs.append(node.inputs[1])
@@ -120,9 +126,20 @@ class BatchNormDx:
     eps: float = attr(doc="added to the variance before the root")
     scale: bool = attr(doc="whether there is a factor per channel")
     center: bool = attr(doc="whether there is a summand per channel")
+    gate: tuple[float, float] | None = attr(
+        default=None, doc="dy counts only where the normalised, scaled and shifted x lies strictly between these"
+    )
+    gate_input = 3
+
+    def gated(self, node: Node, forward: Node, low: float, high: float) -> tuple[Any, tuple[Value, ...]] | None:
+        """See ``netspec.core.op``. The output is made again from x, which is read anyway, and not read from memory."""
+        if forward.op.name != "batch_norm.train" or forward.outputs[1] is not node.inputs[1]:
+            return None
+        attrs = BatchNormDx(eps=self.eps, scale=self.scale, center=self.center, gate=(low, high))
+        return attrs, forward.outputs[3:]
 
     def infer(
-        self, x: TensorType, mean: TensorType, variance: TensorType, dy: TensorType, *scale: TensorType
+        self, x: TensorType, mean: TensorType, variance: TensorType, dy: TensorType, *others: TensorType
     ) -> tuple[TensorType, ...]:
         return (replace(x, dtype="float32", block=None), *(mean,) * (self.scale + self.center))
 

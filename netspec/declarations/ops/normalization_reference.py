@@ -44,17 +44,28 @@ def batch_norm_frozen_dx(attrs: BatchNormFrozenDx, inputs: Sequence[Array], cont
 
 
 def batch_norm_train(attrs: BatchNormTrain, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    """``x (N,...,C)``, [scale], [shift] to ``y``, and mean and variance ``(C)`` of the live samples (divided by m)."""
+    """``x (N,...,C)``, [scale], [shift] to ``y``, and per channel mean, variance (divided by m), factor and summand."""
     x = inputs[0]
     scale, shift = _affine(attrs, inputs)
     mean = x.mean(axis=_over_channels(x))
     variance = ((x - mean) ** 2).mean(axis=_over_channels(x))
-    return (x - mean) / np.sqrt(variance + attrs.eps) * scale + shift, mean, variance
+    factor = scale / np.sqrt(variance + attrs.eps)
+    return (x - mean) * factor + shift, mean, variance, factor, np.broadcast_to(shift, factor.shape)
+
+
+def _passed(attrs: BatchNormDx, inputs: Sequence[Array]) -> Array:
+    """``dy``; where there is a gate only where ``(x − mean)·factor + summand`` lies strictly between its limits."""
+    if attrs.gate is None:
+        return inputs[3]
+    low, high = attrs.gate
+    y = (inputs[0] - inputs[1]) * inputs[-2] + inputs[-1]
+    return np.where((low < y) & (y < high), inputs[3], 0.0)
 
 
 def batch_norm_dx(attrs: BatchNormDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    """``x``, mean, variance, ``dy``, [scale] to ``dx = scale/σ·(dy − mean(dy) − x̂ mean(dy x̂))``, [Σ dy x̂], [Σ dy]."""
-    x, mean, variance, dy = inputs[:4]
+    """``x``, mean, variance, ``dy``, [scale], … to ``scale/σ·(dy − mean(dy) − x̂ mean(dy x̂))``, [Σ dy x̂], [Σ dy]."""
+    x, mean, variance = inputs[:3]
+    dy = _passed(attrs, inputs)
     axes, sigma = _over_channels(x), np.sqrt(variance + attrs.eps)
     normalized = (x - mean) / sigma
     scale = inputs[4] if attrs.scale else 1.0
@@ -93,19 +104,25 @@ def _training_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Arr
     """
     x, attrs = inputs[0], context.node.attrs
     scale, shift = _affine(attrs, inputs)
-    y, mean, variance = batch_norm_train(attrs, inputs, context)
+    y, mean, variance, factor, summand = batch_norm_train(attrs, inputs, context)
     mean_size = np.abs(x).mean(axis=_over_channels(x))
     sizes, spread = np.abs(x) + mean_size, variance + attrs.eps
     square = (np.abs(x - mean) * sizes).mean(axis=_over_channels(x))
     of_y = sizes / np.sqrt(spread) * np.abs(scale) + np.abs(shift)
-    return of_y + np.abs(y - shift) * square / spread, mean_size, square
+    return (
+        of_y + np.abs(y - shift) * square / spread,
+        mean_size,
+        square,
+        np.abs(factor) * (1 + square / spread),
+        np.abs(summand) + mean_size * np.abs(factor),
+    )
 
 
 def _dx_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    x, mean, variance, dy = inputs[:4]
+    x, mean, variance = inputs[:3]
     attrs = context.node.attrs
     axes, sigma = _over_channels(x), np.sqrt(variance + attrs.eps)
-    normalized, dy = (np.abs(x) + np.abs(mean)) / sigma, np.abs(dy)
+    normalized, dy = (np.abs(x) + np.abs(mean)) / sigma, np.abs(_passed(attrs, inputs))
     scale = np.abs(inputs[4]) if attrs.scale else 1.0
     dx = scale / sigma * (dy + dy.mean(axis=axes) + normalized * (dy * normalized).mean(axis=axes))
     sums = [(dy * normalized).sum(axis=axes)] if attrs.scale else []

@@ -113,6 +113,18 @@ class MaxPool:
     def grad(self, g: Builder, node: Node, dy: Value, _: Value | None = None) -> tuple[Value | None, ...]:
         return (g.add(MaxPoolDx(pool=self, x=node.data[0].type), node.outputs[1], dy),)
 
+    def inference(self, g: Builder, node: Node) -> Value:
+        return g.add(MaxPoolValues(pool=self), node.data[0])
+
+
+@op("max_pool.values", public=False, doc="What max_pool and adaptive_max_pool yield, without recording where it was.")
+class MaxPoolValues:
+    pool: Any = attr(doc="the pooling")
+
+    def infer(self, x: TensorType) -> TensorType:
+        values: TensorType = self.pool.infer(x)[0]
+        return values
+
 
 @op("max_pool.dx", public=False, doc="Sends each gradient to the recorded maximum.")
 class MaxPoolDx:

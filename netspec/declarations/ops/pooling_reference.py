@@ -8,10 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from netspec.core.declare import declaration_of
+from netspec.core.op import reference
 from netspec.core.reference import Bound, Case, Context
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec.declarations.ops.pooling import AvgPool, AvgPoolDx, GlobalAvgPool, GlobalAvgPoolDx, MaxPool, MaxPoolDx
+from netspec.declarations.ops.pooling import (
+    AvgPool,
+    AvgPoolDx,
+    GlobalAvgPool,
+    GlobalAvgPoolDx,
+    MaxPool,
+    MaxPoolDx,
+    MaxPoolValues,
+)
 from netspec.declarations.ops.windows_reference import inside, pad, padded_sides, taps
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -32,6 +42,12 @@ def max_pool(attrs: MaxPool, inputs: Sequence[Array], context: Context) -> tuple
         wins &= real[cells] == 1
         y[wins], index[wins] = here[wins], number
     return y, index
+
+
+def max_pool_values(attrs: MaxPoolValues, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """The first of what the definition of the pooling yields."""
+    values: Array = reference(declaration_of(attrs.pool))(attrs.pool, inputs, context)[0]
+    return (values,)
 
 
 def max_pool_dx(attrs: MaxPoolDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:

@@ -44,6 +44,8 @@ class ConvTranspose:
     bias: bool = attr(default=True, doc="add one learned number per filter")
     output_padding: Window = attr(default=0, doc="cells added behind the output, less than stride", minimum=0)
 
+    weighs_channels = True
+
     def reverse(self, x: TensorType) -> WindowGeometry:
         """The window of the convolution whose gradient this is: from an image like our output to one like ``x``."""
         check_image(x)

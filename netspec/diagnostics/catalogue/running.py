@@ -180,6 +180,24 @@ RUNNING: dict[str, Entry] = {
         "{address} cannot be had: {problem}",
         "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
     ),
+    "NS912": Entry(
+        "error",
+        "worker that cannot go on",
+        "worker {worker} cannot make {sample}: {problem}",
+        "mend or take away what it names; with --workers 0 the training process does the same work itself",
+    ),
+    "NS913": Entry(
+        "error",
+        "worker that died",
+        "worker {worker}, process {process}, {how}",
+        "if memory ran out, use fewer --workers; the run goes on from its last checkpoint with --resume",
+    ),
+    "NS914": Entry(
+        "error",
+        "too many steps skipped",
+        "{count} steps in a row were skipped, the last one since: {problem}",
+        "lower the learning rate, warm it up, or clip the gradients; the parameters of before these steps are kept",
+    ),
     "NS918": Entry(
         "error",
         "damaged bundle",
@@ -215,5 +233,29 @@ RUNNING: dict[str, Entry] = {
         "package that is missing",
         "{what} needs the package '{package}', which is not installed",
         "pip install 'netspec[{extra}]'",
+    ),
+    "NS927": Entry(
+        "error",
+        "report cannot be written",
+        "the report '{path}' cannot be written: {problem}",
+        "-o FILE puts it elsewhere",
+    ),
+    "NS928": Entry(
+        "warning",
+        "run without its report",
+        "the run is done, but its report could not be made: {problem}",
+        "netspec report {folder} tries again; --no-report leaves it out",
+    ),
+    "NS946": Entry(
+        "error",
+        "language server not installed",
+        "the language server needs '{module}', which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS947": Entry(
+        "error",
+        "name that cannot be given",
+        "'{name}' cannot be called '{new}': {reason}",
+        "choose another name",
     ),
 }

@@ -1,0 +1,28 @@
+"""What decides between algorithms: expected times in units of one multiply-add of vectors, that is, in the FMA rate.
+
+The factors were measured on one core of a Zen 5 EPYC (docs/cpu_kernels.md) and are ratios, so that they hold roughly
+for processors of other speeds. They are constants, not measurements of the day: a plan can be made again.
+"""
+
+from __future__ import annotations
+
+FETCH = 20.0
+"""Getting a vector from memory that no cache holds, or putting it there."""
+
+READ_TILE = 15.0
+"""Transforming a tile of an image, for each number of the transformed tile: loads, transform, stores."""
+
+WRITE_TILE = 9.0
+"""Transforming a tile of products back, for each of its numbers."""
+
+WEIGHT_TILE = 18.0
+"""Transforming weights, for each number of the transformed tile, out of the cache and into it."""
+
+TILED = 1.25
+"""A multiply-add of transformed numbers, which come from the second-level cache."""
+
+KEPT_SUM = 25.0
+"""Storing a vector of transformed sums of a weight gradient, loading it and transforming it back."""
+
+LAST_CACHE = 2**22
+"""Floats that the last cache is taken to hold; what is larger is fetched each time."""

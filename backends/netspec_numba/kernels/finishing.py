@@ -1,0 +1,46 @@
+"""Epilogues inside a kernel: what is done to a vector of results before it is stored."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from netspec_numba.contract import Array, Request
+from netspec_numba.kernels.lanes import choose, load_lanes, spread
+from netspec_numba.kernels.loops import device, same_layout
+
+
+class Finish(NamedTuple):
+    """An epilogue as kernels take it, besides the array of the residual."""
+
+    adds: int
+    """1 if a residual is added, else 0."""
+    low: np.float32
+    high: np.float32
+
+
+NO_RESIDUAL = np.zeros(1, np.float32)
+UNCHANGED = Finish(0, np.float32(-np.inf), np.float32(np.inf))
+"""Of a kernel that is given no epilogue."""
+
+
+def finishing(request: Request) -> tuple[Array, Finish]:
+    """The residual and the epilogue of a request; raises ValueError where the residual is laid out otherwise."""
+    epilogue, residual = request.epilogue, request.residual
+    if epilogue is None:
+        return NO_RESIDUAL, UNCHANGED
+    if residual is not None:
+        same_layout(residual.type, request.outputs[0].type)
+    finish = Finish(int(residual is not None), np.float32(epilogue.low), np.float32(epilogue.high))
+    return NO_RESIDUAL if residual is None else residual.array, finish
+
+
+@device
+def finished(value: Any, residual: Array, at: int, finish: Finish) -> Any:
+    """The vector as it is stored at index ``at``. NaN is neither below nor above a limit, and stays."""
+    if finish.adds:
+        value = value + load_lanes(residual, at)
+    low, high = spread(finish.low), spread(finish.high)
+    value = choose(value < low, low, value)
+    return choose(value > high, high, value)

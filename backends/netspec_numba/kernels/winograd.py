@@ -1,0 +1,214 @@
+"""Convolutions with a 3x3 window and stride 1 by Winograd's short convolutions (:mod:`winograd_matrices`).
+
+forward          y (N, P, K)   = bias (K) + sum over taps, input channels   x (N, P', C)  w (3, 3, C, K)
+data gradient    dx (N, P', C) = sum over taps, output channels             dy (N, P, K)  w (3, 3, C, K) turned
+weight gradient  dw (3, 3, C, K) = sum over samples, positions              x (N, P', C)  dy (N, P, K)
+
+Four (or 2.25, with the smaller tiles) times fewer multiplications than by the definition, and larger rounding errors,
+which tests hold to the bound that is stated beside the definition of the op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from netspec.core.types import TensorType
+from netspec.core.window import WindowGeometry
+from netspec_numba.contract import Array, Launch, Prepared, Request, Types, kernel
+from netspec_numba.host import LANES
+from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, TILED, WEIGHT_TILE, WRITE_TILE
+from netspec_numba.kernels.drivers import ENOUGH_TASKS
+from netspec_numba.kernels.microkernels import PANEL_VECTORS
+from netspec_numba.kernels.packing import Int64s
+from netspec_numba.kernels.winograd_drivers import (
+    BLOCK_TILES,
+    PANEL,
+    Image,
+    Tiling,
+    accumulate_tiles,
+    convolve_tiles,
+    transform_sums,
+    transform_weights,
+)
+from netspec_numba.kernels.winograd_matrices import TAPS, TRANSFORMS
+from netspec_numba.kernels.winograd_tiles import OUTSIDE
+
+TOGETHER = 2**21
+"""Floats of transformed tiles that a weight gradient holds at once: they stay in the third-level cache."""
+
+
+def _fits(attrs: Any, x: TensorType, y: TensorType) -> bool:
+    """Whether the convolution from x to y is one that these kernels compute."""
+    geometry = attrs.geometry(x)
+    window = geometry.size == (TAPS, TAPS) and geometry.stride == geometry.dilation == (1, 1)
+    return window and attrs.groups == 1 and x.block == y.block == LANES
+
+
+def _tiling(outputs: int, result: tuple[int, ...]) -> Tiling:
+    """Tiles of ``outputs`` squared that cover an image of these sides."""
+    return Tiling(outputs, *(-(-side // outputs) for side in result))
+
+
+def _image(tensor: TensorType) -> Image:
+    return Image(tensor.channels, tensor.stored, tensor.positions * tensor.lanes)
+
+
+def _tables(tiling: Tiling, sides: tuple[int, ...], cells: int, before: tuple[int, ...]) -> Int64s:
+    """For every row of tiles, then every column, the distances in bytes of the ``cells`` rows (columns) in reach."""
+    found = []
+    cell = 4 * LANES
+    for tiles, side, margin, step in zip(tiling[1:], sides, before, (sides[1] * cell, cell), strict=True):
+        places = np.arange(tiles)[:, None] * tiling.outputs - margin + np.arange(cells)
+        found.append(np.where((places >= 0) & (places < side), places * step, OUTSIDE))
+    return np.concatenate(found)
+
+
+def _blocks(tiling: Tiling, batch: int) -> int:
+    return -(-batch * tiling.rows * tiling.columns // BLOCK_TILES)
+
+
+def _cell(outputs: int) -> int:
+    """Floats of a block of tiles in the transform domain, for one block of channels."""
+    return TRANSFORMS[outputs].side ** 2 * BLOCK_TILES * LANES
+
+
+def product_scratch(outputs: int, x: TensorType, y: TensorType, batch: int, threads: int) -> Mapping[str, int]:
+    """Workspace of the forward direction from x to y, and of the data gradient, for which dy is x and dx is y."""
+    tiling = _tiling(outputs, y.spatial)
+    blocks = _blocks(tiling, batch)
+    held = blocks if blocks < ENOUGH_TASKS else threads
+    return {
+        "tiles": held * x.blocks * _cell(outputs),
+        "products": threads * (PANEL_VECTORS * _cell(outputs) + LANES),
+        "taps": threads * TAPS * TAPS * LANES * PANEL,
+    }
+
+
+def weights_size(outputs: int, x: TensorType, y: TensorType) -> int:
+    """Floats of the transformed weights."""
+    return TRANSFORMS[outputs].side ** 2 * (x.channels * y.blocks * LANES + -(-y.channels // PANEL) * LANES)
+
+
+def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Prepared:
+    """y from x with the weights as they are; with ``turned`` dx from dy, which take the places of y and x."""
+    x, weight, *bias = request.inputs
+    (y,) = request.outputs
+    tiling = _tiling(outputs, y.type.spatial)
+    before = tuple(TAPS - 1 - side if turned else side for side in geometry.before)
+    zeros = np.zeros(LANES, np.float32)
+    x_image, y_image = _image(x.type), _image(y.type)
+    u, workers = request.scratch["weights"], request.threads
+    inputs = (x.array, x_image, _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, before), zeros, u)
+    biases = (bias[0].array, y.type.channels) if bias else (zeros, 0)
+    results = (y.array, y_image, _tables(tiling, y.type.spatial, outputs, (0, 0)))
+    spaces = (request.scratch["tiles"], request.scratch["products"])
+    shared = _blocks(tiling, request.batch) < ENOUGH_TASKS
+    ours, theirs = x.type.channels, y.type.channels
+    strides = (ours * theirs, 1, ours) if turned else (ours * theirs, theirs, 1)
+    weights = (weight.array, ours, theirs, strides, turned, request.scratch["taps"], u)
+
+    def prepare() -> None:
+        transform_weights(workers, outputs, *weights)
+
+    def launch(n: int) -> None:
+        convolve_tiles(n, workers, shared, tiling, *inputs, *biases, *results, *spaces)
+
+    return Prepared(prepare, launch)
+
+
+def _together(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int:
+    """Blocks of tiles that a weight gradient transforms before it multiplies them."""
+    one = (x.blocks + dy.blocks) * _cell(outputs)
+    return min(max(1, TOGETHER // one), _blocks(_tiling(outputs, dy.spatial), batch))
+
+
+def gradient_scratch(outputs: int, x: TensorType, dy: TensorType, batch: int) -> Mapping[str, int]:
+    """Workspace of the weight gradient."""
+    held = _together(outputs, x, dy, batch) * _cell(outputs)
+    sums = TRANSFORMS[outputs].side ** 2 * x.blocks * dy.blocks * LANES * LANES
+    return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums}
+
+
+def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Launch:
+    """dw from x and dy."""
+    x, dy = request.inputs
+    (dw,) = request.outputs
+    tiling = _tiling(outputs, dy.type.spatial)
+    together = _together(outputs, x.type, dy.type, request.batch)
+    zeros = np.zeros(LANES, np.float32)
+    inputs = (x.array, _image(x.type), _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, geometry.before))
+    gradients = (dy.array, _image(dy.type), _tables(tiling, dy.type.spatial, outputs, (0, 0)), zeros)
+    du: Array = request.scratch["sums"]
+    spaces = (request.scratch["tiles"], request.scratch["gradients"], du)
+    channels, columns = x.type.channels, dy.type.channels
+
+    def launch(n: int) -> None:
+        accumulate_tiles(n, together, tiling, *inputs, *gradients, *spaces)
+        transform_sums(outputs, du, channels, columns, dw.array)
+
+    return launch
+
+
+def _product_cost(outputs: int, x: TensorType, y: TensorType, batch: int, kept: bool) -> float:
+    numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, y.spatial)
+    tiles = batch * tiling.rows * tiling.columns
+    weights = numbers * x.channels * y.blocks
+    transforms = tiles * numbers * (x.blocks * READ_TILE + y.blocks * WRITE_TILE)
+    return max(TILED * tiles * weights, FETCH * weights) + transforms + (0.0 if kept else WEIGHT_TILE * weights)
+
+
+def _gradient_cost(outputs: int, x: TensorType, dy: TensorType, batch: int) -> float:
+    numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, dy.spatial)
+    tiles = batch * tiling.rows * tiling.columns
+    sums = numbers * x.channels * dy.blocks
+    passes = -(-_blocks(tiling, batch) // _together(outputs, x, dy, batch))
+    keeping = KEPT_SUM if sums * LANES <= LAST_CACHE else 3 * FETCH
+    transforms = tiles * numbers * (x.blocks + dy.blocks) * READ_TILE
+    return TILED * tiles * sums + transforms + passes * keeping * sums
+
+
+def _register(outputs: int) -> None:
+    """Register the kernels of one size of tiles."""
+    name = f"winograd-{outputs}"
+
+    def sizes(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
+        return product_scratch(outputs, inputs[0], made[0], batch, threads)
+
+    def weights(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
+        return {"weights": weights_size(outputs, inputs[0], made[0])}
+
+    def forward_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
+        x, y = inputs[0], made[0]
+        return _product_cost(outputs, x, y, batch, kept) if _fits(attrs, x, y) else inf
+
+    def backward_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
+        dy, dx = inputs[0], made[0]
+        return _product_cost(outputs, dy, dx, batch, kept) if _fits(attrs, dx, dy) else inf
+
+    def sums_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
+        x, dy = inputs
+        return _gradient_cost(outputs, x, dy, batch) if _fits(attrs, x, dy) else inf
+
+    def sums_sizes(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
+        x, dy = inputs
+        return gradient_scratch(outputs, x, dy, batch)
+
+    @kernel("conv", scratch=sizes, prepared=weights, cost=forward_cost, algorithm=name, exact=False)
+    def convolution(request: Request) -> Launch:
+        return convolve(request, outputs, request.attrs.geometry(request.inputs[0].type), turned=False)
+
+    @kernel("conv.dx", scratch=sizes, prepared=weights, cost=backward_cost, algorithm=name, exact=False)
+    def data_gradient(request: Request) -> Launch:
+        return convolve(request, outputs, request.attrs.geometry(request.outputs[0].type), turned=True)
+
+    @kernel("conv.dw", scratch=sums_sizes, cost=sums_cost, algorithm=name, exact=False)
+    def weight_gradient(request: Request) -> Launch:
+        return accumulate(request, outputs, request.attrs.geometry(request.inputs[0].type))
+
+
+for _outputs in TRANSFORMS:
+    _register(_outputs)

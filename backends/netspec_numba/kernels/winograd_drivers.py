@@ -1,0 +1,344 @@
+"""The parallel loops of Winograd convolutions: which tile is transformed and multiplied when, and where it lies.
+
+Tiles of all samples are numbered in one sequence and taken in blocks of ``BLOCK_TILES``. Every output is one sum over
+channels, and every weight's gradient one sum over tiles in their order, so results depend neither on how work is cut
+nor on the number of threads. Distances count floats, as everywhere outside the micro-kernels, which are given bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from netspec_numba.host import LANES
+from netspec_numba.kernels.drivers import ceil_divide
+from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS, TILE_ROWS
+from netspec_numba.kernels.moves import copy_floats, zero_floats
+from netspec_numba.kernels.packing import transpose_floats
+from netspec_numba.kernels.winograd_matrices import TAPS
+from netspec_numba.kernels.winograd_tiles import (
+    TILE_HEIGHTS,
+    gradient_product,
+    product_tile,
+    read_gradient_2,
+    read_gradient_4,
+    read_input_2,
+    read_input_4,
+    weight_sum_tile_2,
+    weight_sum_tile_4,
+    weight_tile_2,
+    weight_tile_4,
+    write_output_2,
+    write_output_4,
+)
+
+BLOCK_TILES = 2 * TILE_ROWS
+"""Tiles that one step transforms and multiplies: their numbers stay in the second-level cache."""
+
+PANEL = PANEL_VECTORS * LANES
+"""Columns that are multiplied at once."""
+
+
+class Tiling(NamedTuple):
+    """How an image is cut into tiles. In a table of distances a tile has an entry for each of its rows (or columns)."""
+
+    outputs: int
+    """Side of a tile of outputs."""
+    rows: int
+    """Tiles from top to bottom."""
+    columns: int
+    """Tiles from left to right."""
+
+
+class Image(NamedTuple):
+    """An image in blocks of ``LANES`` channels."""
+
+    channels: int
+    sample: int
+    """Floats of a sample."""
+    block: int
+    """Floats of a block of channels."""
+
+
+device = njit(cache=True)
+parallel = njit(cache=True, parallel={"fusion": False}, nogil=True)
+
+
+@device
+def squares(outputs):
+    """Numbers of a transformed tile."""
+    return (outputs + TAPS - 1) ** 2
+
+
+@device
+def panel_start(outputs, channels, first_column):
+    """Where in u the weights of a panel begin. Each square has room for one more vector, so that the squares of a
+    channel do not all lie a power of two apart, where they would drive each other out of the cache."""
+    return squares(outputs) * (first_column * channels + first_column // PANEL * LANES)
+
+
+@device
+def read_block(tiling, of_gradient, tiles, block, x, image, channel_block, tables, zeros, v):
+    """Transform the tiles of one block and one block of channels: x -> v [squares, BLOCK_TILES, LANES], an address.
+
+    Tiles past the last of ``tiles`` become zeros. tables: rows and columns of the part that a tile reads.
+    """
+    per_sample = tiling.rows * tiling.columns
+    side = tiling.outputs if of_gradient else tiling.outputs + TAPS - 1
+    for place in range(BLOCK_TILES):
+        tile = min(block * BLOCK_TILES + place, tiles - 1)
+        limit = 4 * image.block if block * BLOCK_TILES + place < tiles else 0
+        sample, cell = tile // per_sample, tile % per_sample
+        row, column = cell // tiling.columns, cell % tiling.columns
+        source = x.ctypes.data + 4 * (sample * image.sample + channel_block * image.block)
+        rows = tables.ctypes.data + 8 * side * row
+        columns = tables.ctypes.data + 8 * side * (tiling.rows + column)
+        target = v + 4 * LANES * place
+        step = 4 * LANES * BLOCK_TILES
+        if tiling.outputs == 4:
+            if of_gradient:
+                read_gradient_4(source, rows, columns, limit, zeros.ctypes.data, target, step)
+            else:
+                read_input_4(source, rows, columns, limit, zeros.ctypes.data, target, step)
+        elif of_gradient:
+            read_gradient_2(source, rows, columns, limit, zeros.ctypes.data, target, step)
+        else:
+            read_input_2(source, rows, columns, limit, zeros.ctypes.data, target, step)
+
+
+@device
+def height_of(left):
+    """The number of tiles to multiply next: as few products as possible, then as low."""
+    wanted = ceil_divide(left, ceil_divide(left, TILE_HEIGHTS[0]))
+    height = TILE_HEIGHTS[0]
+    for lower in TILE_HEIGHTS[1:]:
+        if lower >= wanted:
+            height = lower
+    return height
+
+
+@device
+def multiply_block(
+    tiling, tiles, block, channels, first_column, v, u, m, bias, bias_columns, y, image, tables, nowhere
+):
+    """Multiply a block of transformed tiles with a panel of weights, and transform the products back: v, u -> y.
+
+    v, m [vectors, squares, BLOCK_TILES, LANES] and nowhere are addresses.
+    """
+    step = LANES * BLOCK_TILES
+    size = squares(tiling.outputs)
+    vectors = min(PANEL_VECTORS, ceil_divide(image.channels - first_column, LANES))
+    live = min(BLOCK_TILES, tiles - block * BLOCK_TILES)
+    panel = u.ctypes.data + 4 * panel_start(tiling.outputs, channels, first_column)
+    for number in range(size):
+        place = 0
+        while place < live:
+            height = height_of(live - place)
+            product_tile(
+                height,
+                vectors,
+                v + 4 * (number * step + place * LANES),
+                4 * size * step,
+                channels,
+                panel + 4 * number * (channels * vectors + 1) * LANES,
+                m + 4 * (number * step + place * LANES),
+                4 * size * step,
+            )
+            place += height
+    per_sample = tiling.rows * tiling.columns
+    for vector in range(vectors):
+        column = first_column + vector * LANES
+        for place in range(live):
+            tile = block * BLOCK_TILES + place
+            sample, cell = tile // per_sample, tile % per_sample
+            source = m + 4 * (vector * size * step + place * LANES)
+            numbers = bias.ctypes.data + 4 * min(column, bias_columns)
+            target = y.ctypes.data + 4 * (sample * image.sample + column // LANES * image.block)
+            rows = tables.ctypes.data + 8 * tiling.outputs * (cell // tiling.columns)
+            columns = tables.ctypes.data + 8 * tiling.outputs * (tiling.rows + cell % tiling.columns)
+            limit = 4 * image.block
+            left = bias_columns - column
+            if tiling.outputs == 4:
+                write_output_4(source, 4 * step, numbers, left, target, rows, columns, limit, nowhere)
+            else:
+                write_output_2(source, 4 * step, numbers, left, target, rows, columns, limit, nowhere)
+
+
+@parallel
+def convolve_tiles(
+    n, workers, shared, tiling, x, x_image, x_tables, zeros, u, bias, bias_columns, y, y_image, y_tables, v, m
+):
+    """y = bias + x*w for the first ``n`` samples, with transformed weights u.
+
+    Where blocks of tiles are few, all are transformed first (``shared``), and then multiplied panel by panel, so that
+    threads have enough to do and weights are read once. Otherwise a worker takes one block through everything, and the
+    block stays in its cache. v: all blocks or one a worker; m: per worker products of one panel, and a vector to write
+    to what is not wanted.
+    """
+    size = squares(tiling.outputs)
+    tiles = n * tiling.rows * tiling.columns
+    blocks = ceil_divide(tiles, BLOCK_TILES)
+    channels = x_image.channels
+    channel_blocks = ceil_divide(channels, LANES)
+    panels = ceil_divide(y_image.channels, PANEL)
+    cell = size * BLOCK_TILES * LANES
+    if shared:
+        for number in prange(blocks * channel_blocks):
+            piece = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
+            target = v.ctypes.data + 4 * piece * cell
+            read_block(
+                tiling,
+                False,
+                tiles,
+                piece // channel_blocks,
+                x,
+                x_image,
+                piece % channel_blocks,
+                x_tables,
+                zeros,
+                target,
+            )
+    for number in prange(workers):
+        worker = np.int64(number)
+        own = m.ctypes.data + 4 * worker * (PANEL_VECTORS * cell + LANES)
+        nowhere = own + 4 * PANEL_VECTORS * cell
+        tasks = blocks * panels
+        done = np.int64(-1)
+        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
+            if shared:
+                block, panel = task % blocks, task // blocks
+                source = v.ctypes.data + 4 * block * channel_blocks * cell
+            else:
+                block, panel = task // panels, task % panels
+                source = v.ctypes.data + 4 * worker * channel_blocks * cell
+                if block != done:
+                    for channel_block in range(channel_blocks):
+                        target = source + 4 * channel_block * cell
+                        read_block(tiling, False, tiles, block, x, x_image, channel_block, x_tables, zeros, target)
+                    done = block
+            multiply_block(
+                tiling,
+                tiles,
+                block,
+                channels,
+                panel * PANEL,
+                source,
+                u,
+                own,
+                bias,
+                bias_columns,
+                y,
+                y_image,
+                y_tables,
+                nowhere,
+            )
+
+
+@parallel
+def transform_weights(workers, outputs, weight, channels, columns, strides, turned, work, u):
+    """weight -> u [panels, squares, channels, columns of the panel], zero past the last column.
+
+    The weight of a tap, channel and column lies at their product with the three ``strides``. ``turned`` weights are
+    those of the data gradient: the window is read from its end. work: per worker [9 taps, LANES, columns of a panel].
+    """
+    tap_stride, channel_stride, column_stride = strides
+    taps = TAPS * TAPS
+    channel_blocks = ceil_divide(channels, LANES)
+    tasks = channel_blocks * ceil_divide(columns, PANEL)
+    for number in prange(workers):
+        worker = np.int64(number)
+        start = worker * taps * LANES * PANEL
+        own = work.ctypes.data + 4 * start
+        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
+            column, channel = task // channel_blocks * PANEL, task % channel_blocks * LANES
+            width = min(PANEL, ceil_divide(columns - column, LANES) * LANES)
+            live_columns, live = min(width, columns - column), min(LANES, channels - channel)
+            zero_floats(own, taps * LANES * PANEL)
+            for tap in range(taps):
+                source = (taps - 1 - tap if turned else tap) * tap_stride
+                source += channel * channel_stride + column * column_stride
+                target = start + tap * LANES * width
+                if column_stride == 1:
+                    for row in range(live):
+                        origin = weight.ctypes.data + 4 * (source + row * channel_stride)
+                        copy_floats(work.ctypes.data + 4 * (target + row * width), origin, live_columns)
+                else:
+                    transpose_floats(work, target, width, weight, source, column_stride, live, live_columns)
+            for row in range(live):
+                for lane in range(0, width, LANES):
+                    given = own + 4 * (row * width + lane)
+                    made = u.ctypes.data + 4 * (panel_start(outputs, channels, column) + (channel + row) * width + lane)
+                    if outputs == 4:
+                        weight_tile_4(given, 4 * LANES * width, made, 4 * (channels * width + LANES))
+                    else:
+                        weight_tile_2(given, 4 * LANES * width, made, 4 * (channels * width + LANES))
+
+
+@parallel
+def accumulate_tiles(n, together, tiling, x, x_image, x_tables, dy, dy_image, dy_tables, zeros, v, d, du):
+    """du [squares, blocks of channels, panels, LANES, columns of the panel] = sum over the tiles of n samples of x*dy.
+
+    The tiles of ``together`` blocks are transformed, into v [blocks, blocks of channels, squares, BLOCK_TILES, LANES]
+    and d, the same for dy; then each part of du is taken up where the blocks before have left it.
+    """
+    size = squares(tiling.outputs)
+    tiles = n * tiling.rows * tiling.columns
+    cell = size * BLOCK_TILES * LANES
+    all_blocks = ceil_divide(tiles, BLOCK_TILES)
+    channel_blocks, column_blocks = ceil_divide(x_image.channels, LANES), ceil_divide(dy_image.channels, LANES)
+    panels = ceil_divide(dy_image.channels, PANEL)
+    both = channel_blocks + column_blocks
+    for first in range(0, all_blocks, together):
+        blocks = min(together, all_blocks - first)
+        for number in prange(blocks * both):
+            task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
+            block, part = task // both, task % both
+            if part < channel_blocks:
+                to = v.ctypes.data + 4 * (block * channel_blocks + part) * cell
+                read_block(tiling, False, tiles, first + block, x, x_image, part, x_tables, zeros, to)
+            else:
+                column_block = part - channel_blocks
+                to = d.ctypes.data + 4 * (block * column_blocks + column_block) * cell
+                read_block(tiling, True, tiles, first + block, dy, dy_image, column_block, dy_tables, zeros, to)
+        for number in prange(size * channel_blocks * panels):
+            task = np.int64(number)
+            place, rest = task // (channel_blocks * panels), task % (channel_blocks * panels)
+            channel_block, panel = rest // panels, rest % panels
+            vectors = min(PANEL_VECTORS, column_blocks - panel * PANEL_VECTORS)
+            part = (place * channel_blocks + channel_block) * column_blocks + panel * PANEL_VECTORS
+            for row in range(0, LANES, GRADIENT_ROWS):
+                gradient_product(
+                    vectors,
+                    v.ctypes.data + 4 * (channel_block * cell + place * BLOCK_TILES * LANES + row),
+                    d.ctypes.data + 4 * (panel * PANEL_VECTORS * cell + place * BLOCK_TILES * LANES),
+                    4 * cell,
+                    blocks,
+                    4 * channel_blocks * cell,
+                    4 * column_blocks * cell,
+                    BLOCK_TILES,
+                    first == 0,
+                    du.ctypes.data + 4 * (part * LANES * LANES + row * vectors * LANES),
+                )
+
+
+@parallel
+def transform_sums(outputs, du, channels, columns, dw):
+    """du, as ``accumulate_tiles`` leaves it -> dw [9 taps, channels, columns]."""
+    channel_blocks, column_blocks = ceil_divide(channels, LANES), ceil_divide(columns, LANES)
+    for number in prange(channels):
+        channel = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
+        block, row = channel // LANES, channel % LANES
+        for column in range(0, columns, LANES):
+            first_vector = column // PANEL * PANEL_VECTORS
+            vectors = min(PANEL_VECTORS, column_blocks - first_vector)
+            part = block * column_blocks + first_vector
+            source = part * LANES * LANES + row * vectors * LANES + column % PANEL
+            given = du.ctypes.data + 4 * source
+            made = dw.ctypes.data + 4 * (channel * columns + column)
+            step = 4 * channel_blocks * column_blocks * LANES * LANES
+            if outputs == 4:
+                weight_sum_tile_4(given, step, made, 4 * channels * columns, columns - column)
+            else:
+                weight_sum_tile_2(given, step, made, 4 * channels * columns, columns - column)

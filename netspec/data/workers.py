@@ -1,0 +1,211 @@
+"""Worker processes that decode and augment ahead of the training, into a ring of batches in shared memory.
+
+What a batch holds follows from seed, epoch and samples, and batches come in their order; so neither the number of
+workers nor who was faster changes a bit. Workers are programs of their own, started afresh: a fork of this process
+would die at its first kernel. Until one is ready the training process makes its batches itself, so that a short run
+does not wait for programs to start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from typing import IO, Any
+
+import numpy as np
+
+from netspec.data.augment import Augmenter
+from netspec.data.dataset import Array, Part
+from netspec.data.ondemand import on_demand
+from netspec.data.shared import Block, Place, end_of, laid_out
+from netspec.data.worker import PROGRAM, Orders, Report, Task
+from netspec.diagnostics.errors import RunError
+
+_WORTH_A_START = 20_000
+"""Samples to be made for which starting workers pays: one start takes the time of augmenting some thousands."""
+_MOST_WORKERS = 8
+"""Workers at most where their number is not given."""
+_SLOTS_PER_WORKER = 2
+"""A worker has a batch to go on with while one that it made waits to be taken."""
+_LAST_WORDS = 2000
+"""Bytes at the end of what a worker wrote that are searched for what it died of."""
+
+
+def worker_count(wanted: int | None, samples: int, cores: int) -> int:
+    """How many workers are to make so many ``samples``, counting each epoch's: what is ``wanted``.
+
+    Where that is not said, a core less than there are, but at least one and at most 8; and none where the run is so
+    short that a start would take longer. Without POSIX there are none.
+    """
+    if os.name != "posix":
+        return 0
+    if wanted is not None:
+        return wanted
+    return 0 if samples < _WORTH_A_START else max(1, min(cores - 1, _MOST_WORKERS))
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A process; ``tasks`` are the slots that it was told to fill and has not yet, in their order."""
+
+    number: int
+    process: subprocess.Popen[bytes]
+    pipe: Connection[Any, Report]
+    messages: IO[bytes]
+    current: Array
+    ready: bool = False
+    tasks: list[int] = field(default_factory=list)
+
+
+class Workers:
+    """``count`` worker processes that make batches of up to ``size`` samples as ``augmenter`` does; to be closed."""
+
+    def __init__(self, augmenter: Augmenter, size: int, count: int) -> None:
+        self._augmenter, self._size = augmenter, size
+        example = augmenter.batch(np.arange(1), 0)
+        self._feed = example.feed
+        shapes = {name: ((size, *array.shape[1:]), array.dtype) for name, array in example.fields.items()}
+        notes = laid_out({str(number): ((1,), np.dtype(np.int64)) for number in range(count)})
+        slots: list[dict[str, Place]] = []
+        for _ in range(_SLOTS_PER_WORKER * count + 1):
+            slots.append(laid_out(shapes, end_of(slots[-1] if slots else notes)))
+        ring, part = Block(end_of(slots[-1])), augmenter.part
+        arrays = {name: part[name] for name in part.feed.fields}
+        stored = {name: later for name, each in arrays.items() if (later := on_demand(each))}
+        for name in stored:
+            del arrays[name]
+        places = laid_out({name: (array.shape, array.dtype) for name, array in arrays.items()})
+        samples = Block(end_of(places))
+        for name, place in places.items():
+            samples.array(place)[...] = arrays[name]
+        self._blocks = [ring, samples]
+        self._slots = [{name: ring.array(place) for name, place in slot.items()} for slot in slots]
+        self._filled: set[int] = set()
+        given = (part.feed, augmenter.augment, augmenter.seed, augmenter.targets, ring, slots)
+        shared = [block.descriptor for block in (*self._blocks, *(each.block for each in stored.values()))]
+        self._workers: list[_Worker] = []
+        try:
+            for number, place in enumerate(notes.values()):
+                self._workers.append(_started(number + 1, ring.array(place), shared))
+                with suppress(ConnectionError):  # it has ended already, which is found where its answer is awaited
+                    self._workers[-1].pipe.send(Orders(samples, places, stored, *given, place))
+        except BaseException:
+            self.close()
+            raise
+
+    def batches(self, order: Array, epoch: int | str) -> Iterator[Part]:
+        """The batches of the samples ``order``, each valid until the next is asked for.
+
+        A RunError (NS912, NS913) where a worker failed or died; it names the worker and the sample.
+        """
+        while any(worker.tasks for worker in self._workers):  # of batches that were not asked for any more
+            self._listen(None)
+        self._filled.clear()
+        cuts = [order[start : start + self._size] for start in range(0, len(order), self._size)]
+        free, slots, ahead = list(range(len(self._slots))), dict[int, int](), 0
+        for number, indices in enumerate(cuts):
+            self._listen(0)
+            ahead = max(ahead, number + (number not in slots))
+            while free and ahead < len(cuts) and (worker := self._idlest()):
+                slots[ahead] = free.pop()
+                self._tell(worker, Task(slots[ahead], cuts[ahead], epoch))
+                ahead += 1
+            slot = slots.pop(number, None)
+            if slot is None:
+                yield self._augmenter.batch(indices, epoch)
+                continue
+            while slot not in self._filled:
+                self._listen(None)
+            self._filled.remove(slot)
+            yield Part({name: array[: len(indices)] for name, array in self._slots[slot].items()}, self._feed)
+            free.append(slot)
+
+    def close(self) -> None:
+        """End the workers, whatever they are at: they hold nothing that could be lost."""
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.wait()
+            worker.pipe.close()
+            worker.messages.close()
+        self._workers.clear()
+        for block in self._blocks:
+            block.close()
+        self._blocks.clear()
+
+    def _idlest(self) -> _Worker | None:
+        """The worker with the least to do, of those that are ready."""
+        ready = [worker for worker in self._workers if worker.ready]
+        return min(ready, key=lambda worker: len(worker.tasks)) if ready else None
+
+    def _tell(self, worker: _Worker, task: Task) -> None:
+        worker.tasks.append(task.slot)
+        try:
+            worker.pipe.send(task)
+        except ConnectionError:
+            raise _death(worker, self._augmenter.part) from None
+
+    def _listen(self, seconds: float | None) -> None:
+        """Take in what workers have answered, and wait so long for it; None waits until there is something."""
+        by_pipe = {worker.pipe: worker for worker in self._workers}
+        for pipe in wait(list(by_pipe), seconds):
+            worker = by_pipe[pipe]  # type: ignore[index]  # wait() yields what it was given
+            try:
+                report = worker.pipe.recv()
+            except (EOFError, ConnectionError):
+                raise _death(worker, self._augmenter.part) from None
+            if report.slot is None:
+                worker.ready = True
+                continue
+            worker.tasks.remove(report.slot)
+            if report.problem is not None:
+                fields = {"worker": worker.number, "sample": _called(self._augmenter.part, report.sample)}
+                raise RunError.of("NS912", **fields, problem=report.problem)
+            self._filled.add(report.slot)
+
+
+def _started(number: int, current: Array, shared: list[int]) -> _Worker:
+    """A new process with these descriptors. It is out of reach of the terminal's signals, and of more than one core:
+    a library of matrix products would start as many threads as there are.
+    """
+    current[0] = -1
+    here, there = Pipe()
+    messages = tempfile.TemporaryFile()  # noqa: SIM115  # the worker has it as long as it lives
+    with there:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(there.fileno()), json.dumps(sys.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=messages,
+            pass_fds=(there.fileno(), *shared),
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )
+    return _Worker(number, process, here, messages, current)
+
+
+def _death(worker: _Worker, part: Part) -> RunError:
+    """What is known of a worker that ended by itself."""
+    status = worker.process.wait()
+    how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    worker.messages.seek(max(0, worker.messages.seek(0, os.SEEK_END) - _LAST_WORDS))
+    words = worker.messages.read().decode(errors="replace").strip().splitlines()
+    at = int(worker.current[0])
+    place = "while it started" if at < 0 else f"at {_called(part, at)}"
+    said = f"; it last said: {words[-1]}" if words else ""
+    return RunError.of("NS913", worker=worker.number, process=worker.process.pid, how=f"{how} {place}{said}")
+
+
+def _called(part: Part, sample: int) -> str:
+    """A sample of the part, with the files that it is decoded from."""
+    fields = (on_demand(part.fields[name]) for name in part.feed.fields)
+    files = ", ".join(each.called(sample) for each in fields if each)
+    return f"sample {sample} of the {len(part):,} that are learnt from" + (f" ({files})" if files else "")

@@ -1,0 +1,131 @@
+"""What is fused, and what must not be; that results stay the same bits is shown by the conformance tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+
+import pytest
+
+from netspec.core.builder import Builder
+from netspec.core.graph import Epilogue, Graph, Node, Value
+from netspec.core.types import TensorType
+from netspec.core.verify import verify
+from netspec.declarations.ops.activations import Relu, Relu6, Silu, Tanh
+from netspec.declarations.ops.merge import Add, Concat
+from netspec.declarations.ops.normalization import BatchNorm
+from netspec.declarations.recipe import Recipe
+from netspec.passes.fusion import clipping, fuse, fuse_chains, fuse_epilogues, gating
+from netspec.passes.step import training_step
+from netspec.testing.networks import residual_network
+
+IMAGE = TensorType((6, 5, 4))
+
+
+def takes_epilogue(op: str) -> bool:
+    return op.startswith("batch_norm") and op != "batch_norm.dx"
+
+
+def two_inputs() -> tuple[Builder, Value, Value]:
+    g = Builder("test")
+    return g, g.input("a", IMAGE), g.input("b", IMAGE)
+
+
+def ops(graph: Graph) -> list[str]:
+    return [node.op.name for node in graph]
+
+
+def norm(g: Builder, x: Value) -> Value:
+    return g.layer(BatchNorm(), x).output
+
+
+def fused(g: Builder, *outputs: Value) -> Graph:
+    graph = fuse_epilogues(g.graph({f"y{i}": value for i, value in enumerate(outputs)}), takes_epilogue)
+    verify(graph)
+    return graph
+
+
+def test_sum_and_activation_become_one_epilogue() -> None:
+    g, a, b = two_inputs()
+    y = g.add(Relu(), g.add(Add(), b, norm(g, a)))
+    (node,) = fused(g, y).nodes
+    assert node.epilogue == Epilogue(residual=True, low=0.0)
+    assert node.inputs[-1] is b
+    assert node.output is y
+    assert len(node.data) == 1
+    assert node.parameter("scale").name.endswith("scale")
+
+
+def test_of_two_that_could_add_the_later_one_does() -> None:
+    g, a, b = two_inputs()
+    left, right = norm(g, a), norm(g, b)
+    first, second = fused(g, g.add(Add(), left, right)).nodes
+    assert (first.epilogue, second.epilogue) == (None, Epilogue(residual=True))
+    assert second.inputs[-1] is left
+
+
+def test_what_others_read_is_stored() -> None:
+    g, a, _ = two_inputs()
+    x = norm(g, a)
+    assert ops(fused(g, g.add(Relu(), x), g.add(Tanh(), x))) == ["batch_norm", "relu", "tanh"]
+
+
+def test_an_output_is_stored() -> None:
+    g, a, _ = two_inputs()
+    x = norm(g, a)
+    assert ops(fused(g, x, g.add(Relu(), x))) == ["batch_norm", "relu"]
+
+
+def test_a_sum_behind_the_activation_stays() -> None:
+    g, a, b = two_inputs()
+    graph = fused(g, g.add(Add(), g.add(Relu(), norm(g, a)), b))
+    assert ops(graph) == ["batch_norm", "add"]
+    assert graph.nodes[0].epilogue == Epilogue(low=0.0)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "limits"), [(Relu(), (0.0, inf)), (Relu6(), (0.0, 6.0)), (Tanh(), None), (Silu(), None)]
+)
+def test_clipping_activations_are_known_by_their_formula(attrs: object, limits: tuple[float, float] | None) -> None:
+    g, a, _ = two_inputs()
+    node = g.node(attrs, a)
+    assert clipping(node) == limits
+    gradient = _gradient(g, node)
+    assert gating(gradient) == limits
+
+
+def _gradient(g: Builder, node: Node) -> Node:
+    node.attrs.grad(g, node, g.input("dy", IMAGE))
+    return g.nodes[-1]
+
+
+def test_elementwise_ops_become_a_chain_that_reads_each_value_once() -> None:
+    g, a, b = two_inputs()
+    total = g.add(Add(), g.add(Tanh(), a), b)
+    graph = fuse_chains(g.graph({"y": g.add(Add(), g.add(Silu(), total), b)}))
+    verify(graph)
+    (node,) = graph.nodes
+    assert node.op.name == "chain"
+    assert list(node.inputs) == [a, b]
+
+
+def test_no_chain_across_what_two_read() -> None:
+    g, a, b = two_inputs()
+    x = g.add(Tanh(), a)
+    y = g.add(Concat(), g.add(Relu(), x), g.add(Add(), x, b))
+    assert ops(fuse_chains(g.graph({"y": y}))) == ["tanh", "relu", "add", "concat"]
+
+
+def test_a_training_step_loses_its_passes_over_memory() -> None:
+    graph = training_step(residual_network((7, 6, 3)), Recipe(), "uint8")
+    done = fuse(graph, takes_epilogue)
+    verify(done)
+    before, after = Counter(ops(graph)), Counter(ops(done))
+    assert after["relu"] < before["relu"]
+    assert after["relu.dx"] < before["relu.dx"]
+    gated = [node for node in done if node.op.name == "batch_norm.dx" and node.attrs.gate]
+    assert [node.attrs.gate for node in gated] == [(0.0, inf)]
+    assert [node.epilogue for node in done if node.op.name == "batch_norm.train"] == [
+        Epilogue(low=0.0),
+        Epilogue(residual=True, low=0.0),
+    ]
