@@ -138,11 +138,11 @@ def test_steps_without_a_checkpoint_among_them_are_executed_twice(
     scalars = Runtime.scalars
     made: list[Runtime] = []
 
-    def wayward(runtime: Runtime, rate: float, step: int) -> Any:
+    def wayward(runtime: Runtime, rate: float, step: int, turn: Any) -> Any:
         """In its second execution step 2 has another learning rate."""
         if runtime not in made:
             made.append(runtime)
-        return scalars(runtime, rate * 1.5 if len(made) == 2 and step == 2 else rate, step)
+        return scalars(runtime, rate * 1.5 if len(made) == 2 and step == 2 else rate, step, turn)
 
     monkeypatch.setattr(Runtime, "scalars", wayward)
     result = call(verify_run.command, finished, "--from-seed", "--steps", "3")
