@@ -219,7 +219,10 @@ def _numbers(limits: Mapping[str, Any]) -> dict[str, Any]:
 
 def _numbers_or_word(limits: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers, or one of the words that the limit ``enum`` lists."""
-    found, words = _numbers({key: value for key, value in limits.items() if key != "enum"}), limits["enum"]
+    found = _numbers({key: value for key, value in limits.items() if key != "enum"})
+    words = limits.get("enum", ())
+    if not words:
+        return found
     text = {"type": ["string", *found["type"]], "pattern": _one_of(words), "choices": words}
     return {**found, **text, "title": f"{', '.join(words)}, {found['title']}"}
 
