@@ -113,11 +113,6 @@ class Documents:
         self._good: dict[str, Examined] = {}
         self._specs: set[str] = set()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The open texts."""
-        return tuple(self._texts)
-
     def put(self, name: str, text: str) -> tuple[str, ...]:
         """Take the text that an editor now holds; the other open texts that consist of it as well are returned."""
         known, self._texts[name] = name in self._texts, text

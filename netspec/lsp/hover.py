@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from netspec.analysis.errata import common_mistakes
@@ -152,6 +153,7 @@ def _value(place: Place, value: tree.Scalar) -> Iterator[str]:
         yield from describe(step.entry.name, step.schema)
 
 
+@cache  # the same hundred of them are asked for at every word
 def declaration_text(declaration: Declaration) -> str:
     """An op as completion shows it: what it is for, its attributes, an example."""
     parts = [escaped(declaration.doc), attribute_table(declaration) if declaration.attributes else ""]

@@ -111,8 +111,10 @@ class Server:
 
     def _diagnostic(self, diagnostic: Diagnostic, examined: Examined) -> types.Diagnostic:
         file = examined.source.name
-        named = next((m.span for m in examined.index.files if diagnostic.span.file.endswith(Path(m.path).name)), None)
-        span, notes = protocol.own_place(diagnostic, file, named or Span.of_file(file))
+        span, notes = diagnostic.span, diagnostic.notes
+        if span.file != file:
+            named = (m.span for m in examined.index.files if m.span.file == file and _ends(span.file, m.path))
+            span, notes = protocol.own_place(diagnostic, file, next(named, Span.of_file(file)))
         related = [types.DiagnosticRelatedInformation(self.location(n.span, examined), n.text) for n in notes]
         return types.Diagnostic(
             self.translator(file).range(span),
@@ -141,6 +143,11 @@ def make_server(plugins: bool = True) -> Server:
 def _is_fault(record: logging.LogRecord) -> bool:
     """Whether a log entry is about more than a refusal, which is an answer like any other."""
     return not (record.exc_info and isinstance(record.exc_info[1], JsonRpcException))
+
+
+def _ends(file: str, path: str) -> bool:
+    """Whether a file may be the one that a path names."""
+    return Path(file).name == Path(path).name
 
 
 def _warm_up() -> None:

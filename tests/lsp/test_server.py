@@ -288,6 +288,8 @@ def test_a_mistake_of_an_included_file_is_shown_where_it_is_named(editor: Editor
 
 def test_no_plugins_and_a_text_without_a_file(start: Callable[..., Editor]) -> None:
     editor = start(None, "--no-plugins", "--stdio")
-    editor.folder = Path("/nowhere")
-    editor.open("untitled.yaml", SPEC)
-    assert editor.codes("untitled.yaml") == []
+    uri = "untitled:Untitled-1"
+    wrong = SPEC.replace("- batch_norm", "- batch_nrom")
+    (finding,) = editor.run(editor.prefix(uri, wrong))
+    assert finding.code == "NS104"
+    assert editor.run(editor.prefix(uri, SPEC)) == []
