@@ -135,7 +135,8 @@ def test_hover_shows_formulas_and_meanings(editor: Editor) -> None:
     dense = editor.hover("a.yaml", *place(SPEC, "dense"))
     assert "(16 + 1)·10 = 170" in dense
     assert "output channels" in editor.hover("a.yaml", *place(SPEC, "filters", "filters: $filters"))
-    assert "conv_bn" in editor.hover("a.yaml", *place(SPEC, "conv_bn", "conv_bn: $width"))
+    assert "32x32x16`, 496 parameters" in editor.hover("a.yaml", *place(SPEC, "conv_bn", "conv_bn: $width"))
+    assert "(filters, kernel = 3)" in editor.hover("a.yaml", *place(SPEC, "conv_bn", "conv_bn:"))
     assert "`classes` = `10`" in editor.hover("a.yaml", *place(SPEC, "classes", "dense: $classes"))
     assert "32x32x16" in editor.hover("a.yaml", *place(SPEC, "stem", "from:"))
     assert "earlier layer" in editor.hover("a.yaml", *place(SPEC, "from:"))
