@@ -222,7 +222,7 @@ def _train() -> dict[str, Any]:
             "items": _named(REGISTRIES["augmentation"].public()),
         },
         "loss": _named(REGISTRIES["loss"].public()),
-        "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
+        "metrics": _metrics(),
         "optimizer": _named(REGISTRIES["optimizer"].public()),
         "init": {
             "type": ["object"],
@@ -252,6 +252,12 @@ def _train() -> dict[str, Any]:
         "properties": _described(properties, TRAIN_KEYS),
         "additionalProperties": False,
     }
+
+
+def _metrics() -> dict[str, Any]:
+    """Metrics, of which a single one may stand without a list around it."""
+    one = _named(REGISTRIES["metric"].public())
+    return {**one, "type": ["array", *one["type"]], "title": "a metric, or a list of metrics", "items": one}
 
 
 def _rate() -> dict[str, Any]:
@@ -330,7 +336,7 @@ def _heads() -> dict[str, Any]:
         GROUP: _LAYER_LIST,
         "loss": _named(REGISTRIES["loss"].public()),
         "weight": or_expression({"type": ["number"], "title": "a number of at least 0", "minimum": 0}),
-        "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
+        "metrics": _metrics(),
         "target": _TEXT,
         "only": {"type": ["string"], "title": "train", "pattern": "^train$", "choices": ["train"]},
     }

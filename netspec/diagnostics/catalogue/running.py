@@ -16,6 +16,7 @@ RUNNING: dict[str, Entry] = {
         "data and input differ",
         (
             "data '{data}' gives {found} to the input '{input}', which is {expected}",
+            "data '{data}' gives {found}, but the input is {expected}: {differs}",
             "data '{data}' gives {found}, but the input is {expected}",
         ),
         ("write input: {suggestion}", "change 'input:', or add a step to 'preprocess:' that makes them equal"),
@@ -94,7 +95,10 @@ RUNNING: dict[str, Entry] = {
     "NS517": Entry(
         "warning",
         "schedule longer than the run",
-        "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+        (
+            "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+            "schedule '{schedule}' drops after epoch {drop}, but the run ends after {epochs}",
+        ),
         "shorten it, or train for more epochs",
     ),
     "NS518": Entry(
@@ -108,6 +112,18 @@ RUNNING: dict[str, Entry] = {
         "label smoothing that hides the label",
         "label_smoothing {smoothing} leaves {left} of the target to the right class",
         "0.1 is usual",
+    ),
+    "NS528": Entry(
+        "warning",
+        "best of too few classes",
+        "one of the {k} likeliest of {classes} classes is always right",
+        "write a smaller k, or 'accuracy', which is the best 1",
+    ),
+    "NS529": Entry(
+        "warning",
+        "validation part larger than what is left",
+        "validation keeps {kept} of the training part aside and leaves {left} to learn from",
+        "the share is what is kept aside: validation: {other} leaves {kept}",
     ),
     "NS901": Entry(
         "error",

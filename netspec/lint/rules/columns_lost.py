@@ -56,4 +56,7 @@ def _cells_lost(facts: Facts, node: Node) -> list[int]:
     if window.taps == 1:
         return [0] * len(x.spatial)
     axes = zip(x.spatial, window.size, window.stride, window.before, after, window.dilation, strict=True)
-    return [formulas.columns_left_over(n, k, s, before + behind, d) - behind for n, k, s, before, behind, d in axes]
+    return [  # where the stride skips more than it reads, that is the finding
+        formulas.columns_left_over(n, k, s, before + behind, d) - behind if s <= d * (k - 1) + 1 else 0
+        for n, k, s, before, behind, d in axes
+    ]
