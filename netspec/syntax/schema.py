@@ -16,7 +16,7 @@ from netspec.core.declare import REGISTRIES, Declaration
 from netspec.syntax.descriptions import BLOCK_KEYS, EXPECT_KEYS, HEAD_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
 from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, PARAMETERS, TOTALS, TRAIN_CHOICES
 
-_EXPRESSION = r"^\$"
+_EXPRESSION = r"^\$(?!\$)"
 _NAME = r"^[\w-]+$"
 _VALUE = ["number", "string", "boolean", "array"]
 FLAG: dict[str, Any] = {"type": ["boolean"], "title": "true or false"}

@@ -11,7 +11,8 @@ LENGTH_LIMIT = 64
 def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable[str]] | None = None) -> str | None:
     """The candidate closest to ``word``, or None when none is near.
 
-    Case, hyphens, underscores and a trailing ``2d`` make no difference: ``MaxPool2D`` finds ``max_pool``. ``aliases``
+    Case, hyphens, underscores, a trailing ``2d`` and the order of parts make no difference: ``MaxPool2D`` finds
+    ``max_pool``, ``pool_max`` does too. ``aliases``
     maps words of other tools, lower case and without underscores, to what may be meant: ``{"linear": ["dense"]}``. The
     answer does not depend on the order of the candidates.
     """
@@ -22,6 +23,10 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable
     for alias in (aliases or {}).get(letters, ()):
         if alias in known:
             return alias
+    parts = sorted(word.lower().split("_"))
+    for candidate in known:
+        if len(parts) > 1 and sorted(candidate.lower().split("_")) == parts:
+            return candidate
     limit = max(1, len(letters) // 3)
     best: tuple[int, bool, int, str] | None = None
     for candidate in known:

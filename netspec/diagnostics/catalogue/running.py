@@ -78,7 +78,7 @@ RUNNING: dict[str, Entry] = {
             "'{layer}' is the last layer, but loss {loss} goes with {absorbs} or with plain numbers",
             "'{layer}' is the last layer, but loss {loss} wants plain numbers",
         ),
-        ("put {absorbs} in its place, or take it away", "take it away, or train with cross_entropy"),
+        ("put {absorbs} in its place, or take it away", "train with cross_entropy, or take '{layer}' away"),
     ),
     "NS515": Entry(
         "warning",

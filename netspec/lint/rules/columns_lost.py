@@ -39,13 +39,13 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         sides = node.data[0].type.spatial
         if not sides:
             continue
-        lost = [
-            f"the last {cells} of {side} along the {axis}"
-            for cells, side, axis in zip(_cells_lost(facts, node), sides, AXES[len(sides)], strict=True)
-            if cells > 0
-        ]
+        lost: dict[tuple[int, int], list[str]] = {}
+        for cells, side, axis in zip(_cells_lost(facts, node), sides, AXES[len(sides)], strict=True):
+            if cells > 0:
+                lost.setdefault((cells, side), []).append(axis)
         if lost:
-            fields = {"layer": node.path, "lost": " and ".join(lost)}
+            parts = (f"the last {cells} of {side} along the {' and '.join(a)}" for (cells, side), a in lost.items())
+            fields = {"layer": node.path, "lost": " and ".join(parts)}
             yield Diagnostic("NS306", facts.place(node, "stride"), fields)
 
 
