@@ -15,7 +15,7 @@ from netspec.core.declare import REGISTRIES, Declaration
 from netspec.syntax.descriptions import BLOCK_KEYS, EXPECT_KEYS, HEAD_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
 from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, PARAMETERS, TOTALS, TRAIN_CHOICES
 
-_EXPRESSION = r"^\$"
+_EXPRESSION = r"^\$(?!\$)"
 _NAME = r"^[\w-]+$"
 _VALUE = ["number", "string", "boolean", "array"]
 FLAG: dict[str, Any] = {"type": ["boolean"], "title": "true or false"}
@@ -222,7 +222,7 @@ def _train() -> dict[str, Any]:
             "items": _named(REGISTRIES["augmentation"].public()),
         },
         "loss": _named(REGISTRIES["loss"].public()),
-        "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
+        "metrics": _metrics(),
         "optimizer": _named(REGISTRIES["optimizer"].public()),
         "init": {
             "type": ["object"],
@@ -254,6 +254,12 @@ def _train() -> dict[str, Any]:
         | {d.name: declaration_schema(d) for d in REGISTRIES["option"].public()},
         "additionalProperties": False,
     }
+
+
+def _metrics() -> dict[str, Any]:
+    """Metrics, of which a single one may stand without a list around it."""
+    one = _named(REGISTRIES["metric"].public())
+    return {**one, "type": ["array", *one["type"]], "title": "a metric, or a list of metrics", "items": one}
 
 
 def _rate() -> dict[str, Any]:
@@ -332,7 +338,7 @@ def _heads() -> dict[str, Any]:
         GROUP: _LAYER_LIST,
         "loss": _named(REGISTRIES["loss"].public()),
         "weight": or_expression({"type": ["number"], "title": "a number of at least 0", "minimum": 0}),
-        "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
+        "metrics": _metrics(),
         "target": _TEXT,
         "only": {"type": ["string"], "title": "train", "pattern": "^train$", "choices": ["train"]},
     }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
+from netspec.core.attributes import DIALECTS
 from netspec.core.declare import REGISTRIES
 from netspec.diagnostics import Diagnostics
 from netspec.syntax import tree
@@ -66,7 +67,7 @@ def test_no_attribute_bears_the_name_of_a_modifier() -> None:
 
 
 def test_words_of_other_tools_lead_to_words_of_ours() -> None:
-    known = {path.rsplit("/", 1)[-1] for path, _ in properties(spec_schema())}
+    known = {path.rsplit("/", 1)[-1] for path, _ in properties(spec_schema())} | {*DIALECTS, "valid"}
     assert {word for words in ALIASES.values() for word in words} <= known
     assert all(word == word.lower() and "_" not in word for word in ALIASES)
 

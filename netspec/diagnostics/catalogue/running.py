@@ -16,6 +16,7 @@ RUNNING: dict[str, Entry] = {
         "data and input differ",
         (
             "data '{data}' gives {found} to the input '{input}', which is {expected}",
+            "data '{data}' gives {found}, but the input is {expected}: {differs}",
             "data '{data}' gives {found}, but the input is {expected}",
         ),
         ("write input: {suggestion}", "change 'input:', or add a step to 'preprocess:' that makes them equal"),
@@ -77,7 +78,7 @@ RUNNING: dict[str, Entry] = {
             "'{layer}' is the last layer, but loss {loss} goes with {absorbs} or with plain numbers",
             "'{layer}' is the last layer, but loss {loss} wants plain numbers",
         ),
-        ("put {absorbs} in its place, or take it away", "take it away, or train with cross_entropy"),
+        ("put {absorbs} in its place, or take it away", "train with cross_entropy, or take '{layer}' away"),
     ),
     "NS515": Entry(
         "warning",
@@ -94,7 +95,10 @@ RUNNING: dict[str, Entry] = {
     "NS517": Entry(
         "warning",
         "schedule longer than the run",
-        "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+        (
+            "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+            "schedule '{schedule}' drops after epoch {drop}, but the run ends after {epochs}",
+        ),
         "shorten it, or train for more epochs",
     ),
     "NS518": Entry(
@@ -120,6 +124,18 @@ RUNNING: dict[str, Entry] = {
         "no class numbers to be balanced",
         "head '{head}' is to weigh its classes as often as they occur, but it learns {found} and not class numbers",
         "write a list of class_weights, or learn class numbers",
+    ),
+    "NS528": Entry(
+        "warning",
+        "best of too few classes",
+        "one of the {k} likeliest of {classes} classes is always right",
+        "write a smaller k, or 'accuracy', which is the best 1",
+    ),
+    "NS529": Entry(
+        "warning",
+        "validation part larger than what is left",
+        "validation keeps {kept} of the training part aside and leaves {left} to learn from",
+        "the share is what is kept aside: validation: {other} leaves {kept}",
     ),
     "NS901": Entry(
         "error",
