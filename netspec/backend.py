@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.graph import Region
 from netspec.diagnostics import RunError
@@ -68,6 +68,33 @@ class Backend(Protocol):
 
     def load(self, plan: Plan, state: State, threads: int) -> Executable:
         """Kernels bound to the plan's buffers and to ``state``, which other plans of the network may share."""
+
+
+class Roof(NamedTuple):
+    """What a machine does at best: floating-point operations, and bytes from memory, each in a second."""
+
+    flops: float
+    bandwidth: float
+
+    def seconds(self, flops: float, bytes: float) -> float:
+        """The least time for so much work (Williams et al. 2009, the roofline model)."""
+        return max(flops / self.flops, bytes / self.bandwidth)
+
+
+@runtime_checkable
+class Profiled(Protocol):
+    """An executable that tells how long each step takes."""
+
+    def profile(self, samples: int) -> tuple[float, ...]:
+        """Run every step once on what lies in memory; the seconds of each, in the order of the plan."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A backend that can measure the machine."""
+
+    def roof(self, threads: int) -> Roof:
+        """What so many threads do at best."""
 
 
 def find_backend(name: str) -> Backend:
