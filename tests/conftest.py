@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def _missing() -> dict[str, str]:
     reason = probe()
     if reason is not None:
         missing["gpu"] = reason
+    if find_spec("torch") is None:
+        missing["peer"] = "PyTorch is not installed"
     return missing
 
 

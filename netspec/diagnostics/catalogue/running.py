@@ -165,4 +165,40 @@ RUNNING: dict[str, Entry] = {
         "{address} cannot be had: {problem}",
         "fetch it by other means, put it into a folder {folder}/, and name that one's parent with --data-dir",
     ),
+    "NS930": Entry(
+        "error",
+        "layer that another program has no form of",
+        "'{layer}' cannot be exported to {target}: {reason}",
+        "write the layer in other terms, or export the network without it",
+    ),
+    "NS931": Entry(
+        "error",
+        "library that is not installed",
+        "{what} wants {library}, which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS932": Entry(
+        "error",
+        "exported network that computes something else",
+        "{target} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
+        "nothing was written that can be relied on; please report it with the spec",
+    ),
+    "NS933": Entry(
+        "error",
+        "sides that do not compute the same",
+        "{variant} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
+        "nothing was measured, since it would compare different things; please report it with the spec",
+    ),
+    "NS934": Entry(
+        "error",
+        "side of a measurement that failed",
+        "{variant} ended before it was done: {problem}",
+        "leave it out of --against, or run it with --traceback",
+    ),
+    "NS935": Entry(
+        "error",
+        "no such peer",
+        "there is no peer '{peer}' to measure against",
+        "there are: {known}",
+    ),
 }
