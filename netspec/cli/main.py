@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("netspec.cli.train", "Train a network as its spec says."),
     "predict": ("netspec.cli.predict", "Predict images, folders of them, or arrays, with a finished run."),
     "eval": ("netspec.cli.evaluate", "Evaluate a finished run on the test part."),
+    "bench": ("netspec.cli.bench", "Measure a network's speed and memory, alone or against its peers."),
     "export": ("netspec.cli.export", "Write a network for PyTorch or ONNX, and compare the two."),
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
