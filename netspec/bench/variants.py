@@ -70,12 +70,14 @@ LIBRARIES = {"torch": "torch", "torch-compile": "torch", "onnxruntime": "onnxrun
 def variants(peers: Sequence[str], mode: Mode) -> tuple[Variant, ...]:
     """Our variants, then all of these peers', each with the allocator as it is and tuned.
 
-    A RunError where a peer is unknown or not installed.
+    A RunError where a peer is unknown, not installed, or does not train.
     """
     found = list(OURS)
     for peer in peers:
         if peer not in PEERS:
             raise RunError.of("NS935", peer=peer, known=list(PEERS))
+        if not PEERS[peer][mode]:
+            raise RunError.of("NS936", peer=peer)
         require(LIBRARIES[peer], f"--against {peer}", "bench")
         for name, options in PEERS[peer][mode].items():
             found.append(Variant(peer, name, options))

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
+from netspec.cli.common import (
+    backend_option,
+    format_option,
+    load,
+    set_option,
+    shown_in,
+    spec_argument,
+    threads_option,
+    writing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,9 +95,11 @@ def command(
     case = Case(mode, batch or loaded.recipe.batch, threads or available_threads(), RATE, False, backend)
     notice = _silent if quiet else _say
     run = _layers if layers else _sides
-    document, text, drawn = run(loaded, case, peers, runs, notice)
+    with shown_in(loaded):
+        document, text, drawn = run(loaded, case, peers, runs, notice)
     if picture is not None:
-        picture.write_text(drawn, encoding="utf-8")
+        with writing(picture):
+            picture.write_text(drawn, encoding="utf-8")
     click.echo(json.dumps(document, indent=2) if format_ == "json" else text)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import backend_option, format_option, load, set_option, threads_option
+from netspec.cli.common import backend_option, format_option, load, set_option, shown_in, threads_option, writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,8 @@ def command(
 
     count = threads or available_threads()
     spec, weights = _network(source, overrides, kept, backend, count)
-    found = (_to_onnx if to == "onnx" else _to_torch)(spec, weights, output, backend, count)
+    with shown_in(spec):
+        found = (_to_onnx if to == "onnx" else _to_torch)(spec, weights, output, backend, count)
     click.echo(json.dumps(found.document(), indent=2) if format_ == "json" else _text(found))
 
 
@@ -197,8 +198,9 @@ def _checked(target: str, found: Mapping[str, Array], wanted: Mapping[str, Array
 def _write(file: Path, content: bytes) -> None:
     from netspec.training.files import write_atomic
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, content)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, content)
 
 
 def _text(found: Exported) -> str:

@@ -106,6 +106,13 @@ def test_layers(tmp_path: Path) -> None:
     assert "GFLOP/s" in picture.read_text(encoding="utf-8")
 
 
+def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
+    arguments = ["zoo:mlp", "--batch", "1", "--threads", "1", "--runs", "1", "--layers", "--quiet"]
+    result = CliRunner().invoke(command, [*arguments, "--picture", str(tmp_path / "missing" / "picture.svg")])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.output
+
+
 def test_layers_and_peers_do_not_go_together() -> None:
     result = CliRunner().invoke(command, ["zoo:lenet5", "--layers", "--against", "torch"])
     assert result.exit_code == 2
@@ -114,7 +121,7 @@ def test_layers_and_peers_do_not_go_together() -> None:
 
 def test_variants_with_and_without_a_tuned_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.diagnostics.libraries.find_spec", lambda name: object())
-    found = variants(["torch", "onnxruntime"], "train")
+    found = variants(["torch"], "train")
     assert found[: len(OURS)] == OURS
     theirs = found[len(OURS) :]
     assert len(theirs) == 2 * len(PEERS["torch"]["train"])
@@ -125,6 +132,11 @@ def test_a_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.diagnostics.libraries.find_spec", lambda name: None)
     with pytest.raises(RunError, match=r"NS931.*torch, which is not installed\n.*pip install 'netspec\[bench\]'"):
         variants(["torch"], "train")
+
+
+def test_a_peer_that_does_not_train() -> None:
+    with pytest.raises(RunError, match=r"NS936.*'onnxruntime' predicts only.*\n.*--mode infer"):
+        variants(["onnxruntime"], "train")
 
 
 def test_an_unknown_peer() -> None:

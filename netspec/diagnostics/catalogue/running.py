@@ -201,4 +201,10 @@ RUNNING: dict[str, Entry] = {
         "there is no peer '{peer}' to measure against",
         "there are: {known}",
     ),
+    "NS936": Entry(
+        "error",
+        "peer that does not train",
+        "'{peer}' predicts only, and cannot be measured in training",
+        "measure predictions with '--mode infer', or leave it out of --against",
+    ),
 }
