@@ -30,6 +30,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SPEC, WEIGHTS, BATCH, SETTINGS = "spec.yaml", "weights.safetensors", "batch.npz", "case.json"
 TORCH_SOURCE, TORCH_WEIGHTS, ONNX_MODEL = "network.py", "network.safetensors", "network.onnx"
+COMPARED_RATE, TIMED_RATE = 1e-3, 1e-6
+"""Learning rates: so large that three steps tell of gradients, so small that no number of steps overshoots."""
 TARGET = "target/"
 """Before the head's name, what its targets are called among the arrays of a batch."""
 
@@ -43,10 +45,14 @@ class Case:
     mode: Mode
     batch: int
     threads: int
-    rate: float
     compared: bool
     backend: str
     torch_class: str | None = None
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of a step."""
+        return COMPARED_RATE if self.compared else TIMED_RATE
 
 
 @dataclass(frozen=True, slots=True)

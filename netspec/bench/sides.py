@@ -10,6 +10,7 @@ import numpy as np
 
 from netspec.backend import find_backend
 from netspec.bench.case import ONNX_MODEL, TORCH_SOURCE, TORCH_WEIGHTS, Measured
+from netspec.interop.safetensors import decode
 from netspec.interop.tensors import Array
 from netspec.training.loop import Position, train_step
 from netspec.training.runtime import Fed
@@ -74,14 +75,13 @@ class Ours:
 def _torch_module(measured: Measured, options: Mapping[str, Any]) -> tuple[Any, list[Any]]:
     """The exported module with its weights, and the inputs, in the variant's memory format."""
     import torch
-    from safetensors.torch import load_file
 
-    from netspec.interop.pytorch.source import load_class
+    from netspec.interop.pytorch.compare import load_module
     from netspec.interop.pytorch.training import to_torch
 
     torch.set_num_threads(measured.case.threads)
-    module = load_class(measured.folder / TORCH_SOURCE, measured.case.torch_class or "")()
-    module.load_state_dict(load_file(measured.folder / TORCH_WEIGHTS), strict=False)
+    state = decode((measured.folder / TORCH_WEIGHTS).read_bytes(), TORCH_WEIGHTS)
+    module: Any = load_module(measured.folder / TORCH_SOURCE, measured.case.torch_class or "", state)
     inputs = [to_torch(measured.inputs[value.name]) for value in measured.graph.inputs]
     if options["layout"] == "channels_last":
         formats = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -129,7 +129,6 @@ class TorchInference:
 
         module, self._inputs = _torch_module(measured, options)
         self._heads = [name for name in measured.graph.heads if not measured.recipe.head(name).train_only]
-        module.eval()
         form = options["form"]
         self._context: type[AbstractContextManager[Any]] = torch.inference_mode if form == "eager" else torch.no_grad
         if form == "jit":

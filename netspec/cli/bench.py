@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from netspec.bench.case import Case
     from netspec.syntax.spec import Spec
 
-RATE = 1e-3
-"""Learning rate of the measured steps, small enough for every network and optimiser to stay finite."""
-
 
 def _peers(context: click.Context, option: click.Parameter, given: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
@@ -92,7 +89,7 @@ def command(
     if layers and peers:
         raise click.UsageError("--layers looks into netspec's own steps; leave out --against")
     loaded = load(spec, overrides)
-    case = Case(mode, batch or loaded.recipe.batch, threads or available_threads(), RATE, False, backend)
+    case = Case(mode, batch or loaded.recipe.batch, threads or available_threads(), False, backend)
     notice = _silent if quiet else _say
     run = _layers if layers else _sides
     with shown_in(loaded):

@@ -31,6 +31,8 @@ class Exported:
     files: tuple[Path, ...]
     tensors: tuple[Exchanged, ...]
     left_out: tuple[str, ...]
+    before: tuple[str, ...]
+    """Transforms of the spec that whoever feeds the file has to make."""
     error: float | None
     facts: Mapping[str, Any]
 
@@ -43,6 +45,7 @@ class Exported:
             **self.facts,
             "tensors": [tensor.row() for tensor in self.tensors],
             "left_out": list(self.left_out),
+            "preprocess": list(self.before),
             "agreement": {"error": self.error, "tolerance": TOLERANCE, "samples": SAMPLES},
         }
 
@@ -97,7 +100,7 @@ def command(
 def _network(
     source: str, overrides: tuple[str, ...], kept: Literal["last", "best"], backend: str, threads: int
 ) -> tuple[Spec, dict[str, Array]]:
-    """The spec without its preprocessing, and all weights: a run's, or freshly drawn ones."""
+    """The spec and all weights: a run's, or freshly drawn ones."""
     from netspec.backend import find_backend
     from netspec.interop.safetensors import decode
     from netspec.training.open_run import open_run
@@ -110,29 +113,26 @@ def _network(
             raise click.UsageError("--set changes a spec; a run's is fixed")
         spec = open_run(Path(source), kept, backend, threads).spec
         file = find_checkpoint(Path(source), kept).weights
-        return _bare(spec), decode(file.read_bytes(), str(file))
+        return spec, decode(file.read_bytes(), str(file))
     spec = load(source, overrides)
     runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), 1, threads)
     if spec.recipe.init:
         take_weights(runtime, spec.recipe.init, Path(spec.file).parent)
-    return _bare(spec), {name: runtime.state.read(name) for name in runtime.weight_shapes}
-
-
-def _bare(spec: Spec) -> Spec:
-    return replace(spec, recipe=replace(spec.recipe, preprocess=(), augment=(), init=None))
+    return spec, {name: runtime.state.read(name) for name in runtime.weight_shapes}
 
 
 def _predicted(
     spec: Spec, weights: Mapping[str, Array], backend: str, threads: int
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs, and what netspec predicts for them by head."""
+    """Inputs as the first layer sees them, and what netspec predicts for them by head."""
     import numpy as np
 
     from netspec.backend import find_backend
     from netspec.training.evaluate import predict
     from netspec.training.runtime import Runtime
 
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), SAMPLES, threads, trains=False)
+    recipe = replace(spec.recipe, preprocess=(), augment=(), init=None)
+    runtime = Runtime(spec.graph, recipe, find_backend(backend), SAMPLES, threads, trains=False)
     for name in runtime.weight_shapes:
         runtime.state.write(name, weights[name])
     generator = np.random.default_rng(0)
@@ -154,8 +154,8 @@ def _to_onnx(spec: Spec, weights: Mapping[str, Array], output: Path, backend: st
     inputs, wanted = _predicted(spec, weights, backend, threads)
     error = _checked("ONNX Runtime", run(model.encoded(), inputs, threads), wanted)
     _write(output, model.encoded())
-    left_out = _left_out(weights, model.tensors)
-    return Exported("onnx", (output,), model.tensors, left_out, error, {"opset": OPSET})
+    left_out, before = _left_out(weights, model.tensors), _transforms(spec)
+    return Exported("onnx", (output,), model.tensors, left_out, before, error, {"opset": OPSET})
 
 
 def _to_torch(spec: Spec, weights: Mapping[str, Array], output: Path, backend: str, threads: int) -> Exported:
@@ -174,14 +174,20 @@ def _to_torch(spec: Spec, weights: Mapping[str, Array], output: Path, backend: s
 
         inputs, wanted = _predicted(spec, weights, backend, threads)
         error = _checked("PyTorch", predict(output, source.class_name, state, inputs, list(wanted)), wanted)
-    left_out = _left_out(weights, source.tensors)
-    return Exported("torch", (output, beside), source.tensors, left_out, error, {"class": source.class_name})
+    left_out, before = _left_out(weights, source.tensors), _transforms(spec)
+    return Exported("torch", (output, beside), source.tensors, left_out, before, error, {"class": source.class_name})
 
 
 def _left_out(weights: Mapping[str, Array], tensors: Sequence[Exchanged]) -> tuple[str, ...]:
     """Weights that are not in the file, such as those of heads that are there while training only."""
     taken = {tensor.source for tensor in tensors}
     return tuple(name for name in weights if name not in taken)
+
+
+def _transforms(spec: Spec) -> tuple[str, ...]:
+    from netspec.core.declare import declaration_of
+
+    return tuple(declaration_of(transform).name for transform in spec.recipe.preprocess)
 
 
 def _checked(target: str, found: Mapping[str, Array], wanted: Mapping[str, Array]) -> float:
@@ -216,6 +222,8 @@ def _text(found: Exported) -> str:
     lines = [*columns(rows), ""]
     if found.left_out:
         lines.append(f"left out: {escape(', '.join(found.left_out))}")
+    if found.before:
+        lines.append(f"what goes in comes after preprocess: {', '.join(found.before)}")
     facts = "".join(f", {name} {value}" for name, value in found.facts.items())
     lines.append(f"{len(found.tensors)} tensors in {escape(', '.join(map(str, found.files)))}{facts}")
     if found.error is None:

@@ -23,7 +23,7 @@ from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
 from netspec.zoo import zoo_path
 
-CASE = Case("infer", 4, 1, 0.001, False, "numba")
+CASE = Case("infer", 4, 1, False, "numba")
 ROW = {
     *("side", "variant", "mode", "batch", "threads", "median_ms", "min_ms", "max_ms", "runs", "peak_bytes"),
 }

@@ -39,6 +39,7 @@ def test_onnx_is_written_run_and_compared(tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert document["agreement"]["error"] < TOLERANCE
     assert (document["to"], document["opset"], document["left_out"]) == ("onnx", OPSET, [])
+    assert document["preprocess"] == ["divide"]
     rows = {row["name"]: row for row in document["tensors"]}
     assert rows["conv.weight"] == {
         "name": "conv.weight",

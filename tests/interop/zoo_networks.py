@@ -44,9 +44,9 @@ def network(name: str, mode: Literal["train", "infer"]) -> Network:
     """The network called ``name`` with fresh weights: all of them, those of training heads too."""
     source = read_source(zoo_path(name))
     assert isinstance(source, Source)
-    case = Case(mode, BATCH, 1, 0.001, True, "numba")
+    case = Case(mode, BATCH, 1, True, "numba")
     graph, recipe = measured_network(load_spec(source), case)
-    drawn = new_runtime(graph, recipe, Case("train", BATCH, 1, 0.001, True, "numba"))
+    drawn = new_runtime(graph, recipe, Case("train", BATCH, 1, True, "numba"))
     weights = {name: drawn.state.read(name) for name in drawn.weight_shapes}
     runtime = drawn if mode == "train" else new_runtime(graph, recipe, case, weights)
     return Network(graph, recipe, runtime, weights, *first_batch(graph, recipe, BATCH))
