@@ -202,6 +202,7 @@ def batch_norm(write: Writer, node: Node, x: Sequence[str]) -> str:
     moving: dict[str, Turned] = {
         "running_mean": ("moving_mean", channels),
         "running_var": ("moving_variance", channels),
+        "num_batches_tracked": (None, as_it_is((1,))),
     }
     made = write.module(node, text, tensors | moving)
     if not node.frozen:

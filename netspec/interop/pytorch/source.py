@@ -36,7 +36,7 @@ class TorchSource:
     tensors: tuple[Exchanged, ...]
 
     def state(self, weights: Mapping[str, Array]) -> dict[str, Array]:
-        """The arrays of the module's ``state_dict``, but for counters of batches, made of netspec's weights."""
+        """The arrays of the module's ``state_dict``, all of them, made of netspec's weights."""
         return {tensor.name: tensor.array(weights) for tensor in self.tensors}
 
 
@@ -64,10 +64,9 @@ def _docstring(graph: Graph, name: str) -> str:
     return (
         f"The network {plain} for PyTorch, written by netspec {__version__}.\n\n"
         f"    net = {name}()\n"
-        f'    net.load_state_dict(safetensors.torch.load_file("{name}.safetensors"), strict=False)\n\n'
+        "    net.load_state_dict(safetensors.torch.load_file(FILE))  # the .safetensors beside this file\n\n"
         f"It takes {inputs}, channels first, as the first layer sees it: after preprocessing. While\n"
-        "training it returns what its losses take, otherwise what is predicted. All tensors are in the file but the\n"
-        "counters of batches seen (num_batches_tracked), which netspec does not keep.\n"
+        "training it returns what its losses take, otherwise what is predicted.\n"
     )
 
 

@@ -91,15 +91,16 @@ class Writer:
             full = f"{module}.{name}" if module else name
             value = node.parameter(source) if source else None
             shape = value.type.shape if value else ()
-            fill = 0.0 if name == "bias" else 1.0
+            fill = 1.0 if name == "weight" else 0.0
             self.tensors.append(Exchanged(full, value.name if value else None, shape, turn, fill))
             slot = self._slots[value] if value else None
-            if slot is None or (slot.kind == "parameter" and not slot.param.trained):
+            unlearned = value is None and name in ("weight", "bias")
+            if unlearned or (slot is not None and slot.kind == "parameter" and not slot.param.trained):
                 self.init.append(f"self.{full}.requires_grad_(False)")
 
 
 Turned = tuple[str | None, Turn]
-"""The name of a node's parameter, or none for one that is not learned (a factor of 1, a summand of 0), and its turn."""
+"""The name of a node's parameter, or none for what PyTorch has beside (a factor of 1, a summand or a counter of 0)."""
 
 
 def sides(numbers: Sequence[int]) -> str:
