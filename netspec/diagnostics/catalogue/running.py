@@ -262,6 +262,48 @@ RUNNING: dict[str, Entry] = {
         "the run is done, but its report could not be made: {problem}",
         "netspec report {folder} tries again; --no-report leaves it out",
     ),
+    "NS930": Entry(
+        "error",
+        "layer that another program has no form of",
+        "'{layer}' cannot be exported to {target}: {reason}",
+        "write the layer in other terms, or export the network without it",
+    ),
+    "NS931": Entry(
+        "error",
+        "library that is not installed",
+        "{what} wants {library}, which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS932": Entry(
+        "error",
+        "exported network that computes something else",
+        "{target} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
+        "nothing was written that can be relied on; please report it with the spec",
+    ),
+    "NS933": Entry(
+        "error",
+        "sides that do not compute the same",
+        "{variant} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
+        "nothing was measured, since it would compare different things; please report it with the spec",
+    ),
+    "NS934": Entry(
+        "error",
+        "side of a measurement that failed",
+        "{variant} ended before it was done: {problem}",
+        "leave it out of --against, or run it with --traceback",
+    ),
+    "NS935": Entry(
+        "error",
+        "no such peer",
+        "there is no peer '{peer}' to measure against",
+        "there are: {known}",
+    ),
+    "NS936": Entry(
+        "error",
+        "peer that does not train",
+        "'{peer}' predicts only, and cannot be measured in training",
+        "measure predictions with '--mode infer', or leave it out of --against",
+    ),
     "NS938": Entry(
         "error",
         "kernel that does not compile",
