@@ -20,6 +20,7 @@ from netspec.declarations.recipe import Recipe
 from netspec.interop.safetensors import decode, encode
 from netspec.passes.rewrite import rewrite
 from netspec.passes.step import training_step
+from netspec.plan import Math
 from netspec.syntax.load import load_spec
 from netspec.syntax.resolved import resolved_text
 from netspec.syntax.source import Source
@@ -70,7 +71,7 @@ class Measured:
         """By name, in netspec's layout."""
         return decode((self.folder / WEIGHTS).read_bytes(), WEIGHTS)
 
-    def runtime(self, math: str) -> Runtime:
+    def runtime(self, math: Math) -> Runtime:
         """The network on its backend, with the case's weights; ``math`` as in a recipe."""
         return new_runtime(self.graph, replace(self.recipe, math=math), self.case, self.weights())
 

@@ -12,6 +12,7 @@ from netspec.backend import find_backend
 from netspec.bench.case import ONNX_MODEL, TORCH_SOURCE, TORCH_WEIGHTS, Measured
 from netspec.interop.safetensors import decode
 from netspec.interop.tensors import Array
+from netspec.plan import Math
 from netspec.training.loop import Position, train_step
 from netspec.training.runtime import Fed
 
@@ -48,7 +49,7 @@ def make_side(side: str, options: Mapping[str, Any], measured: Measured) -> Side
 class Ours:
     """netspec: what the loop of ``netspec train`` runs for a batch, or ``netspec predict``."""
 
-    def __init__(self, measured: Measured, math: str) -> None:
+    def __init__(self, measured: Measured, math: Math) -> None:
         self._case, self._inputs = measured.case, measured.inputs
         self._runtime = measured.runtime(math)
         self._loaded = self._runtime.load("train" if self._case.mode == "train" else "predict", "float32")
