@@ -34,17 +34,23 @@ _ENDINGS = (".netspec.yaml", ".netspec.yml")
 class Examined:
     """One text with everything that is said of it; what is asked for seldom is worked out when asked for.
 
-    ``root`` is the tree of this text alone, None where it cannot be read; ``whole`` is the spec with the files that it
-    names.
+    ``texts`` are those of the files that the spec consists of, ``settings`` those of the file that says what is looked
+    for, by their names. ``facts`` are None where the text could not be read as a spec.
     """
 
     def __init__(
-        self, source: Source, diagnostics: tuple[Diagnostic, ...], texts: Mapping[str, str], facts: Facts | None
+        self,
+        source: Source,
+        diagnostics: tuple[Diagnostic, ...],
+        texts: Mapping[str, str],
+        facts: Facts | None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.source = source
         self.diagnostics = diagnostics
         self.texts = texts
         self.facts = facts
+        self._settings = settings or {}
 
     @property
     def lines(self) -> list[str]:
@@ -53,7 +59,7 @@ class Examined:
 
     @cached_property
     def _lines_of(self) -> dict[str, list[str]]:
-        texts = {self.source.name: self.source.text, **self.texts}
+        texts = {self.source.name: self.source.text, **self.texts, **self._settings}
         return {name: split_lines(text) for name, text in texts.items()}
 
     def lines_of(self, file: str) -> list[str]:
@@ -66,7 +72,7 @@ class Examined:
 
     @cached_property
     def root(self) -> tree.Node | None:
-        """The tree of this text."""
+        """The tree of this text alone, None where it cannot be read."""
         return self.trees.get(self.source.name)
 
     @cached_property
@@ -210,7 +216,8 @@ class Documents:
         configuration = configuration_for(Path(name))
         options = READ._replace(opened=self._opened)
         report = examine(source, (), configuration.of(Path(name)), options, self._plugins)
-        return Examined(source, (*configuration.diagnostics, *report.diagnostics), report.texts, report.facts)
+        found = (*configuration.diagnostics, *report.diagnostics)
+        return Examined(source, found, report.texts, report.facts, configuration.texts)
 
     def _changed(self, name: str, known: bool) -> tuple[str, ...]:
         """Forget what rests on a text that changed; one that is new or gone may be what others lack or had."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def uri_of(name: str) -> str:
     """The address of a text; a file that is named by a path from here gets its whole path."""
     if "://" in name or (":" in name and not Path(name).exists()):
         return name
-    return uris.from_fs_path(str(Path(name).absolute())) or name
+    return uris.from_fs_path(os.path.abspath(name)) or name
 
 
 class Translator:

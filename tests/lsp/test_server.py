@@ -118,6 +118,17 @@ def test_comments_and_settings_keep_findings(editor: Editor) -> None:
     assert editor.codes("kept.yaml") == ["NS302"]
 
 
+def test_a_mistake_in_the_settings_is_shown(start: Callable[..., Editor], tmp_path: Path) -> None:
+    (tmp_path / ".netspec.toml").write_text('[lint]\nselect = ["NS1"]\nignroe = ["NS3"]\n')
+    editor = start()
+    editor.open("a.yaml", SPEC)
+    (finding,) = editor.findings("a.yaml")
+    assert (finding.code, finding.range.start) == ("NS199", types.Position(0, 0))
+    (note,) = finding.related_information
+    assert note.location.uri == editor.uri(".netspec.toml")
+    assert note.location.range.start == types.Position(2, 0)
+
+
 def test_hints_stand_behind_every_layer_and_block(editor: Editor) -> None:
     editor.open("a.yaml", SPEC)
     found = editor.hints("a.yaml")
