@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -126,6 +127,13 @@ def padded(size: int, before: int, after: int) -> int:
 def crop_before(size: int, kept: int) -> int:
     """Cells cut off before the middle part of an axis: ``floor((n - kept) / 2)``; an odd cell more goes after."""
     return (size - kept) // 2
+
+
+@lru_cache(maxsize=64)
+def divisors(n: int) -> tuple[int, ...]:
+    """All numbers that divide ``n`` ≥ 1, in order; up to √n they are tried, which is soon done for any width."""
+    small = [d for d in range(1, math.isqrt(n) + 1) if n % d == 0]
+    return (*small, *(n // d for d in reversed(small) if d * d != n))
 
 
 def equal_part(size: int, parts: int) -> int:

@@ -159,6 +159,10 @@ class LayerExpansion:
         inner = self._inner(frame, record, sources[0])
         if count == 0 and len(sources) > 1:
             self._report("NS211", op.key.span, layer=record.name, given="no copy, for its 'repeat' is 0")
+        if count is not UNKNOWN and count > self._left >= 0:  # they need not be made to know that they are too many
+            self._left = 0
+            self._counted(op)
+            return self.placement.unknown(sources[0])
         for index in range(1 if count is UNKNOWN else count):
             before = len(self._diagnostics)
             copy = self._entered(inner, sources[0])

@@ -21,6 +21,8 @@ import yaml
 ZOO = sorted((Path(__file__).resolve().parents[2] / "specs").rglob("*.yaml"))
 SECONDS = 2.0
 """CPU time that the answer to one mutant may take."""
+LAYERS = 5_000
+"""Layers that a mutant may expand to, as by ``--max-layers``; each takes its time, and so many are no mistake."""
 MEGABYTES = 500
 """Memory that the process may have held at its peak."""
 _ADDRESS_SPACE = 4 * 2**30
@@ -181,18 +183,20 @@ def examine_range(first: int, last: int) -> dict[str, object]:
     from netspec.diagnostics import Diagnostic
     from netspec.diagnostics.render import render_text
     from netspec.lint.many import Job, lint_source
+    from netspec.syntax.load import ReadOptions
     from netspec.syntax.source import decode_source
 
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     failures: list[str] = []
     slowest, codes = (0.0, -1), set[str]()
+    job = Job(options=ReadOptions(layer_limit=LAYERS), plugins=False)
     for number in range(first, last):
         name, data = mutant(number)
         start = time.process_time()
         try:
             source = decode_source(str(ZOO[0].parent / name), data)
             if not isinstance(source, Diagnostic):
-                outcome = lint_source(source, Job(plugins=False, mend=number % 10 == 0, unsafe=number % 20 == 0))
+                outcome = lint_source(source, job._replace(mend=number % 10 == 0, unsafe=number % 20 == 0))
                 found = list(outcome.diagnostics)
                 codes.update(diagnostic.code for diagnostic in found)
                 render_text(found, outcome.texts, color=False)

@@ -8,8 +8,10 @@ import pytest
 from rule_pages import example
 
 from netspec.diagnostics import Edit, Fix, Span
+from netspec.diagnostics.catalogue import codes, lookup
 from netspec.lint.engine import lint, load_rules
 from netspec.lint.fixes import Mended, apply, mend
+from netspec.lint.repairs import mendable
 from netspec.syntax.source import Source
 
 HEAD = "netspec: 1  # the language\ninput: [16, 16, 3]\nlayers:\n"
@@ -203,3 +205,13 @@ def test_fixes_that_touch_wait_for_another_round() -> None:
 
 def test_edits_at_one_place_keep_their_order() -> None:
     assert apply("ab", [Fix("c", (Edit(place(2, 2), "1"), Edit(place(2, 2), "2")))]) == ("a12b", 1)
+
+
+def test_every_did_you_mean_has_a_fix() -> None:
+    advising = {
+        code
+        for code in codes()
+        for advice in (lookup(code).help,)
+        if any("did you mean" in text for text in ((advice,) if isinstance(advice, str) else advice))
+    }
+    assert {code for code in advising if not mendable(code)} <= {"NS112"}  # a mistake of the command line

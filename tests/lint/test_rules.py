@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from rule_pages import example, settings
 
 from netspec.diagnostics import Diagnostic
 from netspec.diagnostics.catalogue import lookup
-from netspec.lint.engine import lint, load_rules
+from netspec.lint import engine
+from netspec.lint.engine import Facts, lint, load_rules
 from netspec.lint.settings import Settings
 from netspec.syntax.source import Source
 
@@ -42,8 +44,19 @@ def test_the_page_says_what_and_why(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", RULES)
-def test_an_ignored_rule_does_not_run(code: str, tmp_path: Path) -> None:
+def test_an_ignored_rule_does_not_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def check(facts: Facts) -> Iterator[Diagnostic]:
+        ran.append(code)
+        return RULES[code].check(facts)  # type: ignore[return-value]  # a generator, as every rule's
+
+    check.__module__ = RULES[code].check.__module__
+    monkeypatch.setitem(engine.RULES, code, RULES[code]._replace(check=check))
     assert findings(code, "Fails", tmp_path, (code,)) == []
+    assert ran == []
+    assert len(findings(code, "Fails", tmp_path)) == 1
+    assert ran == [code]
 
 
 @pytest.mark.parametrize("code", RULES)

@@ -96,7 +96,7 @@ def check_groups(groups: int, channels: int, filters: int) -> None:
     for which, count in (("input", channels), ("output", filters)):
         if count % groups:
             common = math.gcd(channels, filters)
-            divisors = [d for d in range(1, common + 1) if common % d == 0]
+            divisors = formulas.divisors(common)
             raise ShapeError("NS202", attr="groups", groups=groups, channels=count, which=which, divisors=divisors)
 
 

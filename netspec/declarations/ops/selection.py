@@ -34,7 +34,7 @@ class Part:
             raise ShapeError("NS216", attr="index", what="part", place=self.index, count=self.of, last=self.of - 1)
         size = x.shape[axis]
         if size % self.of:
-            divisors = [n for n in range(2, size + 1) if size % n == 0]
+            divisors = formulas.divisors(size)[1:]
             what = f"places of {self.axis}" if self.axis != "channels" else "channels"
             raise ShapeError("NS217", attr="of", count=size, what=what, parts=self.of, divisors=divisors)
         shape = with_axis(x, axis, formulas.equal_part(size, self.of))
@@ -107,7 +107,7 @@ class ChannelShuffle:
 
     def infer(self, x: TensorType) -> TensorType:
         if x.channels % self.groups:
-            divisors = [n for n in range(1, x.channels + 1) if x.channels % n == 0]
+            divisors = formulas.divisors(x.channels)
             raise ShapeError("NS202", attr="groups", groups=self.groups, channels=x.channels, divisors=divisors)
         return replace(x, dtype="float32", block=None)
 
