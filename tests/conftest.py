@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from browser import browser_missing
 from hypothesis import settings
 
 from netspec_cupy.probe import probe
@@ -35,6 +36,9 @@ def _missing() -> dict[str, str]:
     reason = probe()
     if reason is not None:
         missing["gpu"] = reason
+    no_browser = browser_missing()
+    if no_browser is not None:
+        missing["browser"] = no_browser
     return missing
 
 

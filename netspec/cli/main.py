@@ -32,9 +32,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("netspec.cli.evaluate", "Evaluate a finished run on the test part."),
     "compare": ("netspec.cli.compare", "Runs side by side: what they did differently, and what came of it."),
     "verify-run": ("netspec.cli.verify_run", "Execute steps of a run again and compare them to the bit."),
+    "report": ("netspec.cli.report", "A page about a run: curves, mistakes, the network inside, time."),
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
     "lsp": ("netspec.cli.lsp", "The language server, for editors to start."),
+    "doctor": ("netspec.cli.doctor", "What is installed on this machine, what is missing, and what mends it."),
     "schema": ("netspec.cli.schema", "The JSON Schema of a spec, for editors."),
 }
 """Every command: its module, which is imported only when the command is called, and its line in ``--help``."""

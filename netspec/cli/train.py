@@ -23,6 +23,7 @@ from netspec.cli.common import (
     threads_option,
     workers_option,
 )
+from netspec.cli.report import report_after_run, report_option
 from netspec.diagnostics.text import size
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 @workers_option
 @backend_option
 @format_option
+@report_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
@@ -115,25 +117,25 @@ def command(
     from netspec.training.threads import available_threads
 
     _refuse_early(resume, run_dir, tensorboard)
-    options = {"epochs": epochs, "batch": batch, "seed": seed}
-    loaded, given = _with_settings(load(spec, overrides), options, workers, run_dir if resume else None)
+    earlier, options = run_dir if resume else None, {"epochs": epochs, "batch": batch, "seed": seed}
+    loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
-    recipe, machine = _fitted(loaded, dataset, run_dir if resume else None), find_backend(backend)
+    recipe, machine = _fitted(loaded, dataset, earlier), find_backend(backend)
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
-    if dry_run:
-        click.echo(_plan_text(loaded, dataset, runtime, needed, format_))
-        return
-    if find_lr:
-        click.echo(_found_rate(runtime, dataset, format_))
+    if dry_run or find_lr:
+        text = (
+            _plan_text(loaded, dataset, runtime, needed, format_) if dry_run else _found_rate(runtime, dataset, format_)
+        )
+        click.echo(text)
         return
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
     keep_fitted(resumed.run.folder, recipe)
-    outcome = _train(resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
+    outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
     click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
 
 
@@ -206,6 +208,7 @@ def _open(
 
 
 def _train(
+    spec: Spec,
     resumed: Resumed,
     runtime: Runtime,
     dataset: Dataset,
@@ -213,7 +216,7 @@ def _train(
     checkpoint_every: int | None,
     tensorboard: bool,
 ) -> Outcome:
-    """Train; where that is interrupted, say how it goes on."""
+    """Train, and write the page about it; where training is interrupted, say how it goes on."""
     from netspec.training.progress import make_progress
     from netspec.training.stopping import StopRequest
     from netspec.training.train import train_into
@@ -226,10 +229,12 @@ def _train(
         progress = _logged(progress, resumed, runtime)
     try:
         with StopRequest(_say_at_once).listening() as stop:
-            return train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
+            outcome = train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
         click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         raise
+    report_after_run(outcome.run_dir, spec, runtime, dataset, quiet)
+    return outcome
 
 
 def _logged(progress: Progress, resumed: Resumed, runtime: Runtime) -> Progress:

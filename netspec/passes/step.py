@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +70,18 @@ def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph
         ends_in = producers[head].op.name if head in producers else None
         outputs[name] = g.add(_activation(absorbed), head) if absorbed and ends_in != absorbed else head
     return remove_dead_code(g.graph(outputs, outputs))
+
+
+def activations(network: Graph, recipe: Recipe, dtype: DType, layers: Iterable[str] | None = None) -> Graph:
+    """The network for prediction, its outputs being those of ``layers`` by their paths: of all there are if left out.
+
+    What matters while training only, such as a dropout, is no layer of it. A KeyError for a layer that is not there.
+    """
+    graph = inference_form(prepare(main_part(network, recipe), recipe, dtype))
+    written = {node.path for node in network.nodes}
+    found = {node.path: node.output for node in graph.nodes if node.path in written}
+    wanted = found if layers is None else {name: found[name] for name in layers}
+    return remove_dead_code(replace(graph, outputs=wanted, heads={}))
 
 
 def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:

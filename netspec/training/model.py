@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -30,9 +30,10 @@ from netspec.training.memory_check import memory_limits, refuse_what_does_not_fi
 from netspec.training.progress import Progress, make_progress
 from netspec.training.progress_notebook import Notebook, in_notebook
 from netspec.training.runs import MANIFEST, find_checkpoint
-from netspec.training.runtime import Purpose, Runtime
+from netspec.training.runtime import Runtime
 from netspec.training.scores import Scores
 from netspec.training.state import read_state
+from netspec.training.taps import activations, gradients
 
 
 class Weights(Mapping[str, Array]):
@@ -165,15 +166,17 @@ class Model:
 
         In training mode: with batch statistics, and the dropout that the next step will draw. All state stays as it is.
         """
-        part = self._one_batch(x, y)
-        purpose: Purpose = "input_gradients" if input else "gradients"
-        dtype = "float32" if input else self._runtime.input_type(part.inputs)
-        loaded = self._runtime.load(purpose, dtype)
-        scalars = self._runtime.scalars(0.0, self._position.step + 1)
-        inputs, targets, samples = self._runtime.prepared(part)
-        loaded.executable.run(loaded.feed(inputs, targets), scalars, samples, ("forward", "backward"))
-        outputs = self._runtime.plan(purpose, dtype).graph.outputs
-        return {name: loaded.executable.output(name) for name in outputs if name != "loss"}
+        return gradients(self._runtime, self._one_batch(x, y), self._position.step + 1, input)
+
+    def activations(self, x: Any, layers: Iterable[str] | None = None) -> dict[str, Array]:
+        """What layers give, (N, ...) channels-last, by their paths such as ``stage2/0/conv``; all layers if left out.
+
+        Of the inference form, in which a dropout is no layer. An InputError names a layer that is not there.
+        """
+        try:
+            return activations(self._runtime, checked_inputs(x, self._runtime.network), layers)
+        except KeyError as error:
+            raise InputError(f"the network has no layer {error} when it predicts") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all weights and statistics as safetensors; the file is replaced as a whole."""

@@ -38,16 +38,22 @@ class OpenRun:
 
 
 def open_run(
-    folder: Path, kept: Kept, backend: str, threads: int, changes: Sequence[str] = (), averaged: bool = False
+    folder: Path,
+    kept: Kept,
+    backend: str,
+    threads: int,
+    changes: Sequence[str] = (),
+    averaged: bool = False,
+    trains: bool = False,
 ) -> OpenRun:
     """The run with the weights of its best or last checkpoint, or with their average.
 
-    ``changes`` are ``name=value``, as behind ``--set``. A RunError where the folder holds no run, the checkpoint is
-    damaged, or there is no average in it.
+    ``changes`` are ``name=value``, as behind ``--set``; with ``trains`` it has the form that gradients need. A RunError
+    where the folder holds no run, the checkpoint is damaged, or there is no average in it.
     """
     spec, spec_folder, manifest = spec_of_run(folder, changes)
     checkpoint = find_checkpoint(folder, kept)
-    runtime = _with_weights(spec, checkpoint.weights, backend, threads)
+    runtime = _with_weights(spec, checkpoint.weights, backend, threads, trains)
     if averaged:
         for name, array in read_average(checkpoint, read_state(runtime.state, runtime.weights)).items():
             runtime.state.write(name, array)
@@ -95,9 +101,9 @@ def _run_of(weights: Path) -> Path | None:
     return next((folder for folder in known if (folder / MANIFEST).is_file()), None)
 
 
-def _with_weights(spec: Spec, weights: Path, backend: str, threads: int) -> Runtime:
-    """The network for inference; a RunError lists what does not fit it."""
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+def _with_weights(spec: Spec, weights: Path, backend: str, threads: int, trains: bool = False) -> Runtime:
+    """The network with these weights; a RunError lists what does not fit it."""
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains)
     for name, array in read_weights(weights, runtime.weight_shapes, runtime.unused_weights).items():
         runtime.state.write(name, array)
     return runtime

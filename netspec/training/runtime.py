@@ -177,9 +177,7 @@ class Runtime:
         """The plan with its kernels, which are compiled the first time."""
         key = (purpose, dtype)
         if key not in self._loaded:
-            unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
-            if unfitted:
-                raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
+            self.refuse_unfitted()
             if purpose != "predict" and balanced_heads(self.recipe, self.network.heads):
                 raise RunError.of("NS510", name="class_weights: balanced")
             plan = self.plan(purpose, dtype)
@@ -187,6 +185,12 @@ class Runtime:
             targets = target_inputs(plan.graph, self.network)
             self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs)
         return self._loaded[key]
+
+    def refuse_unfitted(self) -> None:
+        """A RunError where a transform has not yet learnt its numbers."""
+        unfitted = [each for each in self.recipe.preprocess if not is_fitted(each)]
+        if unfitted:
+            raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
 
     def scalars(self, rate: float, step: int, turn: Turn | None = None) -> Mapping[str, float]:
         """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits.

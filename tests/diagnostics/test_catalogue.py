@@ -15,6 +15,7 @@ HERE = Span("f.yaml", 1, 1, 1, 2)
 WARNINGS = {"NS117", "NS128", "NS129", "NS239", "NS241", "NS240", *(f"NS30{n}" for n in range(1, 8))} | {
     *(f"NS40{n}" for n in range(1, 5)),
     *(f"NS51{n}" for n in range(3, 10)),
+    "NS928",
 }
 INFOS = {"NS308", "NS309", *(f"NS31{n}" for n in range(6)), "NS405", *(f"NS60{n}" for n in range(1, 5))}
 

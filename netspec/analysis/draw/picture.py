@@ -66,7 +66,7 @@ def picture(graph: Graph, fold: bool = True) -> Picture:
     With ``fold`` a layer that keeps the shape and takes nothing but the output of one other (an activation, a
     normalisation, a dropout) is shown in the box of that layer.
     """
-    parts = _folded(graph) if fold else [[node] for node in graph.nodes]
+    parts = folded(graph) if fold else [[node] for node in graph.nodes]
     rows = dict(zip(graph.nodes, cost(graph).layers, strict=True))
     maker: dict[Value, Box] = {}
     for value in graph.inputs:
@@ -89,8 +89,8 @@ def picture(graph: Graph, fold: bool = True) -> Picture:
     return Picture(graph.name, Cluster("", "", False, items), tuple(edges))
 
 
-def _folded(graph: Graph) -> list[list[Node]]:
-    """The nodes, each with those that are shown in its box."""
+def folded(graph: Graph) -> list[list[Node]]:
+    """The nodes, each with those that only change its numbers in place: what is shown in one box."""
     readers, heads = graph.consumers(), set(graph.heads.values())
     parts: dict[Value, list[Node]] = {}
     for node in graph.nodes:

@@ -1,0 +1,1 @@
+"""The page about a run: what it says (`content`), where that comes from (`collect`), and how it looks (`page`)."""
