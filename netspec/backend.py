@@ -86,6 +86,25 @@ class Backend(Protocol):
         """Kernels bound to the plan's buffers and to ``state``, which other plans of the network may share."""
 
 
+class Roof(NamedTuple):
+    """What a machine does at best: floating-point operations, and bytes from memory, each in a second."""
+
+    flops: float
+    bandwidth: float
+
+    def seconds(self, flops: float, bytes: float) -> float:
+        """The least time for so much work (Williams et al. 2009, the roofline model)."""
+        return max(flops / self.flops, bytes / self.bandwidth)
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A backend that can measure the machine."""
+
+    def roof(self, threads: int) -> Roof:
+        """What so many threads do at best."""
+
+
 class Choice(NamedTuple):
     """A backend that can run here, and in a few words why it and no faster one."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ def _missing() -> dict[str, str]:
     no_browser = browser_missing()
     if no_browser is not None:
         missing["browser"] = no_browser
+    if find_spec("torch") is None:
+        missing["peer"] = "PyTorch is not installed"
     return missing
 
 

@@ -58,6 +58,10 @@ class CupyTarget:
         """Whether the op's kernel reads this layout: the plain one."""
         return type.block is None
 
+    def takes_epilogue(self, op: str) -> bool:
+        """No kernel adds a residual to its output or clips it."""
+        return False
+
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         """Bytes by name of the workspaces that the node's kernel wants."""
         from netspec_cupy.kernels import find

@@ -78,7 +78,7 @@ class GpuDevice:
             free = f"{(self.free_bytes() or 0) / 2**30:.1f} GiB"
             raise RunError.of("NS902", needed=f"{bytes / 2**30:.1f} GiB", available=free) from error
         memory = GpuMemory(address, bytes)
-        weakref.finalize(memory, self.runtime.free, address)
+        _when_dropped(memory, self.runtime.free, address)
         self._do("memset", lambda: self.runtime.memsetAsync(address, 0, bytes, self._stream))
         return memory
 
@@ -145,7 +145,8 @@ class GpuDevice:
     def _recorded(self, work: Callable[[], None]) -> _Graph:
         """The launches of ``work`` as a graph, which can be started."""
         runtime = self.runtime
-        mode = runtime.streamCaptureModeThreadLocal
+        # Relaxed, since Python may give memory back at any time, and CUDA would break off a stricter recording.
+        mode = runtime.streamCaptureModeRelaxed
         self._do("a recording", lambda: runtime.streamBeginCapture(self._stream, mode))
         try:
             work()
@@ -153,7 +154,7 @@ class GpuDevice:
             drawn = self._do("a recording", lambda: runtime.streamEndCapture(self._stream))
         made = _Graph(self._do("a recording", lambda: runtime.graphInstantiate(drawn)))
         runtime.graphDestroy(drawn)
-        weakref.finalize(made, runtime.graphExecDestroy, made.handle)
+        _when_dropped(made, runtime.graphExecDestroy, made.handle)
         return made
 
     def _do(self, what: str, call: Callable[[], Any]) -> Any:
@@ -173,6 +174,11 @@ class _Graph:
     """A graph that can be started."""
 
     handle: int
+
+
+def _when_dropped(held: Any, release: Callable[[int], None], handle: int) -> None:
+    """Release what a handle stands for when nobody holds it any more; not when Python ends, where CUDA has gone."""
+    weakref.finalize(held, release, handle).atexit = False
 
 
 def _aligned(bytes: int) -> int:

@@ -12,7 +12,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.plan import DIRECT, Math, Plan
 
 if TYPE_CHECKING:
-    from netspec.backend import KernelState
+    from netspec.backend import KernelState, Roof
     from netspec_numba.contract import Array, ScratchSizes
     from netspec_numba.executable import NumbaExecutable
 
@@ -151,6 +151,12 @@ class NumbaBackend:
     def target(self, threads: int) -> NumbaTarget:
         """What planning must know; a RunError for more threads than Numba was started with."""
         return NumbaTarget(threads)
+
+    def roof(self, threads: int) -> Roof:
+        """What so many threads do at best."""
+        from netspec_numba.roof import measure_roof
+
+        return measure_roof(threads)
 
     def state(self, plan: Plan) -> NumbaState:
         """Memory for the plan's state, zeroed; a RunError where there is not so much."""

@@ -56,6 +56,11 @@ class _Layer(NamedTuple):
     cost: LayerCost
 
     @property
+    def place(self) -> tuple[str, str]:
+        """What it is called and what it does, whatever its attributes are."""
+        return self.node.path, self.node.op.name
+
+    @property
     def written(self) -> str:
         """The layer's own name, where a person gave it one."""
         name = self.node.path.rpartition("/")[2]
@@ -111,6 +116,8 @@ def _aligned(old: Sequence[_Layer], new: Sequence[_Layer], keys: Sequence[Callab
     """The layers of both, in order, each beside its partner; alignment by the first key, in its gaps by the next."""
     if not keys or not old or not new:
         return [*((a, None) for a in old), *((None, b) for b in new)]
+    if [layer.place for layer in old] == [layer.place for layer in new]:  # no layer came or went, such as under widths
+        return list(zip(old, new, strict=True))
     key, pairs = keys[0], list[Pair]()
     matcher = SequenceMatcher(None, [key(a) for a in old], [key(b) for b in new], autojunk=False)
     for tag, i, j, k, m in matcher.get_opcodes():

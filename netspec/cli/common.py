@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -149,6 +150,24 @@ def zoo_file(name: str) -> Path:
         return zoo_path(name)
     except UnknownZooSpecError as error:
         raise click.UsageError(f"the zoo has no {name!r}; {did_you_mean(name, error.known, ZOO)}") from None
+
+
+@contextmanager
+def shown_in(spec: Spec) -> Iterator[None]:
+    """What is refused inside of a spec that was read without mistakes is shown with the lines of its files."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError(error.diagnostics, spec.texts) from error
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[None]:
+    """A usage error where a file that was asked for cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise click.UsageError(f"{str(output)!r} cannot be written: {error.strerror or error}") from None
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:

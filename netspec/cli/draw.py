@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import load, set_option, spec_argument
+from netspec.cli.common import load, set_option, spec_argument, writing
 
 FORMATS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot"}
 """The format that the ending of a file asks for."""
@@ -49,10 +49,8 @@ def command(spec: str, overrides: tuple[str, ...], output: Path | None, format_:
     if output is None:
         click.echo(text, nl=False)
         return
-    try:
+    with writing(output):
         output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"{str(output)!r} cannot be written: {error.strerror}") from None
     click.echo(f"wrote {output}", err=True)
 
 

@@ -98,7 +98,7 @@ def command(
 
 
 def _files(paths: Sequence[str]) -> list[str]:
-    """Specs named by the arguments, each once; of a folder all that end in .yaml or .yml, in order."""
+    """Specs named by the arguments, each once and in order; of a folder all that end in .yaml or .yml."""
     found: dict[str, None] = {}
     for name in paths:
         path = Path(name)
@@ -120,7 +120,7 @@ def _files(paths: Sequence[str]) -> list[str]:
             found.update(dict.fromkeys(matching))
         else:
             found[name] = None
-    return list(found)
+    return sorted(found)
 
 
 def _from_stdin(name: str | None, job: Job) -> Outcome:

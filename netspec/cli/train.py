@@ -125,12 +125,10 @@ def command(
     runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
-    if dry_run or find_lr:
-        text = (
-            _plan_text(loaded, dataset, runtime, needed, format_) if dry_run else _found_rate(runtime, dataset, format_)
-        )
-        click.echo(text)
-        return
+    if dry_run:
+        return click.echo(_plan_text(loaded, dataset, runtime, needed, format_))
+    if find_lr:
+        return click.echo(_found_rate(runtime, dataset, format_))
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)

@@ -15,6 +15,8 @@ from netspec.core.declare import declare
 )
 class Digits:
     classes = 10
+    image_channels = 1
+    """Of images that are brought to the size of the input."""
     brightest = 255
     training_samples = 1438
     reader = "netspec.data.digits"

@@ -20,8 +20,15 @@ class DataFacts(NamedTuple):
     samples: int | None
 
 
-def data_facts(source: Any, spec_file: str) -> DataFacts:
-    """What is known of a source that the spec in a file names; a folder is looked at only within the spec's own."""
+def data_facts(source: Any, spec_file: str, shape: tuple[int, ...] | None = None) -> DataFacts:
+    """What is known of a source that the spec in a file names; a folder is looked at only within the spec's own.
+
+    ``shape`` is that of the network's input, if it has one, to whose sides some sources bring their images.
+    """
+    channels = getattr(source, "image_channels", None)
+    if channels is not None:
+        image = None if shape is None or len(shape) < 2 else (*shape[:2], channels)
+        return DataFacts(image, source.training_samples)
     if source.declaration.name == "idx":
         return _idx_facts(Path(spec_file).parent, source.path)
     return DataFacts(getattr(source, "image_shape", None), getattr(source, "training_samples", None))

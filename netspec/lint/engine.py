@@ -22,6 +22,9 @@ __all__ = ["RULES", "Facts", "Report", "Rule", "examine", "layers", "lint", "loa
 PLUGIN_GROUP = "netspec.rules"
 _FOLDER = "netspec.lint.rules"
 
+_DOUBTS, _FOLLOWS = "NS207", "NS201"
+"""Where the axes of the input stand in another order, that a window does not fit is no mistake of its own."""
+
 Check = Callable[[Facts], Iterable[Diagnostic]]
 
 
@@ -98,8 +101,10 @@ def examine(
     texts = {source.name: source.text} if spec is None else dict(spec.texts)
     facts = None
     if spec is not None and not any(d.code == "NS126" for d in diagnostics):  # what was cut off is not judged
-        facts = Facts(spec, settings.budgets)
+        faults = [d.span for d in diagnostics if d.severity == "error"]
+        facts = Facts(spec, settings.budgets, faults)
         found += _findings_of_rules(facts, settings, plugins)
+        found = [d for d in found if d.code != _FOLLOWS or not any(other.code == _DOUBTS for other in found)]
     if any("ignore" in text for text in texts.values()):
         from netspec.lint.comments import without_ignored
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netspec.core.graph import Graph, Node, Value
 from netspec.core.window import WindowGeometry
 from netspec.diagnostics import Span
-from netspec.lint.settings import Budgets
+from netspec.lint.settings import DEFAULT, Budgets
 from netspec.syntax.source import Positions, Source
 from netspec.syntax.spec import Spec
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 class Facts:
     """What rules ask of a spec; each fact is worked out once, when first asked for."""
 
-    def __init__(self, spec: Spec, budgets: Budgets = Budgets()) -> None:  # noqa: B008  # it cannot change
+    def __init__(self, spec: Spec, budgets: Budgets = DEFAULT.budgets, faults: Sequence[Span] = ()) -> None:
         self.spec = spec
+        self.faults = faults
+        """Where the errors stand that reading the spec brought to light."""
         self.budgets = budgets
         self._windows: dict[Node, WindowGeometry] = {}
         self.graph: Graph = spec.graph
@@ -65,7 +67,8 @@ class Facts:
         text = self.spec.texts.get(span.file)
         written = None if text is None else Positions(Source(span.file, text)).written(span)
         guessed = written is not None and source.declaration.name not in written and "$" not in written
-        return None if guessed else data_facts(source, self.spec.file)
+        inputs = self.graph.inputs
+        return None if guessed else data_facts(source, self.spec.file, inputs[0].type.shape if inputs else None)
 
     def largest(self, quantity: Callable[[LayerCost], int]) -> tuple[LayerCost, Node]:
         """The layer with the greatest share of a cost, as its row and its node; there must be a layer."""
@@ -95,10 +98,23 @@ class Facts:
     def following(self, node: Node) -> Node | None:
         """The only node that takes this one's output, if there is just one and no mistake hides another."""
         readers = self.consumers.get(node.output, [])
-        return readers[0] if len(readers) == 1 and node.output not in self.spec.cut else None
+        only = len(readers) == 1 and node.output not in self.spec.cut
+        return readers[0] if only and not self.at_fault(readers[0]) else None
+
+    def at_fault(self, node: Node) -> bool:
+        """Whether an error stands in the text of the layer, so that what it is meant to do is not known."""
+        return node.where is not None and self.refused(node.where.layer)
+
+    def refused(self, place: Span) -> bool:
+        """Whether an error stands in a stretch of the text."""
+        return any(
+            span.file == place.file and place[1:3] <= span[1:3] and span[3:5] <= place[3:5] for span in self.faults
+        )
 
     def sized(self, node: Node) -> bool:
-        """Whether the shapes that go in and out are known, and not guessed after a mistake."""
+        """Whether the shapes that go in and out are known, and neither guessed after a mistake nor in doubt."""
+        if any(channels_first(value.type.shape) for value in self.graph.inputs):
+            return False
         return self.spec.guessed.isdisjoint((*node.data, *node.outputs))
 
     def place(self, node: Node, attribute: str | None = None) -> Span:
@@ -110,9 +126,19 @@ class Facts:
         return Span(layer.file, layer.line, layer.column, layer.line, layer.column + len(node.op.name))
 
 
+_CHANNELS = (1, 3, 4)
+_SMALLEST_SIDE = 8
+
+
+def channels_first(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape with its channels last, if it looks as if they stood first, as in PyTorch; else None."""
+    suspect = len(shape) >= 3 and shape[0] in _CHANNELS and min(shape[1:]) >= _SMALLEST_SIDE
+    return (*shape[1:], shape[0]) if suspect else None
+
+
 def layers(facts: Facts, *ops: str) -> Iterator[Node]:
     """The layers of these ops, or of all where none is named."""
-    return (node for node in facts.graph.nodes if not ops or node.op.name in ops)
+    return (node for node in facts.graph.nodes if (not ops or node.op.name in ops) and not facts.at_fault(node))
 
 
 def normalises(node: Node) -> bool:

@@ -41,6 +41,20 @@ def _suggested(diagnostic: Diagnostic, page: Page, spec: Spec | None) -> Fix | N
     return Fix(f"Write '{word}'", (Edit(diagnostic.span, _as_written(page.written(diagnostic.span), word)),))
 
 
+def _meant(diagnostic: Diagnostic, page: Page, spec: Spec | None) -> Fix | None:
+    """The value that a text was meant to be, without the quotes that may stand around the text."""
+    value = diagnostic.fields.get("suggestion")
+    return Fix(f"Write {value}", (Edit(diagnostic.span, value),)) if isinstance(value, str) else None
+
+
+def _separated(diagnostic: Diagnostic, page: Page, spec: Spec | None) -> Fix | None:
+    """An op and what follows it, with the colon and the blank between them."""
+    layer = diagnostic.fields.get("separated")
+    if not isinstance(layer, str):
+        return _suggested(diagnostic, page, spec)
+    return Fix(f"Write '{layer}'", (Edit(diagnostic.span, layer),))
+
+
 def _suggested_path(diagnostic: Diagnostic, page: Page, spec: Spec | None) -> Fix | None:
     """Did you mean ...?, where the finding points at what is said of the misspelt path."""
     word = diagnostic.fields.get("suggestion")
@@ -170,8 +184,9 @@ def _fix(title: str, edits: Edits | None, safe: bool = True) -> Fix | None:
 REPAIRS: Mapping[str, Repair] = {
     "NS013": _quoted_key,
     "NS101": _suggested,
+    "NS102": _meant,
     "NS103": _missing_key,
-    "NS104": _suggested,
+    "NS104": _separated,
     "NS107": _suggested,
     "NS109": _suggested,
     "NS111": _free_name,

@@ -66,7 +66,10 @@ def _total(
     else:
         bounds = [node, node]
     low, high = (None if b is None else _number(key, b, values, variables, diagnostics) for b in bounds)
-    if low is not None or high is not None:
+    if low is not None and high is not None and low > high:
+        fields = {"what": key, "minimum": f"{low:,}", "maximum": f"{high:,}"}
+        diagnostics.append(Diagnostic("NS242", node.span, fields))
+    elif low is not None or high is not None:
         yield Expectation(kind, key, low, high, None, node.span)
 
 

@@ -14,8 +14,8 @@ from netspec.core.declare import REGISTRIES
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.syntax import tree
 from netspec.syntax.expressions import is_expression
-from netspec.syntax.suggestions import closest
-from netspec.syntax.vocabulary import ALIASES, GROUP, MODIFIERS
+from netspec.syntax.suggestions import closest, plain
+from netspec.syntax.vocabulary import ALIASES, FOREIGN, GROUP, MODIFIERS
 
 Schema = Mapping[str, Any]
 Fits = Callable[[object, Schema], bool]
@@ -91,7 +91,9 @@ class _Mender:
             if guess is None and free_names:
                 continue  # any name will do here; what is wrong, if anything, is its value
             fields = {"key": entry.name, "suggestion": guess, "known": sorted(known), "where": where}
-            self._report("NS101", entry.key.span, fields)
+            foreign = plain(entry.name)
+            advice = FOREIGN.get(f"{owner}/{foreign}", FOREIGN.get(foreign))
+            self._report("NS101", entry.key.span, fields | {"advice": advice})
             if guess is not None:
                 guesses[entry.name] = guess
         return _mapping(node, (entry._replace(name=guesses.get(entry.name, entry.name)) for entry in node.entries))

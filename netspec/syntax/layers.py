@@ -16,7 +16,7 @@ from netspec.syntax.dialects import written_out
 from netspec.syntax.environment import CHANNELS, INDEX, Environment
 from netspec.syntax.modifiers import Modifiers, beside
 from netspec.syntax.op_keys import Op, OpKeys
-from netspec.syntax.placing import Parameters, Placement
+from netspec.syntax.placing import FROM, Parameters, Placement
 from netspec.syntax.record import Listing, Record, Reference
 from netspec.syntax.references import References
 from netspec.syntax.scope import INPUT, Scope
@@ -82,7 +82,12 @@ class LayerExpansion:
         """Look through a block that nothing uses, with arguments and an input of which nothing is known."""
         if block.layers is None:
             return
-        names = self._variables.extended(**dict.fromkeys((*block.args, *block.vars, CHANNELS), UNKNOWN))
+        names = self._variables.extended(**{CHANNELS: UNKNOWN})
+        for name, entry in (*block.args.items(), *block.vars.items()):
+            required = name in block.args and block.requires(name)
+            if not required and not self._values.violations.within(entry.value):
+                self._values.read(entry.value, names)
+            names = names.extended(**{name: UNKNOWN})
         frame = self.frame()
         lines, complete, left = len(self.lines), self.placement.complete, self._left
         self._active.append(block)
@@ -92,6 +97,11 @@ class LayerExpansion:
         self._active.pop()
         del self.lines[lines:]  # they are no layers of the network
         self.placement.complete = complete
+
+    def tell_empty(self, layers: tree.Node | None, what: str) -> None:
+        """Say of a list of layers that there is nothing in it."""
+        if isinstance(layers, tree.Sequence) and not layers.items:
+            self._report("NS243", layers.span, what=what)
 
     def expand(self, node: tree.Node, flow: Value | None, frame: Frame) -> Value | None:
         """Expand a list of layers on ``flow``; returns what leaves it, ``None`` if its shape is unknown."""
@@ -193,9 +203,10 @@ class LayerExpansion:
         if is_block:
             output = self._call(op, record, sources[0], frame)
         elif op.name == GROUP:
+            self.tell_empty(op.value, record.name)
             output = self.expand(op.value or op.key, sources[0], self._inner(frame, record, sources[0]))
         else:
-            output = self._op(op, record, sources, flow, frame)
+            output = self._op(node, op, record, sources, flow, frame)
         if output is not None and (op.guess or present is UNKNOWN):  # the other version: as if it were not there
             self.placement.complete = False
             entering = sources[0]
@@ -246,8 +257,11 @@ class LayerExpansion:
 
     def _entered(self, frame: Frame, flow: Value | None) -> Frame:
         """The frame with ``channels`` for a layer that ``flow`` enters."""
-        names = frame.names.extended(**{CHANNELS: self.placement.channels(flow)})
-        return frame._replace(names=names.marked(CHANNELS, flow in self.placement.others))
+        channels, guessed = self.placement.channels(flow), flow in self.placement.others
+        names = frame.names
+        if names.values.get(CHANNELS) == channels and guessed == (CHANNELS in names.guessed):
+            return frame
+        return frame._replace(names=names.extended(**{CHANNELS: channels}).marked(CHANNELS, guessed))
 
     def _name(self, node: tree.Node, op: str, scope: Scope, present: bool) -> tuple[str, bool]:
         """The layer's name and whether it is written; without one it is named by its op, if it is there at all."""
@@ -272,7 +286,13 @@ class LayerExpansion:
         return [self.references.output(item, flow, frame.scope, names) for item in items]
 
     def _op(
-        self, op: Op, record: Record, sources: list[Value | None], flow: Value | None, frame: Frame
+        self,
+        node: tree.Node,
+        op: Op,
+        record: Record,
+        sources: list[Value | None],
+        flow: Value | None,
+        frame: Frame,
     ) -> Value | None:
         declaration = REGISTRIES["op"].get(op.name)
         if declaration is None or not declaration.public:
@@ -296,7 +316,9 @@ class LayerExpansion:
         if branches and isinstance(op.value, tree.Sequence):
             op = op._replace(value=None)
         sources = there or sources
-        return self._place(op, declaration, sources, record, self._entered(frame, sources[0]))
+        source = None if there else beside(node, FROM)
+        places = {} if source is None else {FROM: source.value.span}
+        return self._place(op, declaration, sources, record, self._entered(frame, sources[0]), places)
 
     def _branch(
         self, name: str, body: tree.Node, flow: Value | None, record: Record, frame: Frame
@@ -314,9 +336,15 @@ class LayerExpansion:
         return True, self.placement.unknown(output) if present is UNKNOWN else output
 
     def _place(
-        self, op: Op, declaration: Declaration, sources: list[Value | None], record: Record, frame: Frame
+        self,
+        op: Op,
+        declaration: Declaration,
+        sources: list[Value | None],
+        record: Record,
+        frame: Frame,
+        places: dict[str, Span],
     ) -> Value | None:
-        """Make the op and add it to the graph."""
+        """Make the op and add it to the graph; ``places`` are those of what stands beside its attributes."""
         placement = self.placement
         made, alike = self._made(op, declaration, sources, frame)
         record.attributes = self._attributes(declaration, made, alike)
@@ -324,7 +352,7 @@ class LayerExpansion:
         if len(known) < len(sources) and not (declaration.has("merges") and known):
             return placement.unknown(None)
         certain = made.other is None and not op.guess and len(known) == len(sources)
-        where = Where(op.span, made.spans)
+        where = Where(op.span, {**made.spans, **places})
         output = placement.add(made, known, frame.scope.join(record.name), where, certain, frame.parameters)
         if output is not None:
             self.records[output] = record

@@ -76,10 +76,10 @@ def read_spec(
     if not is_library:
         network.expand(variables)
     training = RecipeExpansion(values, diagnostics, variables)
-    recipe, spans = training.recipe(_value(root, "train"))
+    recipe, spans, items = training.recipe(_value(root, "train"))
     recipe = replace(recipe, heads={head.name: training.head(head) for head in network.written_heads})
-    if network.certain_inputs and "preprocess" in spans:
-        fits = [_fits(recipe, value.type, spans["preprocess"], diagnostics) for value in builder.inputs]
+    if network.certain_inputs and recipe.preprocess:
+        fits = [_fits(recipe, value.type, items["preprocess"], diagnostics) for value in builder.inputs]
         recipe = recipe if all(fits) else replace(recipe, preprocess=())  # nobody is to meet it again
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)
     _unused(root, values, expansion, blocks, source.name)
@@ -95,6 +95,7 @@ def read_spec(
         expectations=expected,
         layers=tuple(expansion.lines),
         recipe_spans=spans,
+        recipe_items=items,
         overrides=tuple(overrides),
         vars=variables.values,
         dialect=values.dialect,
@@ -155,11 +156,11 @@ def _dialect(root: tree.Mapping, violations: Violations) -> str:
     return str(node.value) if isinstance(node, tree.Scalar) and not violations.has(node) else DIALECTS[0]
 
 
-def _fits(recipe: Recipe, input: TensorType, place: Span, diagnostics: Diagnostics) -> bool:
+def _fits(recipe: Recipe, input: TensorType, places: Sequence[Span], diagnostics: Diagnostics) -> bool:
     """Try the transforms on an input of this type: they meet it in the graph only when a step is built."""
     builder = Builder("preprocessing")
     flow = builder.input("input", input)
-    for transform in recipe.preprocess:
+    for transform, place in zip(recipe.preprocess, places, strict=True):
         try:
             flow = flow if transform.on_host else add_to_graph(transform, builder, flow)
         except ShapeError as error:
@@ -198,6 +199,7 @@ def _unused(
 
     mentioned = {w for block in blocks.values() if block.layers for w in _words(block.layers, block.name)}
     for name, block in blocks.items():
+        expansion.tell_empty(block.layers, name)
         if name not in expansion.used:
             expansion.try_block(block)
             if "layers" in root.by_name and block.key.file == file and name not in mentioned:

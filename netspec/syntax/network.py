@@ -75,6 +75,7 @@ class Network:
         if items and beside(items[0], "from") is None:
             fields = {"known": list(self.inputs)}
             self._values.diagnostics.append(Diagnostic("NS235", items[0].span, fields))
+            self._expansion.placement.complete = False  # which of them are taken is not known
 
     def _head(self, head: WrittenHead, last: Value | None, frame: Frame) -> None:
         source, flow = head.value("from"), last
@@ -84,6 +85,7 @@ class Network:
         if head.layers is not None:
             if frame.scope.taken(head.name):
                 self._values.diagnostics.append(Diagnostic("NS238", head.key, {"name": head.name}))
+            self._expansion.tell_empty(head.layers, head.name)
             inner = self._expansion.frame(head.name, flow, frame)
             self.head_listings[head.name] = inner.listing
             flow = self._expansion.expand(head.layers, flow, inner)

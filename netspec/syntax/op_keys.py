@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -11,10 +12,14 @@ from netspec.syntax import tree
 from netspec.syntax.environment import Environment
 from netspec.syntax.expressions import is_expression
 from netspec.syntax.keys import is_guess
+from netspec.syntax.scalars import resolve_plain
 from netspec.syntax.suggestions import closest
 from netspec.syntax.validate import Checker
 from netspec.syntax.values import UNKNOWN, Values
 from netspec.syntax.vocabulary import ALIASES, GROUP, MODIFIERS
+
+_UNSEPARATED = re.compile(r"([a-z]\w*)(?::| +:?)(\d{1,9}(?:\.\d{1,9})?)")
+"""An op and its main attribute with the colon or the blank behind it forgotten, which makes them one text."""
 
 
 class Op(NamedTuple):
@@ -66,6 +71,11 @@ class OpKeys:
             return [Op(name, key)]
         if is_expression(key):
             return self._named(key, None, names)
+        split = _UNSEPARATED.fullmatch(name)
+        if split is not None and self._known(split[1]):
+            self._report("NS104", key.span, name=name, separated=f"{split[1]}: {split[2]}")
+            value = tree.Scalar(resolve_plain(split[2]), key.span, split[2], "plain")
+            return [Op(split[1], key, value, True)]
         return [Op(self._nearest(name, key.span), key, None, True)]
 
     def _named(self, key: tree.Scalar, value: tree.Node | None, names: Environment) -> list[Op]:

@@ -23,6 +23,10 @@ NUMBER_LIMIT = 10**12
 """Numbers of one parameter, or of one sample of an output: more than any machine holds."""
 
 
+FROM = "from"
+"""What a layer takes, where that is written: no attribute bears this name, so that it stands among their places."""
+
+
 class Parameters(NamedTuple):
     """What is said of a layer's parameters, by the layer itself and by the groups and blocks around it."""
 
@@ -94,11 +98,14 @@ class Placement:
         both = first.error is not None and second.error is not None and first.error.code == second.error.code
         if first.error and second.error and both and not (len(inputs) > 1 and self._any_blank(inputs)):
             self._refused((first.error, second.error), inputs, path, where)
+        misplaced = first.error is not None and first.error.code == "NS212"  # without it, what came in would go on
         if certain and first.error is None:
             return self.doubt(node.output, second.type)
         self.complete = False
         self.cut.update(inputs)
-        return None if first.type is None else self.doubt(self.builder.value(path, first.type), second.type)
+        if first.type is None:
+            return None
+        return self.doubt(self.builder.value(path, first.type), None if misplaced else second.type)
 
     def _any_blank(self, inputs: list[Value]) -> bool:
         """Whether of one of them not even the number of axes is known."""
@@ -182,7 +189,8 @@ class Placement:
         )
         notes = tuple(note for note in map(self._made_by, inputs) if note is not None)
         formula = error.formula if error.formula == other.formula else None
-        self.diagnostics.append(Diagnostic(error.code, where.of(error.attr), fields, notes, formula))
+        blamed = FROM if len(inputs) > 1 and error.attr not in where.attributes else error.attr
+        self.diagnostics.append(Diagnostic(error.code, where.of(blamed), fields, notes, formula))
 
     def _made_by(self, value: Value) -> Note | None:
         """The layer that made the shape: the last one that changed it."""

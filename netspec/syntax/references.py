@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from netspec.core.graph import Value
-from netspec.diagnostics import Diagnostic
+from netspec.diagnostics import Diagnostic, Span
 from netspec.syntax import tree
 from netspec.syntax.environment import Environment
 from netspec.syntax.placing import Placement
@@ -24,7 +25,7 @@ class References:
         self._values = values
         self._placement = placement
         self._root = root
-        self._written: frozenset[str] | None = None
+        self._written: tuple[_List, ...] | None = None
         self.lenient = False
         """Whether a name may be one that only the use of a block will bring."""
 
@@ -38,7 +39,7 @@ class References:
             self._report(node, str(name), found, scope, names)
         if found is not None:
             return found.output
-        guess = None if str(name) in self._names_written() else closest(str(name), scope.visible())
+        guess = None if self._comes_later(node, str(name)) else closest(str(name), scope.visible())
         meant = scope.find(guess) if guess else None
         if meant is None or meant.output is None or flow is None:
             return self._placement.unknown(flow)
@@ -66,7 +67,7 @@ class References:
         if self.lenient and found is None:
             return
         visible = scope.visible()
-        later = name if found is None and name in self._names_written() else None
+        later = name if found is None and self._comes_later(node, name) else None
         fields = {
             "name": name,
             "later": later,
@@ -76,14 +77,39 @@ class References:
         }
         self._values.diagnostics.append(Diagnostic("NS206", self._values.place(node, names), fields))
 
-    def _names_written(self) -> frozenset[str]:
-        """All names that layers of the file are given; looked for when one is not found where it should be."""
+    def _comes_later(self, node: tree.Node, name: str) -> bool:
+        """Whether a layer behind the node is given the name, in the same block or in the network."""
         if self._written is None:
-            self._written = frozenset(() if self._root is None else _names(self._root))
-        return self._written
+            self._written = tuple(_lists(self._root))
+        around = next((found for found in self._written if found.span is None or _lies_in(node.span, found.span)), None)
+        return around is not None and any(
+            other.value == name and other.span.file == node.span.file and other.span[1:3] > node.span[1:3]
+            for other in around.names
+        )
 
 
-def _names(node: tree.Node) -> Iterator[str]:
+class _List(NamedTuple):
+    """The names that are given within a block; ``span`` is that of the block, None for the network's own layers."""
+
+    span: Span | None
+    names: tuple[tree.Scalar, ...]
+
+
+def _lists(root: tree.Node | None) -> Iterator[_List]:
+    """The names of each block, and at the end those of the network."""
+    if not isinstance(root, tree.Mapping):
+        return
+    blocks = root.by_name.get("blocks")
+    for entry in blocks.value.entries if blocks is not None and isinstance(blocks.value, tree.Mapping) else ():
+        yield _List(entry.value.span, tuple(_names(entry.value)))
+    yield _List(None, tuple(name for e in root.entries if e is not blocks for name in _names(e.value)))
+
+
+def _lies_in(place: Span, whole: Span) -> bool:
+    return place.file == whole.file and whole[1:3] <= place[1:3] and place[3:5] <= whole[3:5]
+
+
+def _names(node: tree.Node) -> Iterator[tree.Scalar]:
     """What stands under ``name`` anywhere below."""
     if isinstance(node, tree.Sequence):
         for item in node.items:
@@ -91,6 +117,6 @@ def _names(node: tree.Node) -> Iterator[str]:
     elif isinstance(node, tree.Mapping):
         for entry in node.entries:
             if entry.name == "name" and isinstance(entry.value, tree.Scalar):
-                yield str(entry.value.value)
+                yield entry.value
             else:
                 yield from _names(entry.value)

@@ -6,7 +6,6 @@ and ``if``/``then`` over all ops is slow. That a layer has exactly one op key is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -16,7 +15,7 @@ from netspec.core.declare import REGISTRIES, Declaration
 from netspec.syntax.descriptions import BLOCK_KEYS, EXPECT_KEYS, HEAD_KEYS, LAYER_KEYS, TOP_KEYS, TRAIN_KEYS
 from netspec.syntax.vocabulary import GROUP, LANGUAGE_VERSION, PARAMETERS, TOTALS, TRAIN_CHOICES
 
-_EXPRESSION = r"^\$"
+_EXPRESSION = r"^\$(?!\$)"
 _NAME = r"^[\w-]+$"
 _VALUE = ["number", "string", "boolean", "array"]
 FLAG: dict[str, Any] = {"type": ["boolean"], "title": "true or false"}
@@ -223,7 +222,7 @@ def _train() -> dict[str, Any]:
             "items": _named(REGISTRIES["augmentation"].public()),
         },
         "loss": _named(REGISTRIES["loss"].public()),
-        "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
+        "metrics": _metrics(),
         "optimizer": _named(REGISTRIES["optimizer"].public()),
         "init": {
             "type": ["object"],
@@ -255,6 +254,12 @@ def _train() -> dict[str, Any]:
         | {d.name: declaration_schema(d) for d in REGISTRIES["option"].public()},
         "additionalProperties": False,
     }
+
+
+def _metrics() -> dict[str, Any]:
+    """Metrics, of which a single one may stand without a list around it."""
+    one = _named(REGISTRIES["metric"].public())
+    return {**one, "type": ["array", *one["type"]], "title": "a metric, or a list of metrics", "items": one}
 
 
 def _rate() -> dict[str, Any]:
@@ -333,7 +338,7 @@ def _heads() -> dict[str, Any]:
         GROUP: _LAYER_LIST,
         "loss": _named(REGISTRIES["loss"].public()),
         "weight": or_expression({"type": ["number"], "title": "a number of at least 0", "minimum": 0}),
-        "metrics": {"type": ["array"], "title": "a list of metrics", "items": _named(REGISTRIES["metric"].public())},
+        "metrics": _metrics(),
         "target": _TEXT,
         "only": {"type": ["string"], "title": "train", "pattern": "^train$", "choices": ["train"]},
     }
@@ -386,10 +391,3 @@ def spec_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": {"layer": _layer()},
     }
-
-
-def schema_text() -> str:
-    """The schema as a JSON document for editors, which let any block's name stand as an op."""
-    schema = spec_schema()
-    layer = {**schema["$defs"]["layer"], "additionalProperties": {"description": "A block of this spec."}}
-    return json.dumps({**schema, "$defs": {"layer": layer}}, indent=2, ensure_ascii=False) + "\n"

@@ -55,6 +55,8 @@ class Spec:
     layers: tuple[LayerLine, ...]
     recipe_spans: Mapping[str, Span]
     """Where each key of ``train:`` stands."""
+    recipe_items: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    """Where each item of a list of ``train:`` stands, such as the transforms of ``preprocess``."""
     overrides: tuple[str, ...] = ()
     """The ``--set`` assignments that were applied, as given."""
     vars: Mapping[str, Any] | None = None

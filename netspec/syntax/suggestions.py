@@ -11,29 +11,34 @@ LENGTH_LIMIT = 64
 def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable[str]] | None = None) -> str | None:
     """The candidate closest to ``word``, or None when none is near.
 
-    Case, hyphens, underscores and a trailing ``2d`` make no difference: ``MaxPool2D`` finds ``max_pool``. ``aliases``
+    Case, hyphens, underscores, a trailing ``2d`` and the order of parts make no difference: ``MaxPool2D`` finds
+    ``max_pool``, ``pool_max`` does too. ``aliases``
     maps words of other tools, lower case and without underscores, to what may be meant: ``{"linear": ["dense"]}``. The
     answer does not depend on the order of the candidates.
     """
     if not word or len(word) > LENGTH_LIMIT:
         return None
     known = sorted(set(candidates) - {word})
-    plain = _plain(word)
-    for alias in (aliases or {}).get(plain, ()):
+    letters = plain(word)
+    for alias in (aliases or {}).get(letters, ()):
         if alias in known:
             return alias
-    limit = max(1, len(plain) // 3)
+    parts = sorted(word.lower().split("_"))
+    for candidate in known:
+        if len(parts) > 1 and sorted(candidate.lower().split("_")) == parts:
+            return candidate
+    limit = max(1, len(letters) // 3)
     best: tuple[int, bool, int, str] | None = None
     for candidate in known:
-        other = _plain(candidate)
-        gap = abs(len(other) - len(plain))
+        other = plain(candidate)
+        gap = abs(len(other) - len(letters))
         if gap > limit:
             continue
         # A word of one or two letters is one edit from every other: it must agree in a letter at least.
-        if len(plain) <= 2 and not set(plain) & set(other):
+        if len(letters) <= 2 and not set(letters) & set(other):
             continue
         # Hardly anyone errs in the first letter.
-        rank = (edit_distance(plain, other), plain[:1] != other[:1], gap, candidate)
+        rank = (edit_distance(letters, other), letters[:1] != other[:1], gap, candidate)
         if rank[0] <= limit and (best is None or rank < best):
             best = rank
     return best[-1] if best else None
@@ -56,6 +61,7 @@ def edit_distance(first: str, second: str) -> int:
     return above[-1]
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
+    """A word as it is compared: lower case, without what joins its parts and without a trailing ``2d``."""
     letters = word.lower().replace("_", "").replace("-", "").replace(" ", "")
     return letters[:-2] if letters[-2:] in ("1d", "2d", "3d") and len(letters) > 2 else letters

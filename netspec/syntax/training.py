@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.core.declare import REGISTRIES
 from netspec.declarations.recipe import Head, Recipe
@@ -14,11 +14,19 @@ from netspec.syntax.interface import WrittenHead
 from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
 from netspec.syntax.values import UNKNOWN, Values
-from netspec.syntax.vocabulary import LATER_TRAIN_VALUES, TRAIN_CHOICES
+from netspec.syntax.vocabulary import ALIASES, LATER_TRAIN_VALUES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
 _NUMBERS = ("validation", "epochs", "batch", "accumulate", "seed", "workers", "cache")
+
+
+class Expanded(NamedTuple):
+    """A recipe with the place of each value that is written, and of each item of a list."""
+
+    recipe: Recipe
+    spans: dict[str, Span]
+    items: dict[str, tuple[Span, ...]]
 
 
 class RecipeExpansion:
@@ -29,10 +37,11 @@ class RecipeExpansion:
         self._diagnostics = diagnostics
         self._variables = variables
 
-    def recipe(self, node: tree.Node | None) -> tuple[Recipe, dict[str, Span]]:
-        """The recipe and the span of each value that was written."""
+    def recipe(self, node: tree.Node | None) -> Expanded:
+        """The recipe, the span of each value that was written, and those of the items of its lists."""
         found: dict[str, Any] = {}
         spans: dict[str, Span] = {}
+        places: dict[str, tuple[Span, ...]] = {}
         entries = node.entries if isinstance(node, tree.Mapping) else ()
         for entry in entries:
             key = entry.name
@@ -42,7 +51,8 @@ class RecipeExpansion:
             elif key in _KINDS:
                 found[key] = self._instance(_KINDS[key], key, entry.value)
             elif key in _LISTS:
-                items = entry.value.items if isinstance(entry.value, tree.Sequence) else ()
+                items = _items(key, entry.value)
+                places[key] = tuple(item.span for item in items)
                 found[key] = self._list(_LISTS[key], key, items)
             elif key == "init":
                 found[key] = self._texts(entry.value)
@@ -55,7 +65,7 @@ class RecipeExpansion:
             kept["lr"] = Constant(rate=kept["optimizer"].default_rate)
         if "metrics" not in kept and "loss" in kept:
             kept["metrics"] = kept["loss"].metrics
-        return Recipe(**kept), spans
+        return Expanded(Recipe(**kept), spans, places)
 
     def _choice(self, key: str, node: tree.Node) -> str | None:
         """One of some words, of which not all can be acted on yet."""
@@ -77,8 +87,8 @@ class RecipeExpansion:
             schema = spec_schema()["properties"]["heads"]["additionalProperties"]["properties"]["weight"]
             number = self._values.checked(weight, self._variables, schema, "weight")
             found |= {} if number is UNKNOWN else {"weight": float(number)}
-        if isinstance(metrics, tree.Sequence):
-            found["metrics"] = self._list("metric", "metrics", metrics.items)
+        if metrics is not None:
+            found["metrics"] = self._list("metric", "metrics", _items("metrics", metrics))
         target = written.value("target")
         if isinstance(target, tree.Scalar) and isinstance(target.value, str):
             found["target"] = target.value
@@ -127,11 +137,22 @@ class RecipeExpansion:
         if declaration is None:
             if value is None:  # an unknown key has been reported with the other keys
                 known = [d.name for d in REGISTRIES[kind].public()]
-                fields = {"what": key, "choices": known, "found": f"'{name}'", "suggestion": closest(name, known)}
+                guess = closest(name, known, ALIASES)
+                fields = {"what": key, "choices": known, "found": f"'{name}'", "suggestion": guess}
+                if kind == "schedule":
+                    fields |= {"choices": ["a number", *known], "advice": _RATE_ADVICE}
                 self._diagnostics.append(Diagnostic("NS109", place, fields))
             return None
         written = self._values.make(declaration, value, self._variables, place)
         return written.instance if written.other is None else None
 
 
+def _items(key: str, node: tree.Node) -> tuple[tree.Node, ...]:
+    """The items of a list; one metric may stand alone."""
+    if isinstance(node, tree.Sequence):
+        return node.items
+    return (node,) if key == "metrics" else ()
+
+
+_RATE_ADVICE = "write a learning rate, such as 0.01, or a schedule, such as {cosine: {peak: 0.01}}"
 _NAME_OR_RATE = {"title": "a name, or a learning rate of more than 0", "exclusiveMinimum": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from netspec.syntax.keys import mend_keys
 from netspec.syntax.scalars import describe
 from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
+from netspec.syntax.vocabulary import ALIASES
 
 Path = list[str | int]
 
@@ -29,6 +31,9 @@ _BOUNDS = {
     "exclusiveMaximum": "below",
 }
 """Schema keywords that bound a number, and the field that the wording calls the bound by."""
+
+_TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""Words that YAML 1.1 reads as true and false, and 1.2 as texts."""
 
 
 class Violations:
@@ -178,6 +183,7 @@ def wrong_value(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
     if error.validator in _BOUNDS and isinstance(error.instance, int | float):
         fields |= {name: schema[keyword] for keyword, name in _BOUNDS.items() if keyword in schema}
         fields["found"] = error.instance
+        fields["advice"] = _as_share(error.instance, schema)
         yield Diagnostic("NS109", node.span, fields)
     elif guess is not None or (
         isinstance(error.instance, str) and "choices" in schema and schema["type"] == ["string"]
@@ -187,12 +193,31 @@ def wrong_value(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
         if error.validator in ("minProperties", "maxProperties"):
             names = " and ".join(error.instance)
             fields["found"] = f"several: {names}" if names else "an empty mapping"
+        fields["suggestion"] = _as_core_schema(error.instance, schema)
         yield Diagnostic("NS102", node.span, fields | {"expected": schema.get("title", "something else")})
+
+
+def _as_share(value: float, schema: Mapping[str, Any]) -> str | None:
+    """A share that was written in per cent, as advice."""
+    top = schema.get("maximum", schema.get("exclusiveMaximum"))
+    return f"{value:g} per cent is {value / 100:g}" if top == 1 and 2 <= value <= 100 else None
+
+
+def _as_core_schema(value: object, schema: Mapping[str, Any]) -> str | None:
+    """What a text was meant to be: a truth of YAML 1.1, sides written with an x, a number with a unit or in quotes."""
+    types, text = schema.get("type", ()), str(value) if isinstance(value, str) else ""
+    if "boolean" in types and text.lower() in _TRUTHS:
+        return _TRUTHS[text.lower()]
+    if "array" in types and re.fullmatch(r"\d{1,6}( ?[x×*,] ?\d{1,6}){1,3}", text):
+        return f"[{', '.join(re.findall(r'[0-9]+', text))}]"
+    number = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(?: ?[A-Za-z%]+)?", text)
+    whole = number is not None and "." not in number[1]
+    return number[1] if number is not None and ("number" in types or ("integer" in types and whole)) else None
 
 
 def closest_choice(value: object, schema: Mapping[str, Any]) -> str | None:
     """The word of the schema that a misspelt one most likely stands for."""
-    return closest(value, schema["choices"]) if isinstance(value, str) and "choices" in schema else None
+    return closest(value, schema["choices"], ALIASES) if isinstance(value, str) and "choices" in schema else None
 
 
 def _missing_keys(error: Any, node: tree.Node) -> Iterator[Diagnostic]:

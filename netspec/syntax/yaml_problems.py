@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import yaml
@@ -110,6 +111,10 @@ _WORDINGS = (
 )
 
 
+_BRACKETS = re.compile(r"""[][{}]|"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'|(?<=\s)#.*""")
+"""Brackets, and the quotes and comments in which they are none."""
+
+
 def explain(error: Exception, positions: Positions, reached: int) -> Diagnostic:
     """The diagnostic for what a PyYAML parser raised; ``reached`` is how far the text had been read."""
     problem_mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -137,6 +142,8 @@ def _reworded(error: yaml.MarkedYAMLError, positions: Positions, place: int) -> 
         if not any(sign in words for sign in wording.signs):
             continue
         at = opening if wording.at_opening else place
+        if wording.note and opening < positions.line_start(place) and not _closed(positions.text, opening):
+            return _never_closed(positions, opening, place)
         if "escape" in wording.problem:
             at = max(at - 10, positions.text.rfind("\\", 0, at + 1))  # the parsers point at different letters of it
         notes: tuple[Note, ...] = ()
@@ -149,6 +156,25 @@ def _reworded(error: yaml.MarkedYAMLError, positions: Positions, place: int) -> 
     return Diagnostic(
         "NS001", positions.span(place, _end(positions.text, place)), {"problem": error.problem or "unreadable"}
     )
+
+
+def _closed(text: str, opening: int) -> bool:
+    """Whether a bracket has its counterpart anywhere behind it; those in quotes and comments do not count."""
+    depth = 0
+    for token in _BRACKETS.finditer(text, opening):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
+        if depth == 0:
+            return True
+    return False
+
+
+def _never_closed(positions: Positions, opening: int, place: int) -> Diagnostic:
+    bracket = positions.text[opening]
+    closing = "}" if bracket == "{" else "]"
+    notes = (Note(positions.span(place, _end(positions.text, place)), "all up to here was read as part of it"),)
+    fields = {"problem": f"the '{bracket}' that opens here is never closed"}
+    help_text = f"write the closing '{closing}'"
+    return Diagnostic("NS001", positions.span(opening, opening + 1), fields, notes, help=help_text)
 
 
 def _misplaced(positions: Positions, place: int, opening: int, is_list: bool) -> Diagnostic:

@@ -79,7 +79,7 @@ def changes_since(
     """What would lead to other weights than the undisturbed run, a line each."""
     pairs = [(name, manifest.get(name), facts[name]) for name in ("seed", "batch", "backend")]
     before: Mapping[str, Any] = manifest.get("recipe", {})
-    pairs += [(f"train.{name}", before.get(name), facts["recipe"][name]) for name in RECIPE]
+    pairs += [(f"train.{name}", before[name], facts["recipe"][name]) for name in RECIPE if name in before]
     changes = [f"{name}: {old} → {new}" for name, old, new in pairs if old != new]
     if manifest["data"]["sha256"] != facts["data"]["sha256"]:
         changes.append(f"the data: {_data(manifest)} → {_data(facts)}")

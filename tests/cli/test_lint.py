@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from netspec.lint import many
 
 Netspec = Callable[..., Any]
 Write = Callable[..., Path]
@@ -287,3 +290,24 @@ def test_infos_alone_leave_a_spec_clean(netspec: Netspec, write: Write) -> None:
     assert status == 0
     assert "info[NS309]" in out
     assert out.endswith("\n1 spec is clean (1 info)\n")
+
+
+@pytest.mark.parametrize("format_", ["concise", "json", "sarif", "github", "junit", "text"])
+def test_the_order_of_the_arguments_makes_no_difference(netspec: Netspec, write: Write, format_: str) -> None:
+    names = [write(DOUBTFUL.replace("relu", f"relu{n % 7}" if n % 3 else "relu"), f"{n}.yaml").name for n in range(40)]
+    first = netspec("lint", "--format", format_, *names)
+    assert first.status == 1
+    for seed in range(3):
+        shuffled = random.Random(seed).sample(names, len(names))
+        assert netspec("lint", "--format", format_, *shuffled).out == first.out
+
+
+def test_any_number_of_processes_says_the_same(netspec: Netspec, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(230):
+        write(DOUBTFUL.replace("relu", f"relu{n % 7}" if n % 3 else "relu"), f"specs/{n}.yaml")
+    seen = []
+    for workers in (1, 2, 3):
+        monkeypatch.setattr(many, "_cores", lambda workers=workers: workers)
+        seen.append(netspec("lint", "--format", "json", "specs").out)
+    assert seen[0].count('"NS104"') > 100
+    assert seen[1:] == seen[:1] * 2

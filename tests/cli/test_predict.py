@@ -183,6 +183,11 @@ def test_several_inputs_and_heads(netspec: Run, write: Callable[..., Path], tmp_
     with np.load(tmp_path / "out.npz") as written:
         assert written["map"].shape == (3, 4, 4, 2)
         assert written["mean"][0].tolist() == heads["mean"]["values"]
+    scores = json.loads(netspec("eval", "run", "--part", "train", "--format", "json").out)
+    assert set(scores["metrics"]) == {"map/accuracy", "mean/mean_absolute_error"}
+    assert sum(map(sum, scores["confusion"]["map"])) == 10 * 4 * 4
+    assert [row["class"] for row in scores["per_class"]["map"]] == ["0", "1"]
+    assert "map:\nclass" in netspec("eval", "run", "--part", "train").out
     np.save(tmp_path / "one.npy", images)
     assert "the network has the inputs left, right" in netspec("predict", "run", "one.npy").err
     np.savez(tmp_path / "half.npz", left=images)

@@ -41,6 +41,8 @@ ACCEPTED: list[tuple[Attribute, Any, Any]] = [
     (attribute("NumberTree"), [1, 0.5], (1.0, 0.5)),
     (attribute("NumberTree"), [[1, 2], [3, 4]], ((1.0, 2.0), (3.0, 4.0))),
     (attribute("NumberTree"), [[[[[1]]]]], (((((1.0,),),),),)),
+    (attribute("NumbersOrWord", enum=("even",)), "even", "even"),
+    (attribute("NumbersOrWord", enum=("even",)), [1, 2.5], (1.0, 2.5)),
 ]
 
 REFUSED: list[tuple[Attribute, Any]] = [
@@ -84,6 +86,8 @@ REFUSED: list[tuple[Attribute, Any]] = [
     (attribute("NumberTree"), []),
     (attribute("NumberTree"), [[]]),
     (attribute("NumberTree"), [["1"]]),
+    (attribute("NumbersOrWord", enum=("even",)), "odd"),
+    (attribute("NumbersOrWord", enum=("even",)), ["even"]),
     (attribute("NumberTree"), [[[[[[1]]]]]]),
 ]
 

@@ -12,11 +12,14 @@ from netspec.diagnostics import Diagnostic, Span
 from netspec.diagnostics.catalogue import Entry, Templates, codes, fill, lookup, register
 
 HERE = Span("f.yaml", 1, 1, 1, 2)
-WARNINGS = {"NS117", "NS128", "NS129", "NS239", "NS241", "NS240", *(f"NS30{n}" for n in range(1, 8))} | {
-    *(f"NS40{n}" for n in range(1, 5)),
-    *(f"NS51{n}" for n in range(3, 10)),
-    "NS928",
-}
+WARNINGS = (
+    {"NS117", "NS128", "NS129", "NS239", "NS241", "NS240", "NS243", "NS316", "NS528", "NS529", "NS928"}
+    | {*(f"NS30{n}" for n in range(1, 8))}
+    | {
+        *(f"NS40{n}" for n in range(1, 5)),
+        *(f"NS51{n}" for n in range(3, 10)),
+    }
+)
 INFOS = {"NS308", "NS309", *(f"NS31{n}" for n in range(6)), "NS405", *(f"NS60{n}" for n in range(1, 5))}
 
 

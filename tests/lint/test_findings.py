@@ -117,12 +117,12 @@ def test_an_input_that_is_not_names_the_fix() -> None:
 
 def test_classes_and_head() -> None:
     rest = "train: {data: digits, preprocess: [{divide: 255}]}\n"
-    assert codes("- flatten\n- dense: 10\n- softmax", rest=rest) == []
-    (found,) = findings("- flatten\n- dense: {units: 12}\n- softmax", rest=rest)
+    assert codes("- flatten\n- dense: 10\n- softmax", "[8, 8, 1]", rest) == []
+    (found,) = findings("- flatten\n- dense: {units: 12}\n- softmax", "[8, 8, 1]", rest)
     assert found.message == "data 'digits' has 10 classes, but 'dense' gives 12 numbers"
     assert found.help_text == "write units: 10"
     assert found.span[1:3] == (5, 20)
-    assert codes("- flatten\n- dense: many\n- softmax", rest=rest) == ["NS102"]
+    assert codes("- flatten\n- dense: many\n- softmax", "[8, 8, 1]", rest) == ["NS102"]
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,65 @@ def test_every_bias_per_channel_is_told_before_a_batch_norm(layer: str) -> None:
 
 def test_a_bias_per_place_has_an_effect_before_a_batch_norm() -> None:
     assert codes("- locally_connected: {filters: 4, kernel: 3}\n- batch_norm\n- relu") == []
+
+
+def test_bounds_the_wrong_way_round() -> None:
+    (found,) = findings("- relu", rest="expect: {params: {min: 3, max: 2}}\n")
+    assert (found.code, found.message) == ("NS242", "nothing is at least 3 and at most 2, as 'params' is said to be")
+
+
+@pytest.mark.parametrize(
+    ("layers", "rest"),
+    [
+        ("- relu\n- layers: []", ""),
+        ("- relu\n- nothing", "blocks: {nothing: {layers: []}}\n"),
+        ("- relu", "heads: {main: {layers: []}}\n"),
+    ],
+)
+def test_an_empty_list_of_layers(layers: str, rest: str) -> None:
+    (found,) = findings(layers, rest=rest)
+    assert (found.code, found.severity) == ("NS243", "warning")
+    assert found.message.startswith("this list of layers is empty")
+
+
+def test_an_empty_branch_is_the_identity() -> None:
+    assert codes("- add: {body: [{conv: {filters: 3, kernel: 3, padding: same}}, relu], shortcut: []}") == []
+
+
+def test_a_last_layer_that_no_head_takes() -> None:
+    rest = "heads: {side: {from: stem, layers: [global_avg_pool]}}\n"
+    found, _ = findings("- relu:\n  name: stem\n- max_pool: 1", rest=rest)
+    assert (found.code, found.message) == ("NS239", "nothing takes the output of 'max_pool'")
+    assert found.help_text is not None
+    assert found.help_text.startswith("none of the heads, side, takes the last layer: write 'main:' among them")
+    assert "NS239" not in codes("- relu:\n  name: stem\n- max_pool: 1", rest=rest.replace("{side", "{main: , side"))
+
+
+def test_a_name_within_a_block_does_not_come_later() -> None:
+    block = "blocks: {b: {layers: [{relu: , name: inner}]}}\n"
+    (found,) = findings("- b\n- add:\n  from: [inner, input]", rest=block)
+    assert found.message == "no layer before this one is called 'inner'"
+    (found,) = findings("- add:\n  from: [inner, input]\n- relu:\n  name: inner", rest=block.replace("b:", "unused:"))[
+        :1
+    ]
+    assert found.message == "layer 'inner' comes after this one, so its output is not there yet"
+
+
+def test_defaults_and_vars_of_unused_blocks_are_looked_through() -> None:
+    block = "blocks: {b: {args: {n: $(1 +)}, vars: {m: $(n + widht)}, layers: [{dense: $(n + m)}]}}\n"
+    found = codes("- relu", rest=block)
+    assert sorted(found) == ["NS106", "NS107", "NS128"]
+
+
+def test_a_single_metric_stands_without_a_list() -> None:
+    assert codes("- flatten\n- dense: 10", rest="train: {metrics: accuracy}\n") == []
+    assert codes("- flatten\n- dense: 10", rest="train: {metrics: {top_k: 3}}\n") == []
+    assert codes("- flatten\n- dense: 10", rest="heads: {main: {metrics: accuracy}}\n") == []
+    assert codes("- flatten\n- dense: 10", rest="train: {metrics: acuracy}\n") == ["NS109"]
+
+
+def test_digits_are_grey() -> None:
+    rest = "train: {data: digits, preprocess: [{divide: 255}]}\n"
+    found = findings("- flatten\n- dense: 12", "[16, 16, 3]", rest)
+    assert [one.code for one in found] == ["NS502", "NS501"]
+    assert found[0].message == "data 'digits' gives 16x16x1, but the input is 16x16x3: 1 channel, not 3"

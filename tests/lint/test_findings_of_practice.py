@@ -130,7 +130,7 @@ def test_images_of_a_folder_are_known_by_their_header(tmp_path: Path) -> None:
     )
     found = lint(Source(str(tmp_path / "spec.yaml"), text))
     assert [d.code for d in found] == ["NS502", "NS515"]
-    assert found[0].message == "data 'idx' gives 20x24x1, but the input is 28x28x1"
+    assert found[0].message == "data 'idx' gives 20x24x1, but the input is 28x28x1: 20x24 pixels, not 28x28"
     assert found[0].help_text == "write input: [20, 24, 1]"
     outside = text.replace("idx: digits", "idx: ../digits")
     (tmp_path / "specs").mkdir()

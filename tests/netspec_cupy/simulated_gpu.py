@@ -31,7 +31,7 @@ class SimulatedCuda:
     hostAllocDefault = 0
     memcpyHostToDevice = 1
     memcpyDeviceToHost = 2
-    streamCaptureModeThreadLocal = 1
+    streamCaptureModeRelaxed = 2
 
     def __init__(self, memory: int = 2**30) -> None:
         self.host = HostDevice()

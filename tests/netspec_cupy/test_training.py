@@ -82,3 +82,20 @@ def numbers(spec: netspec.Spec, samples: int) -> tuple[Any, Any]:
     generator = np.random.default_rng(1)
     shape = spec.graph.inputs[0].type.shape
     return generator.integers(0, 256, (samples, *shape)).astype(np.uint8), generator.integers(0, 10, samples)
+
+
+@pytest.mark.parametrize("drop", ["element", "channel", "sample"])
+def test_dropout_drops_what_the_numba_backend_drops(drop: str, host_backend: CupyBackend) -> None:
+    spec = netspec.load(
+        {
+            "netspec": 1,
+            "input": [6, 5, 18],
+            "layers": [{"dropout": {"rate": 0.5, "drop": drop}}, "flatten", {"dense": 10}, "softmax"],
+            "train": {"loss": "cross_entropy", "batch": 7, "seed": 5},
+        }
+    )
+    images, labels = numbers(spec, 7)
+    models = [spec.compile(batch=7, backend=backend) for backend in ("numba", host_backend)]
+    reached = [model.gradients(images / 255, labels, input=True)["input"] != 0 for model in models]
+    assert (reached[0] == reached[1]).all()
+    assert 0 < reached[0].mean() < 1

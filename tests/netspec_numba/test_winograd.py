@@ -44,6 +44,8 @@ CASES = [
     map_of(12, 12, batch=9, n=7),
     map_of(28, 30, batch=5, n=5, channels=20, outputs=36),
     map_of(4, 4, batch=40, n=1),
+    map_of(9, 10, channels=4 * LANES, outputs=8 * LANES, groups=2),
+    map_of(24, 25, batch=12, n=11, channels=2 * LANES, outputs=LANES + 3),
 ]
 
 
@@ -54,7 +56,7 @@ def test_three_directions_agree_with_the_definition(trial: Case, algorithm: str)
 
 
 @pytest.mark.parametrize("algorithm", TILES)
-@pytest.mark.parametrize("trial", CASES[-2:], ids=str)
+@pytest.mark.parametrize("trial", CASES[-5:], ids=str)
 def test_results_do_not_depend_on_the_number_of_threads(trial: Case, algorithm: str) -> None:
     available = numba.get_num_threads()
     results = []
@@ -98,7 +100,7 @@ def test_weights_that_take_longer_to_fetch_than_to_use_are_left_as_they_are() ->
     assert algorithms(attrs, inputs, outputs, 64, "fast", True)[0] != DIRECT
 
 
-@pytest.mark.parametrize("attributes", [{"stride": 2}, {"dilation": 2}, {"groups": 2}], ids=str)
+@pytest.mark.parametrize("attributes", [{"stride": 2}, {"dilation": 2}, {"groups": 4}], ids=str)
 def test_other_convolutions_have_no_such_kernel(attributes: dict[str, int]) -> None:
     attrs, inputs, outputs = types_of(16, 32, 32, **attributes)
     assert algorithms(attrs, inputs, outputs, 8, "fast", False) == (DIRECT,)

@@ -89,7 +89,7 @@ class Draft(NamedTuple):
     def text(self) -> str:
         lines = ["netspec: 1", "vars:"]
         lines += [f"  {name}: {value}" for name, value in self.variables.items()]
-        lines += ["input: [64, 64, 3]", "blocks:"]
+        lines += ["input: [64, 64, 1]", "blocks:"]
         for name, layers in self.blocks.items():
             lines += [f"  {name}:", "    args: {filters: required, kernel: 3}", "    layers:"]
             lines += [textwrap.indent(f"  - {item.text()}", "    ") for item in layers]

@@ -176,7 +176,7 @@ SYNTAX = {
     "a:\n  b: 1\n  \tc: 2\n": ("NS005", 3, 3, "a tab stands where YAML wants blanks"),
     "a: b: c\n": ("NS001", 1, 5, "this ':' stands where no key can end"),
     "a: 1\n  b: 2\n": ("NS001", 2, 4, "this ':' stands where no key can end"),
-    "a: [1, 2\nb: 3\n": ("NS001", 2, 2, "',' or ']' is wanted here, not ':'"),
+    "a: [1, 2\nb: 3\n": ("NS001", 1, 4, "the '[' that opens here is never closed"),
     "a: {b: 1\n": ("NS001", 1, 9, "',' or '}' is wanted here, not the end of the file"),
     "a: {b: 1 c: 2}\n": ("NS001", 1, 11, "',' or '}' is wanted here, not ':'"),
     "a: 'x\nb: 3\n": ("NS001", 1, 4, "the quote that opens here is never closed"),
@@ -223,14 +223,20 @@ def test_what_is_no_yaml(loader: Any, text: str) -> None:
 @both_loaders
 def test_the_opening_bracket_is_shown(loader: Any) -> None:
     assert rendered("layers:\n  - conv: {filters: 4, kernel: 3\n  - relu\n", loader) == (
-        "f.yaml:3:9: error[NS001] this is not valid YAML: ',' or '}' is wanted here, not the end of the file\n"
+        "f.yaml:2:11: error[NS001] this is not valid YAML: the '{' that opens here is never closed\n"
         "  |\n"
         "2 |   - conv: {filters: 4, kernel: 3\n"
-        "  |           - the '{' is here\n"
+        "  |           ^\n"
         "3 |   - relu\n"
-        "  |         ^\n"
-        "  help: is a comma missing, or the closing '}'?\n"
+        "  |         - all up to here was read as part of it\n"
+        "  help: write the closing '}'\n"
     )
+
+
+@both_loaders
+def test_a_bracket_that_is_closed_is_not_blamed(loader: Any) -> None:
+    _, bag = read("a: {x: 1,\n  y: '}' z: 3}  # }\n", loader)
+    assert [(one.code, one.span.line) for one in bag] == [("NS001", 2)]
 
 
 @both_loaders

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netspec.core.expression import Expression, sqrt, where
+from netspec.core.expression import Constant, Expression, sqrt, where
 from netspec.core.expression import inputs as variables
 from netspec.core.types import TensorType
 from netspec_cupy.contract import Grid, Launch, Operand, Request, Types, in_turn, kernel, pointer
@@ -137,16 +137,40 @@ def batch_norm_frozen_dx(request: Request) -> Launch:
 
 @kernel("batch_norm.train", scratch=_one_sum)
 def batch_norm_train(request: Request) -> Launch:
-    """x, [scale], [shift] -> y, mean and variance: the mean first, since squares of deviations from it lose nothing."""
-    (x, *affine), (y, mean, variance), attrs = request.inputs, request.outputs, request.attrs
+    """x, [scale], [shift] -> y, mean, variance, factor, summand.
+
+    The mean comes first, since squares of deviations from it lose nothing.
+    """
+    (x, *affine), (y, mean, variance, factor, summand), attrs = request.inputs, request.outputs, request.attrs
     sums = Sums(request, by_channel(x.type, request.batch), 1)
     formula = _normalized(attrs.eps, attrs.scale, attrs.center)
+    *learned, spread = variables(len(affine) + 1)
+    of_x: Expression = (learned[0] if attrs.scale else 1) / sqrt(spread + attrs.eps)
+    added: Expression = learned[-1] if attrs.center else Constant(0.0)
     return in_turn(
         sums.chunk("sum_rows", x),
         sums.join(0, means=mean),
         sums.chunk("sum_squares", x, mean),
         sums.join(0, means=variance),
+        elementwise(request, [of_x, added], (*affine, variance), (factor, summand)),
         elementwise(request, formula, (x, *affine, mean, variance), (y,)),
+    )
+
+
+@kernel("fold_norm")
+def fold_norm(request: Request) -> Launch:
+    """weight (..., C), [bias], [scale], [shift], mean, variance -> weight and bias."""
+    (weight, *vectors), (new_weight, new_bias), attrs = request.inputs, request.outputs, request.attrs
+    *given, mean, variance = variables(len(vectors))
+    bias: Expression = given.pop(0) if attrs.bias else Constant(0.0)
+    scale = (vectors[attrs.bias],) if attrs.scale else ()
+    moved = (bias - mean) * ((given.pop(0) if attrs.scale else 1) / sqrt(variance + attrs.eps))
+    moved = moved + given[0] if attrs.center else moved
+    number, *factor, spread = variables(2 + len(scale))
+    scaled = number * ((factor[0] if factor else 1) / sqrt(spread + attrs.eps))
+    return in_turn(
+        elementwise(request, [scaled], (weight, *scale, vectors[-1]), (new_weight,)),
+        elementwise(request, [moved], vectors, (new_bias,)),
     )
 
 

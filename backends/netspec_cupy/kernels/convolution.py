@@ -15,6 +15,8 @@ from netspec_cupy.kernels.dense import tiles
 TERMS_PER_PART = 1024
 """Samples and places that one part of a weight gradient adds up, at least."""
 MOST_PARTS = 32
+MOST_PLANES = 65535
+"""Blocks of a grid along z: groups times parts."""
 
 
 def _layer(geometry: WindowGeometry, inner: TensorType, outer: TensorType, groups: int) -> Convolution:
@@ -64,17 +66,17 @@ def _gather_grid(made: TensorType, groups: int) -> Any:
     return lambda n: tiles(n * positions, columns, groups)
 
 
-def _parts(places: int, batch: int) -> int:
+def _parts(places: int, batch: int, groups: int) -> int:
     """Parts of the sum over samples and places: by the largest batch, so that shapes alone decide."""
-    return max(1, min(MOST_PARTS, places * batch // TERMS_PER_PART))
+    return max(1, min(MOST_PARTS, MOST_PLANES // groups, places * batch // TERMS_PER_PART))
 
 
 def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
-    return {"parts": _parts(inputs[1].positions, batch) * outputs[0].elements}
+    return {"parts": _parts(inputs[1].positions, batch, attrs.groups) * outputs[0].elements}
 
 
 def _scratch_transposed(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
-    return {"parts": _parts(inputs[0].positions, batch) * outputs[0].elements}
+    return {"parts": _parts(inputs[0].positions, batch, attrs.conv.groups) * outputs[0].elements}
 
 
 @kernel("conv.dw", scratch=_scratch)
@@ -82,7 +84,7 @@ def conv_dw(request: Request) -> Launch:
     """x, dy -> dw (taps, C/groups, K)."""
     x, dy = request.inputs
     layer = _layer(request.attrs.geometry(x.type), x.type, dy.type, request.attrs.groups)
-    parts = _parts(dy.type.positions, request.batch)
+    parts = _parts(dy.type.positions, request.batch, request.attrs.groups)
     return _weight_gradient(request, "convolution_weight_gradient", layer, (x, dy), parts)
 
 
@@ -91,7 +93,7 @@ def conv_transpose_dw(request: Request) -> Launch:
     """x, dy -> dw (taps, C/groups, K)."""
     (dy, x), attrs = (request.inputs[1], request.inputs[0]), request.attrs.conv
     layer = _layer(attrs.reverse(x.type), dy.type, x.type, attrs.groups)
-    parts = _parts(x.type.positions, request.batch)
+    parts = _parts(x.type.positions, request.batch, attrs.groups)
     return _weight_gradient(request, "transposed_weight_gradient", layer, (x, dy), parts)
 
 

@@ -39,7 +39,7 @@ DEVICE void max_under_window(const float* x, float* y, Index* index, int channel
     }
   }
   y[own.number] = best;
-  index[own.number] = (Index)winner;
+  if (index) index[own.number] = (Index)winner;
 }
 
 KERNEL(max_pool_uint8, 256, 48)(const float* x, float* y, u8* index, int channels, Window w) {
@@ -115,7 +115,7 @@ DEVICE void max_of_bin(const float* x, float* y, Index* index, int channels, con
         }
       }
   y[own.number] = best;
-  index[own.number] = (Index)winner;
+  if (index) index[own.number] = (Index)winner;
 }
 
 KERNEL(adaptive_max_uint8, 256, 64)(const float* x, float* y, u8* index, int channels, Bins bins) {

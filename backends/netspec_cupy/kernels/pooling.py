@@ -14,6 +14,15 @@ def max_pool(request: Request) -> Launch:
     return request.per_sample(f"max_pool_{index.type.dtype}", y.type.elements, x, y, index, *sizes)
 
 
+@kernel("max_pool.values")
+def max_pool_values(request: Request) -> Launch:
+    """x -> the maxima under the window or of the bins."""
+    (x,), (y,), pool = request.inputs, request.outputs, request.attrs.pool
+    cut = bins(pool.bins(x.type)) if hasattr(pool, "bins") else window(pool.geometry(x.type))
+    name = "adaptive_max_uint8" if hasattr(pool, "bins") else "max_pool_uint8"
+    return request.per_sample(name, y.type.elements, x, y, None, x.type.channels, cut)
+
+
 @kernel("max_pool.dx")
 def max_pool_dx(request: Request) -> Launch:
     """index, dy -> dx."""

@@ -23,34 +23,40 @@ from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, TILED, WEIGHT_TILE, WRITE_TILE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
 from netspec_numba.kernels.microkernels import PANEL_VECTORS
-from netspec_numba.kernels.packing import Int64s
+from netspec_numba.kernels.packing import Int64s, forward_order, transposed_order
 from netspec_numba.kernels.winograd_drivers import (
     BLOCK_TILES,
     PANEL,
     Image,
     Tiling,
-    accumulate_tiles,
     convolve_tiles,
-    transform_sums,
     transform_weights,
 )
+from netspec_numba.kernels.winograd_gradients import accumulate_parts, accumulate_tiles, transform_sums
 from netspec_numba.kernels.winograd_matrices import TAPS, TRANSFORMS
 from netspec_numba.kernels.winograd_tiles import OUTSIDE
 
+OWN_TILES = 2**16
+"""Floats of a block of transformed tiles, x and dy, up to which a worker goes through the blocks on its own."""
+
 TOGETHER = 2**21
-"""Floats of transformed tiles that a weight gradient holds at once: they stay in the third-level cache."""
+"""Floats of transformed tiles that the workers go through together, so that they stay in the third-level cache."""
+FEWEST_TOGETHER = 8
+"""Blocks of tiles to go through together in any case: the sums are loaded and stored once for all."""
 
 
 def _fits(attrs: Any, x: TensorType, y: TensorType) -> bool:
     """Whether the convolution from x to y is one that these kernels compute."""
     geometry = attrs.geometry(x)
     window = geometry.size == (TAPS, TAPS) and geometry.stride == geometry.dilation == (1, 1)
-    return window and attrs.groups == 1 and x.block == y.block == LANES
+    fill_panels = all(each.channels // attrs.groups % PANEL == 0 for each in (x, y))
+    return window and (attrs.groups == 1 or fill_panels) and x.block == y.block == LANES
 
 
-def _tiling(outputs: int, result: tuple[int, ...]) -> Tiling:
-    """Tiles of ``outputs`` squared that cover an image of these sides."""
-    return Tiling(outputs, *(-(-side // outputs) for side in result))
+def _tiling(outputs: int, result: TensorType, groups: int = 1) -> Tiling:
+    """Tiles of ``outputs`` squared that cover an image."""
+    rows, columns = (-(-side // outputs) for side in result.spatial)
+    return Tiling(outputs, rows, columns, groups)
 
 
 def _image(tensor: TensorType) -> Image:
@@ -61,7 +67,7 @@ def _tables(tiling: Tiling, sides: tuple[int, ...], cells: int, before: tuple[in
     """For every row of tiles, then every column, the distances in bytes of the ``cells`` rows (columns) in reach."""
     found = []
     cell = 4 * LANES
-    for tiles, side, margin, step in zip(tiling[1:], sides, before, (sides[1] * cell, cell), strict=True):
+    for tiles, side, margin, step in zip(tiling[1:3], sides, before, (sides[1] * cell, cell), strict=True):
         places = np.arange(tiles)[:, None] * tiling.outputs - margin + np.arange(cells)
         found.append(np.where((places >= 0) & (places < side), places * step, OUTSIDE))
     return np.concatenate(found)
@@ -78,7 +84,7 @@ def _cell(outputs: int) -> int:
 
 def product_scratch(outputs: int, x: TensorType, y: TensorType, batch: int, threads: int) -> Mapping[str, int]:
     """Workspace of the forward direction from x to y, and of the data gradient, for which dy is x and dx is y."""
-    tiling = _tiling(outputs, y.spatial)
+    tiling = _tiling(outputs, y)
     blocks = _blocks(tiling, batch)
     held = blocks if blocks < ENOUGH_TASKS else threads
     return {
@@ -88,16 +94,18 @@ def product_scratch(outputs: int, x: TensorType, y: TensorType, batch: int, thre
     }
 
 
-def weights_size(outputs: int, x: TensorType, y: TensorType) -> int:
+def weights_size(outputs: int, x: TensorType, y: TensorType, groups: int) -> int:
     """Floats of the transformed weights."""
-    return TRANSFORMS[outputs].side ** 2 * (x.channels * y.blocks * LANES + -(-y.channels // PANEL) * LANES)
+    padding = -(-y.channels // PANEL) * LANES
+    return TRANSFORMS[outputs].side ** 2 * (x.channels // groups * y.blocks * LANES + padding)
 
 
 def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Prepared:
     """y from x with the weights as they are; with ``turned`` dx from dy, which take the places of y and x."""
     x, weight, *bias = request.inputs
     (y,) = request.outputs
-    tiling = _tiling(outputs, y.type.spatial)
+    groups = request.attrs.groups
+    tiling = _tiling(outputs, y.type, groups)
     before = tuple(TAPS - 1 - side if turned else side for side in geometry.before)
     zeros = np.zeros(LANES, np.float32)
     x_image, y_image = _image(x.type), _image(y.type)
@@ -107,9 +115,13 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     results = (y.array, y_image, _tables(tiling, y.type.spatial, outputs, (0, 0)))
     spaces = (request.scratch["tiles"], request.scratch["products"])
     shared = _blocks(tiling, request.batch) < ENOUGH_TASKS
-    ours, theirs = x.type.channels, y.type.channels
-    strides = (ours * theirs, 1, ours) if turned else (ours * theirs, theirs, 1)
-    weights = (weight.array, ours, theirs, strides, turned, request.scratch["taps"], u)
+    if turned:
+        order = transposed_order(TAPS * TAPS, y.type.channels, x.type.channels, LANES, groups)
+    else:
+        order = forward_order(TAPS * TAPS, x.type.channels, LANES, y.type.channels, groups)
+    strides = (order.tap_stride, order.group_stride, order.channel_stride, order.column_stride)
+    sizes = (order.group_channels, order.columns, order.group_columns)
+    weights = (weight.array, *sizes, strides, turned, request.scratch["taps"], u)
 
     def prepare() -> None:
         transform_weights(workers, outputs, *weights)
@@ -120,52 +132,67 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     return Prepared(prepare, launch)
 
 
+def _parts(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int | None:
+    """Parts of the batch with sums of their own; ``None`` where all workers go through the tiles together."""
+    blocks = _blocks(_tiling(outputs, dy), batch)
+    alone = (x.blocks + dy.blocks) * _cell(outputs) <= OWN_TILES and blocks >= ENOUGH_TASKS
+    return ENOUGH_TASKS if alone else None
+
+
 def _together(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int:
     """Blocks of tiles that a weight gradient transforms before it multiplies them."""
     one = (x.blocks + dy.blocks) * _cell(outputs)
-    return min(max(1, TOGETHER // one), _blocks(_tiling(outputs, dy.spatial), batch))
+    return min(max(FEWEST_TOGETHER, TOGETHER // one), _blocks(_tiling(outputs, dy), batch))
 
 
-def gradient_scratch(outputs: int, x: TensorType, dy: TensorType, batch: int) -> Mapping[str, int]:
+def gradient_scratch(
+    outputs: int, groups: int, x: TensorType, dy: TensorType, batch: int, threads: int
+) -> Mapping[str, int]:
     """Workspace of the weight gradient."""
-    held = _together(outputs, x, dy, batch) * _cell(outputs)
-    sums = TRANSFORMS[outputs].side ** 2 * x.blocks * dy.blocks * LANES * LANES
-    return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums}
+    parts = _parts(outputs, x, dy, batch)
+    held = (threads if parts else _together(outputs, x, dy, batch)) * _cell(outputs)
+    sums = TRANSFORMS[outputs].side ** 2 * -(-x.blocks // groups) * dy.blocks * LANES * LANES
+    return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums * (parts or 1)}
 
 
 def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Launch:
     """dw from x and dy."""
     x, dy = request.inputs
     (dw,) = request.outputs
-    tiling = _tiling(outputs, dy.type.spatial)
+    groups = request.attrs.groups
+    tiling = _tiling(outputs, dy.type, groups)
+    parts, workers = _parts(outputs, x.type, dy.type, request.batch), request.threads
     together = _together(outputs, x.type, dy.type, request.batch)
     zeros = np.zeros(LANES, np.float32)
     inputs = (x.array, _image(x.type), _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, geometry.before))
     gradients = (dy.array, _image(dy.type), _tables(tiling, dy.type.spatial, outputs, (0, 0)), zeros)
     du: Array = request.scratch["sums"]
     spaces = (request.scratch["tiles"], request.scratch["gradients"], du)
-    channels, columns = x.type.channels, dy.type.channels
+    channels, columns = x.type.channels // groups, dy.type.channels
 
     def launch(n: int) -> None:
-        accumulate_tiles(n, together, tiling, *inputs, *gradients, *spaces)
+        if parts:
+            accumulate_parts(n, workers, parts, tiling, *inputs, *gradients, *spaces)
+        else:
+            accumulate_tiles(n, together, tiling, *inputs, *gradients, *spaces)
         transform_sums(outputs, du, channels, columns, dw.array)
 
     return launch
 
 
-def _product_cost(outputs: int, x: TensorType, y: TensorType, batch: int, kept: bool) -> float:
-    numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, y.spatial)
+def _product_cost(outputs: int, groups: int, x: TensorType, y: TensorType, batch: int, kept: bool) -> float:
+    numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, y)
     tiles = batch * tiling.rows * tiling.columns
-    weights = numbers * x.channels * y.blocks
+    weights = numbers * x.channels // groups * y.blocks
     transforms = tiles * numbers * (x.blocks * READ_TILE + y.blocks * WRITE_TILE)
     return max(TILED * tiles * weights, FETCH * weights) + transforms + (0.0 if kept else WEIGHT_TILE * weights)
 
 
-def _gradient_cost(outputs: int, x: TensorType, dy: TensorType, batch: int) -> float:
-    numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, dy.spatial)
+def _gradient_cost(outputs: int, groups: int, x: TensorType, dy: TensorType, batch: int) -> float:
+    numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, dy)
     tiles = batch * tiling.rows * tiling.columns
-    sums = numbers * x.channels * dy.blocks
-    passes = -(-_blocks(tiling, batch) // _together(outputs, x, dy, batch))
+    sums = numbers * x.channels // groups * dy.blocks
+    passes = _parts(outputs, x, dy, batch) or -(-_blocks(tiling, batch) // _together(outputs, x, dy, batch))
     keeping = KEPT_SUM if sums * LANES <= LAST_CACHE else 3 * FETCH
     transforms = tiles * numbers * (x.blocks + dy.blocks) * READ_TILE
     return TILED * tiles * sums + transforms + passes * keeping * sums
@@ -179,23 +206,23 @@ def _register(outputs: int) -> None:
         return product_scratch(outputs, inputs[0], made[0], batch, threads)
 
     def weights(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
-        return {"weights": weights_size(outputs, inputs[0], made[0])}
+        return {"weights": weights_size(outputs, inputs[0], made[0], attrs.groups)}
 
     def forward_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
         x, y = inputs[0], made[0]
-        return _product_cost(outputs, x, y, batch, kept) if _fits(attrs, x, y) else inf
+        return _product_cost(outputs, attrs.groups, x, y, batch, kept) if _fits(attrs, x, y) else inf
 
     def backward_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
         dy, dx = inputs[0], made[0]
-        return _product_cost(outputs, dy, dx, batch, kept) if _fits(attrs, dx, dy) else inf
+        return _product_cost(outputs, attrs.groups, dy, dx, batch, kept) if _fits(attrs, dx, dy) else inf
 
     def sums_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
         x, dy = inputs
-        return _gradient_cost(outputs, x, dy, batch) if _fits(attrs, x, dy) else inf
+        return _gradient_cost(outputs, attrs.groups, x, dy, batch) if _fits(attrs, x, dy) else inf
 
     def sums_sizes(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
         x, dy = inputs
-        return gradient_scratch(outputs, x, dy, batch)
+        return gradient_scratch(outputs, attrs.groups, x, dy, batch, threads)
 
     @kernel("conv", scratch=sizes, prepared=weights, cost=forward_cost, algorithm=name, exact=False)
     def convolution(request: Request) -> Launch:

@@ -1,8 +1,8 @@
 """The parallel loops of Winograd convolutions: which tile is transformed and multiplied when, and where it lies.
 
 Tiles of all samples are numbered in one sequence and taken in blocks of ``BLOCK_TILES``. Every output is one sum over
-channels, and every weight's gradient one sum over tiles in their order, so results depend neither on how work is cut
-nor on the number of threads. Distances count floats, as everywhere outside the micro-kernels, which are given bytes.
+channels, so that results depend neither on how work is cut nor on the number of threads. Distances count floats, as
+everywhere outside the micro-kernels, which are given bytes.
 """
 
 from __future__ import annotations
@@ -14,20 +14,17 @@ from numba import njit, prange
 
 from netspec_numba.host import LANES
 from netspec_numba.kernels.drivers import ceil_divide
-from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS, TILE_ROWS
+from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
 from netspec_numba.kernels.moves import copy_floats, zero_floats
 from netspec_numba.kernels.packing import transpose_floats
 from netspec_numba.kernels.winograd_matrices import TAPS
 from netspec_numba.kernels.winograd_tiles import (
     TILE_HEIGHTS,
-    gradient_product,
     product_tile,
     read_gradient_2,
     read_gradient_4,
     read_input_2,
     read_input_4,
-    weight_sum_tile_2,
-    weight_sum_tile_4,
     weight_tile_2,
     weight_tile_4,
     write_output_2,
@@ -50,6 +47,8 @@ class Tiling(NamedTuple):
     """Tiles from top to bottom."""
     columns: int
     """Tiles from left to right."""
+    groups: int
+    """Groups of channels that keep to themselves; with several, each fills whole blocks and panels."""
 
 
 class Image(NamedTuple):
@@ -180,8 +179,8 @@ def convolve_tiles(
     size = squares(tiling.outputs)
     tiles = n * tiling.rows * tiling.columns
     blocks = ceil_divide(tiles, BLOCK_TILES)
-    channels = x_image.channels
-    channel_blocks = ceil_divide(channels, LANES)
+    channels = x_image.channels // tiling.groups
+    channel_blocks = ceil_divide(x_image.channels, LANES)
     panels = ceil_divide(y_image.channels, PANEL)
     cell = size * BLOCK_TILES * LANES
     if shared:
@@ -218,13 +217,14 @@ def convolve_tiles(
                         target = source + 4 * channel_block * cell
                         read_block(tiling, False, tiles, block, x, x_image, channel_block, x_tables, zeros, target)
                     done = block
+            group = panel * PANEL * tiling.groups // y_image.channels
             multiply_block(
                 tiling,
                 tiles,
                 block,
                 channels,
                 panel * PANEL,
-                source,
+                source + 4 * group * (channels // LANES) * cell,
                 u,
                 own,
                 bias,
@@ -237,13 +237,14 @@ def convolve_tiles(
 
 
 @parallel
-def transform_weights(workers, outputs, weight, channels, columns, strides, turned, work, u):
-    """weight -> u [panels, squares, channels, columns of the panel], zero past the last column.
+def transform_weights(workers, outputs, weight, channels, columns, group_columns, strides, turned, work, u):
+    """weight -> u [panels, squares, channels of a group, columns of the panel], zero past the last column.
 
-    The weight of a tap, channel and column lies at their product with the three ``strides``. ``turned`` weights are
-    those of the data gradient: the window is read from its end. work: per worker [9 taps, LANES, columns of a panel].
+    The weight of a tap, a group, a channel and a column of the group lies at their product with ``strides``. ``turned``
+    weights are those of the data gradient: the window is read from its end. work: per worker [9 taps, LANES, columns of
+    a panel].
     """
-    tap_stride, channel_stride, column_stride = strides
+    tap_stride, group_stride, channel_stride, column_stride = strides
     taps = TAPS * TAPS
     channel_blocks = ceil_divide(channels, LANES)
     tasks = channel_blocks * ceil_divide(columns, PANEL)
@@ -258,7 +259,8 @@ def transform_weights(workers, outputs, weight, channels, columns, strides, turn
             zero_floats(own, taps * LANES * PANEL)
             for tap in range(taps):
                 source = (taps - 1 - tap if turned else tap) * tap_stride
-                source += channel * channel_stride + column * column_stride
+                source += column // group_columns * group_stride + column % group_columns * column_stride
+                source += channel * channel_stride
                 target = start + tap * LANES * width
                 if column_stride == 1:
                     for row in range(live):
@@ -274,71 +276,3 @@ def transform_weights(workers, outputs, weight, channels, columns, strides, turn
                         weight_tile_4(given, 4 * LANES * width, made, 4 * (channels * width + LANES))
                     else:
                         weight_tile_2(given, 4 * LANES * width, made, 4 * (channels * width + LANES))
-
-
-@parallel
-def accumulate_tiles(n, together, tiling, x, x_image, x_tables, dy, dy_image, dy_tables, zeros, v, d, du):
-    """du [squares, blocks of channels, panels, LANES, columns of the panel] = sum over the tiles of n samples of x*dy.
-
-    The tiles of ``together`` blocks are transformed, into v [blocks, blocks of channels, squares, BLOCK_TILES, LANES]
-    and d, the same for dy; then each part of du is taken up where the blocks before have left it.
-    """
-    size = squares(tiling.outputs)
-    tiles = n * tiling.rows * tiling.columns
-    cell = size * BLOCK_TILES * LANES
-    all_blocks = ceil_divide(tiles, BLOCK_TILES)
-    channel_blocks, column_blocks = ceil_divide(x_image.channels, LANES), ceil_divide(dy_image.channels, LANES)
-    panels = ceil_divide(dy_image.channels, PANEL)
-    both = channel_blocks + column_blocks
-    for first in range(0, all_blocks, together):
-        blocks = min(together, all_blocks - first)
-        for number in prange(blocks * both):
-            task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-            block, part = task // both, task % both
-            if part < channel_blocks:
-                to = v.ctypes.data + 4 * (block * channel_blocks + part) * cell
-                read_block(tiling, False, tiles, first + block, x, x_image, part, x_tables, zeros, to)
-            else:
-                column_block = part - channel_blocks
-                to = d.ctypes.data + 4 * (block * column_blocks + column_block) * cell
-                read_block(tiling, True, tiles, first + block, dy, dy_image, column_block, dy_tables, zeros, to)
-        for number in prange(size * channel_blocks * panels):
-            task = np.int64(number)
-            place, rest = task // (channel_blocks * panels), task % (channel_blocks * panels)
-            channel_block, panel = rest // panels, rest % panels
-            vectors = min(PANEL_VECTORS, column_blocks - panel * PANEL_VECTORS)
-            part = (place * channel_blocks + channel_block) * column_blocks + panel * PANEL_VECTORS
-            for row in range(0, LANES, GRADIENT_ROWS):
-                gradient_product(
-                    vectors,
-                    v.ctypes.data + 4 * (channel_block * cell + place * BLOCK_TILES * LANES + row),
-                    d.ctypes.data + 4 * (panel * PANEL_VECTORS * cell + place * BLOCK_TILES * LANES),
-                    4 * cell,
-                    blocks,
-                    4 * channel_blocks * cell,
-                    4 * column_blocks * cell,
-                    BLOCK_TILES,
-                    first == 0,
-                    du.ctypes.data + 4 * (part * LANES * LANES + row * vectors * LANES),
-                )
-
-
-@parallel
-def transform_sums(outputs, du, channels, columns, dw):
-    """du, as ``accumulate_tiles`` leaves it -> dw [9 taps, channels, columns]."""
-    channel_blocks, column_blocks = ceil_divide(channels, LANES), ceil_divide(columns, LANES)
-    for number in prange(channels):
-        channel = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-        block, row = channel // LANES, channel % LANES
-        for column in range(0, columns, LANES):
-            first_vector = column // PANEL * PANEL_VECTORS
-            vectors = min(PANEL_VECTORS, column_blocks - first_vector)
-            part = block * column_blocks + first_vector
-            source = part * LANES * LANES + row * vectors * LANES + column % PANEL
-            given = du.ctypes.data + 4 * source
-            made = dw.ctypes.data + 4 * (channel * columns + column)
-            step = 4 * channel_blocks * column_blocks * LANES * LANES
-            if outputs == 4:
-                weight_sum_tile_4(given, step, made, 4 * channels * columns, columns - column)
-            else:
-                weight_sum_tile_2(given, step, made, 4 * channels * columns, columns - column)

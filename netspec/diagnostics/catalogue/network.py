@@ -251,7 +251,10 @@ NETWORK: dict[str, Entry] = {
         "warning",
         "unused layer",
         "nothing takes the output of '{layer}'",
-        "remove it, name it in a later 'from:', or put it into a branch of a merge",
+        (
+            "none of the heads, {heads}, takes the last layer: write 'main:' among them, or remove the layer",
+            "remove it, name it in a later 'from:', or put it into a branch of a merge",
+        ),
     ),
     "NS240": Entry(
         "warning",
@@ -264,6 +267,18 @@ NETWORK: dict[str, Entry] = {
         "output that is the input",
         "no layer lies between the input '{input}' and the output '{head}'",
         "write the layers of the network; 'when' and 'repeat: 0' may have left them all out",
+    ),
+    "NS242": Entry(
+        "error",
+        "bounds the wrong way round",
+        "nothing is at least {minimum} and at most {maximum}, as '{what}' is said to be",
+        "min is the smaller of the two",
+    ),
+    "NS243": Entry(
+        "warning",
+        "list without layers",
+        "this list of layers is empty, so that '{what}' gives what comes in",
+        "write its layers, or leave '{what}' out; only a branch of a merge is empty on purpose",
     ),
     "NS301": Entry(
         "warning",
@@ -357,5 +372,11 @@ NETWORK: dict[str, Entry] = {
         "very deep without shortcut or normalisation",
         "{depth} layers with weights follow one another, '{layer}' and on, with no shortcut and no normalisation",
         "put batch_norm behind each convolution, or let branches of an 'add' lead past every two or three",
+    ),
+    "NS316": Entry(
+        "warning",
+        "activation before softmax",
+        "'{layer}' {does}, but '{softmax}' wants the numbers of the layer before as they are",
+        "take '{layer}' away",
     ),
 }

@@ -48,8 +48,8 @@ PRACTICE: dict[str, Entry] = {
         "info",
         "same padding with an odd cell",
         (
-            "padding: same of '{layer}' and {others} more pads more behind the image; PyTorch and Caffe pad alike",
-            "padding: same of '{layer}' pads more behind the image; PyTorch and Caffe pad alike",
+            "padding: same of '{layer}' and {others} more adds one cell more behind; PyTorch pads alike on both sides",
+            "padding: same of '{layer}' adds one cell more behind; PyTorch pads alike on both sides",
         ),
         "write the padding as a number, or 'dialect: torch', where weights come from there",
     ),

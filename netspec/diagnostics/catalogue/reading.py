@@ -78,12 +78,13 @@ READING: dict[str, Entry] = {
         "error",
         "unknown key",
         ("{where} has no key '{key}'", "unknown key '{key}'"),
-        ("did you mean '{suggestion}'?", "known here: {known}"),
+        ("did you mean '{suggestion}'?", "{advice}", "known here: {known}"),
     ),
     "NS102": Entry(
         "error",
         "wrong type",
         ("'{what}' wants {expected}, but got {found}", "{expected} was expected, but got {found}"),
+        ("did you mean {suggestion}?", "{advice}"),
     ),
     "NS103": Entry(
         "error",
@@ -95,7 +96,12 @@ READING: dict[str, Entry] = {
         "error",
         "unknown op or block",
         "there is no op or block '{name}'",
-        ("did you mean '{suggestion}'?", "blocks of this spec: {blocks}", "a block of your own stands under 'blocks:'"),
+        (
+            "a ': ' is missing: write '{separated}'",
+            "did you mean '{suggestion}'?",
+            "blocks of this spec: {blocks}",
+            "a block of your own stands under 'blocks:'",
+        ),
     ),
     "NS105": Entry(
         "error",
@@ -139,7 +145,7 @@ READING: dict[str, Entry] = {
             "'{what}' must be greater than {above}, but is {found}",
             "'{what}' must be less than {below}, but is {found}",
         ),
-        "did you mean '{suggestion}'?",
+        ("did you mean '{suggestion}'?", "{advice}"),
     ),
     "NS110": Entry(
         "error",

@@ -16,6 +16,7 @@ RUNNING: dict[str, Entry] = {
         "data and input differ",
         (
             "data '{data}' gives {found} to the input '{input}', which is {expected}",
+            "data '{data}' gives {found}, but the input is {expected}: {differs}",
             "data '{data}' gives {found}, but the input is {expected}",
         ),
         ("write input: {suggestion}", "change 'input:', or add a step to 'preprocess:' that makes them equal"),
@@ -77,7 +78,7 @@ RUNNING: dict[str, Entry] = {
             "'{layer}' is the last layer, but loss {loss} goes with {absorbs} or with plain numbers",
             "'{layer}' is the last layer, but loss {loss} wants plain numbers",
         ),
-        ("put {absorbs} in its place, or take it away", "take it away, or train with cross_entropy"),
+        ("put {absorbs} in its place, or take it away", "train with cross_entropy, or take '{layer}' away"),
     ),
     "NS515": Entry(
         "warning",
@@ -94,7 +95,10 @@ RUNNING: dict[str, Entry] = {
     "NS517": Entry(
         "warning",
         "schedule longer than the run",
-        "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+        (
+            "{attribute} of schedule '{schedule}' is {waits} epochs, but the run has {epochs}",
+            "schedule '{schedule}' drops after epoch {drop}, but the run ends after {epochs}",
+        ),
         "shorten it, or train for more epochs",
     ),
     "NS518": Entry(
@@ -120,6 +124,18 @@ RUNNING: dict[str, Entry] = {
         "no class numbers to be balanced",
         "head '{head}' is to weigh its classes as often as they occur, but it learns {found} and not class numbers",
         "write a list of class_weights, or learn class numbers",
+    ),
+    "NS528": Entry(
+        "warning",
+        "best of too few classes",
+        "one of the {k} likeliest of {classes} classes is always right",
+        "write a smaller k, or 'accuracy', which is the best 1",
+    ),
+    "NS529": Entry(
+        "warning",
+        "validation part larger than what is left",
+        "validation keeps {kept} of the training part aside and leaves {left} to learn from",
+        "the share is what is kept aside: validation: {other} leaves {kept}",
     ),
     "NS901": Entry(
         "error",
@@ -245,6 +261,48 @@ RUNNING: dict[str, Entry] = {
         "run without its report",
         "the run is done, but its report could not be made: {problem}",
         "netspec report {folder} tries again; --no-report leaves it out",
+    ),
+    "NS930": Entry(
+        "error",
+        "layer that another program has no form of",
+        "'{layer}' cannot be exported to {target}: {reason}",
+        "write the layer in other terms, or export the network without it",
+    ),
+    "NS931": Entry(
+        "error",
+        "library that is not installed",
+        "{what} wants {library}, which is not installed",
+        "pip install 'netspec[{extra}]'",
+    ),
+    "NS932": Entry(
+        "error",
+        "exported network that computes something else",
+        "{target} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
+        "nothing was written that can be relied on; please report it with the spec",
+    ),
+    "NS933": Entry(
+        "error",
+        "sides that do not compute the same",
+        "{variant} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
+        "nothing was measured, since it would compare different things; please report it with the spec",
+    ),
+    "NS934": Entry(
+        "error",
+        "side of a measurement that failed",
+        "{variant} ended before it was done: {problem}",
+        "leave it out of --against, or run it with --traceback",
+    ),
+    "NS935": Entry(
+        "error",
+        "no such peer",
+        "there is no peer '{peer}' to measure against",
+        "there are: {known}",
+    ),
+    "NS936": Entry(
+        "error",
+        "peer that does not train",
+        "'{peer}' predicts only, and cannot be measured in training",
+        "measure predictions with '--mode infer', or leave it out of --against",
     ),
     "NS938": Entry(
         "error",

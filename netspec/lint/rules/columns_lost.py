@@ -39,13 +39,13 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         sides = node.data[0].type.spatial
         if not sides:
             continue
-        lost = [
-            f"the last {cells} of {side} along the {axis}"
-            for cells, side, axis in zip(_cells_lost(facts, node), sides, AXES[len(sides)], strict=True)
-            if cells > 0
-        ]
+        lost: dict[tuple[int, int], list[str]] = {}
+        for cells, side, axis in zip(_cells_lost(facts, node), sides, AXES[len(sides)], strict=True):
+            if cells > 0:
+                lost.setdefault((cells, side), []).append(axis)
         if lost:
-            fields = {"layer": node.path, "lost": " and ".join(lost)}
+            parts = (f"the last {cells} of {side} along the {' and '.join(a)}" for (cells, side), a in lost.items())
+            fields = {"layer": node.path, "lost": " and ".join(parts)}
             yield Diagnostic("NS306", facts.place(node, "stride"), fields)
 
 
@@ -56,4 +56,7 @@ def _cells_lost(facts: Facts, node: Node) -> list[int]:
     if window.taps == 1:
         return [0] * len(x.spatial)
     axes = zip(x.spatial, window.size, window.stride, window.before, after, window.dilation, strict=True)
-    return [formulas.columns_left_over(n, k, s, before + behind, d) - behind for n, k, s, before, behind, d in axes]
+    return [  # where the stride skips more than it reads, that is the finding
+        formulas.columns_left_over(n, k, s, before + behind, d) - behind if s <= d * (k - 1) + 1 else 0
+        for n, k, s, before, behind, d in axes
+    ]

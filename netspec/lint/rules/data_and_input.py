@@ -34,6 +34,7 @@ from netspec.core.declare import declaration_of
 from netspec.core.formulas import times
 from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, rule
+from netspec.lint.facts import channels_first
 
 
 @rule("NS502")
@@ -43,10 +44,19 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     if facts.data is None or facts.data.image is None or len(facts.graph.inputs) != 1:
         return
     value = facts.graph.inputs[0]
-    if value in spec.guessed or value.type.shape == facts.data.image:
-        return
-    image = facts.data.image
+    image, shape = facts.data.image, value.type.shape
+    if value in spec.guessed or shape == image or channels_first(shape) == image or shape == image[:-1]:
+        return  # that the axes are in another order, or one lacks, is told without the data
     name = declaration_of(spec.recipe.data).name
-    fields = {"data": name, "found": times(image), "expected": times(value.type.shape), "suggestion": str(list(image))}
+    differs = _difference(image, shape)
+    fields = {"data": name, "found": times(image), "expected": times(shape), "differs": differs}
+    fields["suggestion"] = str(list(image))
     note = Note(spec.recipe_spans["data"], f"its images are {times(image)}")
     yield Diagnostic("NS502", spec.inputs[value.name].span, fields, (note,))
+
+
+def _difference(image: tuple[int, ...], shape: tuple[int, ...]) -> str | None:
+    """What of them differs, where it is one thing alone."""
+    if image[:-1] == shape[:-1]:
+        return f"{image[-1]} channel{'s' * (image[-1] > 1)}, not {shape[-1]}"
+    return f"{times(image[:-1])} pixels, not {times(shape[:-1])}" if image[-1:] == shape[-1:] else None

@@ -29,18 +29,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netspec.core.graph import Node
 from netspec.diagnostics import Diagnostic, Note
+from netspec.diagnostics.model import Severity
 from netspec.lint.engine import Facts, layers, rule
+
+_LINEAR = ("conv", "depthwise_conv", "separable_conv", "dense")
+_TRANSPARENT = ("flatten", "max_pool", "avg_pool")
 
 
 @rule("NS305")
 def check(facts: Facts) -> Iterator[Diagnostic]:
-    """A finding at a dropout that only activations part from a batch norm; one that drops whole samples is none."""
+    """A finding at a dropout before a batch norm, with at most activations, poolings and one linear layer between.
+
+    One that drops whole samples is none: it is there once per branch, behind the norms.
+    """
     for node in layers(facts, "dropout"):
-        following = facts.following(node)
-        while following is not None and (following.op.has("activation") or following.op.name == "flatten"):
+        following, weighted = facts.following(node), False
+        while following is not None and _passes(following, weighted):
+            weighted = weighted or bool(following.parameters)
             following = facts.following(following)
         if following is not None and following.op.name == "batch_norm" and node.attrs.drop != "sample":
             note = Note(facts.place(following), "learns the variance that dropout makes")
             fields = {"dropout": node.path, "norm": following.path}
-            yield Diagnostic("NS305", facts.place(node), fields, notes=(note,))
+            severity: Severity | None = "info" if weighted else None  # published networks have it so
+            yield Diagnostic("NS305", facts.place(node), fields, (note,), severity_override=severity)
+
+
+def _passes(node: Node, weighted: bool) -> bool:
+    """Whether what dropout did to the variance goes through the layer; ``weighted``: it went through a linear one."""
+    if node.op.name in _LINEAR:
+        return not weighted
+    return node.op.has("activation") or node.op.name in _TRANSPARENT

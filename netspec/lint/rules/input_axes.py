@@ -26,9 +26,7 @@ from collections.abc import Iterator
 
 from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
-
-_CHANNELS = (1, 3, 4)
-_SMALLEST_SIDE = 8
+from netspec.lint.facts import channels_first
 
 
 @rule("NS207")
@@ -36,7 +34,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the input's shape."""
     for value in facts.graph.inputs:
         shape, span = value.type.shape, facts.spec.inputs[value.name].span
-        channels_first = len(shape) >= 3 and shape[0] in _CHANNELS and min(shape[1:]) >= _SMALLEST_SIDE
-        if channels_first:
-            turned = [*shape[1:], shape[0]]
-            yield Diagnostic("NS207", span, {"shape": str(list(shape)), "suggestion": str(turned)})
+        turned = channels_first(shape)
+        if turned is not None:
+            yield Diagnostic("NS207", span, {"shape": str(list(shape)), "suggestion": str(list(turned))})

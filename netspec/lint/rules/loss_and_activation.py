@@ -38,9 +38,9 @@ from netspec.lint.engine import Facts, rule
 
 @rule("NS514")
 def check(facts: Facts) -> Iterator[Diagnostic]:
-    """A finding at the last layer of each head that is trained."""
+    """A finding at the last layer of each head that is trained, or at the loss: softmax says what the head is for."""
     place = facts.spec.recipe_spans.get("loss", facts.spec.recipe_spans.get("data"))
-    if place is None:
+    if place is None or facts.refused(place):
         return
     for name, head in facts.graph.heads.items():
         node, loss = facts.producers.get(head), facts.spec.recipe.head(name).loss
@@ -50,4 +50,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         squashed = last == "softmax" or (node.op.has("activation") and loss.absorbs is not None)
         if squashed and last != loss.absorbs:
             fields = {"layer": node.path, "loss": declaration_of(loss).name, "absorbs": loss.absorbs}
-            yield Diagnostic("NS514", facts.place(node), fields, (Note(place, "the loss"),))
+            if loss.absorbs is None and "loss" in facts.spec.recipe_spans and loss is facts.spec.recipe.loss:
+                yield Diagnostic("NS514", place, fields, (Note(facts.place(node), "the last layer"),))
+            else:
+                yield Diagnostic("NS514", facts.place(node), fields, (Note(place, "the loss"),))

@@ -46,3 +46,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
             fields = {"schedule": declaration_of(recipe.lr).name, "attribute": name, "waits": f"{waits:g}"}
             yield Diagnostic("NS517", place, {**fields, "epochs": recipe.epochs})
             return
+    drops = [epoch for epoch in getattr(recipe.lr, "drops", ()) if epoch >= recipe.epochs]
+    if place is not None and drops:
+        about = {"schedule": declaration_of(recipe.lr).name, "drop": min(drops), "epochs": recipe.epochs}
+        yield Diagnostic("NS517", place, about)

@@ -48,6 +48,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     brightest = getattr(recipe.data, "brightest", None)
     place = spec.recipe_spans.get("preprocess", spec.recipe_spans.get("data"))
     known = all(not transform.on_host and is_fitted(transform) for transform in recipe.preprocess)
+    known = known and len(recipe.preprocess) == len(spec.recipe_items.get("preprocess", ()))  # none was refused
     if brightest is None or place is None or not known or len(facts.graph.inputs) != 1:
         return
     value = facts.graph.inputs[0]

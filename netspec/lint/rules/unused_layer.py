@@ -40,6 +40,9 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         return
     needed = {*facts.consumers, *facts.graph.heads.values()}
     taken = {node.where.layer for node in facts.graph if node.where and not needed.isdisjoint(node.outputs)}
+    heads = list(facts.graph.heads)
+    own = tuple(f"{head}/" for head in heads)
+    last = next((node for node in reversed(facts.graph.nodes) if not node.path.startswith(own)), None)
     for node in facts.graph:
         if node.where is not None and node.where.layer not in taken:
-            yield Diagnostic("NS239", facts.place(node), {"layer": node.path})
+            yield Diagnostic("NS239", facts.place(node), {"layer": node.path, "heads": heads if node is last else None})

@@ -1,0 +1,85 @@
+"""The sides of a measurement, and the ways in which each is run: a peer's best one is what counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from netspec.diagnostics.errors import RunError
+from netspec.diagnostics.libraries import require
+
+Mode = Literal["train", "infer"]
+
+TUNED_MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+"""With these glibc keeps what is freed, so that a program that allocates anew at every step does not fault in every
+page again; and asks for huge pages."""
+
+CLEARED = ("OMP_", "KMP_", "GOMP_", "MKL_", "MALLOC_", "GLIBC_TUNABLES", "NUMBA_NUM_THREADS")
+"""Beginnings of environment variables that a side does not inherit: each sets its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to run one side. ``options`` are the side's own; ``environment`` is set for its process."""
+
+    side: str
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return f"{self.side} ({self.name})"
+
+    def document(self) -> dict[str, Any]:
+        """What its process is told."""
+        return {"side": self.side, "name": self.name, "options": dict(self.options)}
+
+
+OURS = (Variant("netspec", "fast", {"math": "fast"}), Variant("netspec", "exact", {"math": "exact"}))
+"""Our own: the first is what ratios are taken of; the other computes nothing but plain sums."""
+
+_EAGER = {
+    "eager": {"layout": "channels_first", "form": "eager"},
+    "eager, channels_last": {"layout": "channels_last", "form": "eager"},
+}
+_FROZEN = {
+    "jit frozen": {"layout": "channels_first", "form": "jit"},
+    "jit frozen, channels_last": {"layout": "channels_last", "form": "jit"},
+}
+_COMPILED = {"compile": {"layout": "channels_first", "form": "compile"}}
+_COMPILED_FROZEN = {"compile frozen": {"layout": "channels_first", "form": "compile_frozen"}}
+
+PEERS: dict[str, dict[Mode, Mapping[str, Mapping[str, Any]]]] = {
+    "torch": {"train": _EAGER, "infer": {**_EAGER, **_FROZEN}},
+    "torch-compile": {"train": _COMPILED, "infer": {**_COMPILED, **_COMPILED_FROZEN}},
+    "onnxruntime": {"train": {}, "infer": {"all optimisations": {}}},
+}
+"""By peer and mode, the variants by name with their options. Onnxruntime does not train."""
+
+LIBRARIES = {"torch": "torch", "torch-compile": "torch", "onnxruntime": "onnxruntime"}
+"""What has to be installed for a peer."""
+
+
+def variants(peers: Sequence[str], mode: Mode) -> tuple[Variant, ...]:
+    """Our variants, then all of these peers', each with the allocator as it is and tuned.
+
+    A RunError where a peer is unknown, not installed, or does not train.
+    """
+    found = list(OURS)
+    for peer in peers:
+        if peer not in PEERS:
+            raise RunError.of("NS935", peer=peer, known=list(PEERS))
+        if not PEERS[peer][mode]:
+            raise RunError.of("NS936", peer=peer)
+        require(LIBRARIES[peer], f"--against {peer}", "bench")
+        for name, options in PEERS[peer][mode].items():
+            found.append(Variant(peer, name, options))
+            found.append(Variant(peer, f"{name}, tuned malloc", options, TUNED_MALLOC))
+    return tuple(found)

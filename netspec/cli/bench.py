@@ -1,0 +1,132 @@
+"""``netspec bench``: speed and memory of a network, alone or against its peers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from netspec.cli.common import (
+    backend_option,
+    format_option,
+    load,
+    set_option,
+    shown_in,
+    spec_argument,
+    threads_option,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netspec.bench.case import Case
+    from netspec.syntax.spec import Spec
+
+
+def _peers(context: click.Context, option: click.Parameter, given: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+
+
+@click.command("bench")
+@spec_argument
+@set_option
+@click.option(
+    "--against",
+    "peers",
+    default="",
+    metavar="PEERS",
+    callback=_peers,
+    help="Peers to measure too, with commas between: torch, torch-compile, onnxruntime. Netspec alone if left out.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["train", "infer"]),
+    default="train",
+    show_default=True,
+    help="Steps of training, or predictions.",
+)
+@click.option("--batch", type=click.IntRange(min=1), help="Samples of one step; the spec's if left out.")
+@threads_option
+@backend_option
+@click.option(
+    "--runs", type=click.IntRange(min=1), help="Timed runs of each variant; by the slowest one's time if left out."
+)
+@click.option("--layers", is_flag=True, help="Time every step of netspec's plan, against what the machine could do.")
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the result as SVG.")
+@format_option
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    peers: tuple[str, ...],
+    mode: Literal["train", "infer"],
+    batch: int | None,
+    threads: int | None,
+    backend: str,
+    runs: int | None,
+    layers: bool,
+    picture: Path | None,
+    format_: str,
+    quiet: bool,
+) -> None:
+    """Measure how fast a network runs and how much memory it takes.
+
+    \b
+    Example:
+      netspec bench zoo:lenet5
+      netspec bench zoo:resnet18 --batch 8 --against torch,torch-compile --picture resnet18.svg
+      netspec bench zoo:resnet18 --batch 8 --mode infer --layers
+
+    All sides compute the same network from the same weights, which is checked before anything is timed. They then take
+    turns, each in a process of its own. A ratio above 1 says that netspec is ahead of the peer's best variant.
+    """
+    from netspec.bench.case import Case
+    from netspec.training.threads import available_threads
+
+    if layers and peers:
+        raise click.UsageError("--layers looks into netspec's own steps; leave out --against")
+    loaded = load(spec, overrides)
+    case = Case(mode, batch or loaded.recipe.batch, threads or available_threads(), False, backend)
+    notice = _silent if quiet else _say
+    run = _layers if layers else _sides
+    with shown_in(loaded):
+        document, text, drawn = run(loaded, case, peers, runs, notice)
+    if picture is not None:
+        with writing(picture):
+            picture.write_text(drawn, encoding="utf-8")
+    click.echo(json.dumps(document, indent=2) if format_ == "json" else text)
+
+
+def _sides(
+    spec: Spec, case: Case, peers: tuple[str, ...], runs: int | None, notice: Callable[[str], None]
+) -> tuple[dict[str, object], str, str]:
+    """The document, the text and the picture of a measurement of sides."""
+    from netspec.bench.picture import bars
+    from netspec.bench.run import bench
+    from netspec.bench.tables import sides_text
+
+    found = bench(spec, case, peers, runs, notice)
+    return found.document(), sides_text(found), bars(found)
+
+
+def _layers(
+    spec: Spec, case: Case, peers: tuple[str, ...], runs: int | None, notice: Callable[[str], None]
+) -> tuple[dict[str, object], str, str]:
+    """The document, the text and the picture of a measurement step by step."""
+    from netspec.bench.layers import measure_layers
+    from netspec.bench.picture import roofline
+    from netspec.bench.tables import layers_text
+
+    found = measure_layers(spec, case, runs or 10, notice)
+    return found.document(), layers_text(found), roofline(found)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _silent(text: str) -> None:
+    """Say nothing."""

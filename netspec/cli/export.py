@@ -1,0 +1,234 @@
+"""``netspec export``: a network for another program, compared with what netspec computes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from netspec.cli.common import backend_option, format_option, load, set_option, shown_in, threads_option, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from netspec.interop.tensors import Array, Exchanged
+    from netspec.syntax.spec import Spec
+
+SAMPLES = 2
+"""Samples that both sides predict when they are compared."""
+TOLERANCE = 1e-4
+"""How far they may differ, relative to the largest number: float32 sums in another order, through a hundred layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written, and how it compares."""
+
+    to: str
+    files: tuple[Path, ...]
+    tensors: tuple[Exchanged, ...]
+    left_out: tuple[str, ...]
+    before: tuple[str, ...]
+    """Transforms of the spec that whoever feeds the file has to make."""
+    error: float | None
+    facts: Mapping[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "version": 1,
+            "to": self.to,
+            "files": [str(file) for file in self.files],
+            **self.facts,
+            "tensors": [tensor.row() for tensor in self.tensors],
+            "left_out": list(self.left_out),
+            "preprocess": list(self.before),
+            "agreement": {"error": self.error, "tolerance": TOLERANCE, "samples": SAMPLES},
+        }
+
+
+@click.command("export")
+@click.argument("source", metavar="RUN|SPEC")
+@set_option
+@click.option("--to", type=click.Choice(["torch", "onnx"]), required=True, help="Python source, or an ONNX model.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE", help="Where to."
+)
+@click.option(
+    "--checkpoint",
+    "kept",
+    type=click.Choice(["last", "best"]),
+    default="last",
+    show_default=True,
+    help="Of a run, the weights of the last epoch, or of the one with the lowest validation loss.",
+)
+@threads_option
+@backend_option
+@format_option
+def command(
+    source: str,
+    overrides: tuple[str, ...],
+    to: Literal["torch", "onnx"],
+    output: Path,
+    kept: Literal["last", "best"],
+    threads: int | None,
+    backend: str,
+    format_: str,
+) -> None:
+    """Write a network for PyTorch or ONNX.
+
+    \b
+    Example:
+      netspec export runs/lenet5-20260131-142500 --to onnx -o lenet5.onnx
+      netspec export zoo:resnet18 --to torch -o resnet18.py
+
+    Of a spec, the weights are freshly drawn. ONNX takes the extra onnx, and is run with ONNX Runtime and compared;
+    PyTorch source has its weights beside it as safetensors, and is compared where PyTorch is installed.
+    """
+    from netspec.training.threads import available_threads
+
+    count = threads or available_threads()
+    spec, weights = _network(source, overrides, kept, backend, count)
+    with shown_in(spec):
+        found = (_to_onnx if to == "onnx" else _to_torch)(spec, weights, output, backend, count)
+    click.echo(json.dumps(found.document(), indent=2) if format_ == "json" else _text(found))
+
+
+def _network(
+    source: str, overrides: tuple[str, ...], kept: Literal["last", "best"], backend: str, threads: int
+) -> tuple[Spec, dict[str, Array]]:
+    """The spec and all weights: a run's, or freshly drawn ones."""
+    from netspec.backend import find_backend
+    from netspec.interop.safetensors import decode
+    from netspec.training.open_run import open_run
+    from netspec.training.runs import MANIFEST, find_checkpoint
+    from netspec.training.runtime import Runtime
+    from netspec.training.transfer import take_weights
+
+    if (Path(source) / MANIFEST).is_file():
+        if overrides:
+            raise click.UsageError("--set changes a spec; a run's is fixed")
+        spec = open_run(Path(source), kept, backend, threads).spec
+        file = find_checkpoint(Path(source), kept).weights
+        return spec, decode(file.read_bytes(), str(file))
+    spec = load(source, overrides)
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), 1, threads)
+    if spec.recipe.init:
+        take_weights(runtime, spec.recipe.init, Path(spec.file).parent)
+    return spec, {name: runtime.state.read(name) for name in runtime.weight_shapes}
+
+
+def _predicted(
+    spec: Spec, weights: Mapping[str, Array], backend: str, threads: int
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs as the first layer sees them, and what netspec predicts for them by head."""
+    import numpy as np
+
+    from netspec.backend import find_backend
+    from netspec.training.evaluate import predict
+    from netspec.training.runtime import Runtime
+
+    recipe = replace(spec.recipe, preprocess=(), augment=(), init=None)
+    runtime = Runtime(spec.graph, recipe, find_backend(backend), SAMPLES, threads, trains=False)
+    for name in runtime.weight_shapes:
+        runtime.state.write(name, weights[name])
+    generator = np.random.default_rng(0)
+    inputs = {
+        value.name: generator.standard_normal((SAMPLES, *value.type.shape), dtype=np.float32)
+        for value in spec.graph.inputs
+    }
+    return inputs, predict(runtime, inputs)
+
+
+def _to_onnx(spec: Spec, weights: Mapping[str, Array], output: Path, backend: str, threads: int) -> Exported:
+    from netspec.diagnostics.libraries import require
+    from netspec.interop.onnx.model import OPSET, onnx_model
+    from netspec.interop.onnx.session import run
+
+    for library in ("onnx", "onnxruntime"):
+        require(library, "export --to onnx", "onnx")
+    model = onnx_model(spec.graph, spec.recipe, weights)
+    inputs, wanted = _predicted(spec, weights, backend, threads)
+    error = _checked("ONNX Runtime", run(model.encoded(), inputs, threads), wanted)
+    _write(output, model.encoded())
+    left_out, before = _left_out(weights, model.tensors), _transforms(spec)
+    return Exported("onnx", (output,), model.tensors, left_out, before, error, {"opset": OPSET})
+
+
+def _to_torch(spec: Spec, weights: Mapping[str, Array], output: Path, backend: str, threads: int) -> Exported:
+    from netspec.diagnostics.libraries import installed
+    from netspec.interop.pytorch.source import torch_source
+    from netspec.interop.safetensors import encode
+
+    source = torch_source(spec.graph, spec.recipe)
+    beside = output.with_suffix(".safetensors")
+    state = source.state(weights)
+    _write(output, source.text.encode())
+    _write(beside, encode(state))
+    error = None
+    if installed("torch"):
+        from netspec.interop.pytorch.compare import predict
+
+        inputs, wanted = _predicted(spec, weights, backend, threads)
+        error = _checked("PyTorch", predict(output, source.class_name, state, inputs, list(wanted)), wanted)
+    left_out, before = _left_out(weights, source.tensors), _transforms(spec)
+    return Exported("torch", (output, beside), source.tensors, left_out, before, error, {"class": source.class_name})
+
+
+def _left_out(weights: Mapping[str, Array], tensors: Sequence[Exchanged]) -> tuple[str, ...]:
+    """Weights that are not in the file, such as those of heads that are there while training only."""
+    taken = {tensor.source for tensor in tensors}
+    return tuple(name for name in weights if name not in taken)
+
+
+def _transforms(spec: Spec) -> tuple[str, ...]:
+    from netspec.core.declare import declaration_of
+
+    return tuple(declaration_of(transform).name for transform in spec.recipe.preprocess)
+
+
+def _checked(target: str, found: Mapping[str, Array], wanted: Mapping[str, Array]) -> float:
+    """The largest error of any head; a RunError where it is too large."""
+    from netspec.diagnostics import RunError
+    from netspec.interop.tensors import relative_error
+
+    error = max(relative_error(found[head], array) for head, array in wanted.items())
+    if not error <= TOLERANCE:
+        raise RunError.of("NS932", target=target, error=f"{error:.1e}", tolerance=f"{TOLERANCE:g}")
+    return error
+
+
+def _write(file: Path, content: bytes) -> None:
+    from netspec.training.files import write_atomic
+
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, content)
+
+
+def _text(found: Exported) -> str:
+    """The report: every tensor, what was left out, and how well the two agree."""
+    from netspec.cli.tables import columns
+    from netspec.diagnostics.text import escape
+
+    rows = [("tensor", "shape", "made of", "how")]
+    for tensor in found.tensors:
+        row = tensor.row()
+        shape = "x".join(map(str, row["shape"]))
+        rows.append((tensor.name, shape, tensor.source or "", row["change"] or "as it is"))
+    lines = [*columns(rows), ""]
+    if found.left_out:
+        lines.append(f"left out: {escape(', '.join(found.left_out))}")
+    if found.before:
+        lines.append(f"what goes in comes after preprocess: {', '.join(found.before)}")
+    facts = "".join(f", {name} {value}" for name, value in found.facts.items())
+    lines.append(f"{len(found.tensors)} tensors in {escape(', '.join(map(str, found.files)))}{facts}")
+    if found.error is None:
+        lines.append("not compared, since PyTorch is not installed: pip install 'netspec[bench]'")
+    else:
+        error = f"{found.error:.1e} of the largest number (at most {TOLERANCE:g} is allowed)"
+        lines.append(f"agrees with netspec on {SAMPLES} samples within {error}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""ONNX: a network as a model that other programs run."""

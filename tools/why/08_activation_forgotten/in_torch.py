@@ -1,0 +1,18 @@
+"""No activation between two layers."""
+
+import torch
+from torch import nn
+
+torch.manual_seed(1)
+
+model = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
+images, labels = torch.rand(64, 1, 28, 28), torch.randint(10, (64,))
+
+loss = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+for _ in range(3):
+    optimizer.zero_grad()
+    error = loss(model(images), labels)
+    error.backward()
+    optimizer.step()
+    print(f"loss {error.item():.4f}")
