@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.graph import Region
 from netspec.diagnostics import RunError
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 GROUP = "netspec.backends"
+
+AUTO = "auto"
+"""What stands for the first of the installed backends that can run here."""
+
+FASTEST_FIRST = ("cupy", "numba")
+"""Backends in the order in which ``auto`` asks them; others follow by name."""
 
 KernelState = Literal["written", "generated", "missing"]
 """By hand, from the expression of the op, or not yet. Of every op that netspec has, each backend says one of them."""
@@ -80,14 +86,52 @@ class Backend(Protocol):
         """Kernels bound to the plan's buffers and to ``state``, which other plans of the network may share."""
 
 
-def find_backend(name: str) -> Backend:
-    """The installed backend of that name, ready to run; a ``RunError`` says why there is none."""
+class Choice(NamedTuple):
+    """A backend that can run here, and in a few words why it and no faster one."""
+
+    backend: Backend
+    reason: str
+
+
+def choose_backend() -> Choice:
+    """The fastest installed backend that can run on this machine; NS901 where none can, with all they say."""
+    refusals: list[str] = []
+    for name in installed_backends():
+        backend = _load(name)
+        refusal = backend.probe()
+        if refusal is None:
+            return Choice(backend, "; ".join(refusals) or "the fastest that is installed")
+        refusals.append(f"{name} cannot be used here: {refusal.partition(';')[0]}")
+    raise RunError.of("NS901", backend=AUTO, reason="; ".join(refusals) or "none is installed")
+
+
+def installed_backends() -> tuple[str, ...]:
+    """The names of the installed backends, the fastest first."""
     from importlib.metadata import entry_points
 
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    names = {entry.name for entry in entry_points(group=GROUP)}
+    return (*(name for name in FASTEST_FIRST if name in names), *sorted(names - set(FASTEST_FIRST)))
+
+
+def _load(name: str) -> Backend:
+    from importlib.metadata import entry_points
+
+    (entry, *_) = entry_points(group=GROUP, name=name)
+    backend: Backend = entry.load()()
+    return backend
+
+
+def find_backend(name: str) -> Backend:
+    """The installed backend of that name, or the one that ``auto`` chooses, ready to run.
+
+    A ``RunError`` says why there is none.
+    """
+    if name == AUTO:
+        return choose_backend().backend
+    found = installed_backends()
     if name not in found:
         raise RunError.of("NS901", backend=name, reason=f"not installed; installed are: {', '.join(sorted(found))}")
-    backend: Backend = found[name].load()()
+    backend = _load(name)
     reason = backend.probe()
     if reason is not None:
         raise RunError.of("NS901", backend=name, reason=reason)
@@ -96,7 +140,4 @@ def find_backend(name: str) -> Backend:
 
 def usable_backends() -> list[Backend]:
     """Every installed backend that can run on this machine, by name; the others are left out without a word."""
-    from importlib.metadata import entry_points
-
-    found: list[Backend] = [entry.load()() for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)]
-    return [backend for backend in found if backend.probe() is None]
+    return [backend for backend in map(_load, sorted(installed_backends())) if backend.probe() is None]

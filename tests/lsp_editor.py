@@ -40,6 +40,12 @@ class Editor:
         """What a piece of work on the client's loop comes to."""
         return asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, TIMEOUT), self.loop).result()
 
+    @property
+    def process(self) -> int:
+        """The number of the server's process."""
+        assert self.client._server is not None
+        return self.client._server.pid
+
     def uri(self, name: str) -> str:
         return (self.folder / name).as_uri()
 

@@ -40,7 +40,7 @@ def without_plugins() -> Iterator[None]:
 
 def spec_schema_text() -> str:
     """The JSON Schema of a spec."""
-    from netspec.syntax.schema import schema_text
+    from netspec.syntax.editor_schema import schema_text
 
     with without_plugins():
         return schema_text()

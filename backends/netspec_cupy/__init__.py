@@ -1,1 +1,1 @@
-"""The GPU backend on CuPy. So far it can say whether a GPU could be used, and has no kernels."""
+"""The GPU backend: kernels in CUDA C++, run through CuPy, and on the processor for tests."""

@@ -1,27 +1,123 @@
-"""The CuPy backend, as it is found through the entry point ``netspec.backends``."""
+"""The CuPy backend: what planning must know of it, whether it can run here, and plans loaded with its kernels."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netspec_cupy.coverage import MISSING
+from netspec.core.declare import REGISTRIES
+from netspec.core.graph import Node
+from netspec.core.types import TensorType
+from netspec.diagnostics import RunError
+from netspec.plan import Plan, make_plan
 from netspec_cupy.probe import probe
 
 if TYPE_CHECKING:
     from netspec.backend import KernelState
+    from netspec_cupy.contract import Device
+    from netspec_cupy.executable import CupyExecutable
+    from netspec_cupy.state import CupyState
+
+ITEM = 4
+"""Workspaces are counted in float32."""
+
+
+def check_memory(plan: Plan, device: Device) -> None:
+    """Raise NS902 where the plan's arena is more than the device has free, with the largest batch that would fit."""
+    free = device.free_bytes()
+    if free is None or plan.arena_bytes <= free:
+        return
+
+    def fits(batch: int) -> bool:
+        return make_plan(plan.graph, CupyTarget(), batch, plan.mode).arena_bytes <= free
+
+    fitting, too_large = 0, plan.batch
+    while too_large - fitting > 1:
+        middle = (fitting + too_large) // 2
+        fitting, too_large = (middle, too_large) if fits(middle) else (fitting, middle)
+    raise out_of_memory(plan.arena_bytes, free, fitting or None)
+
+
+def out_of_memory(needed: int, available: int, batch: int | None) -> RunError:
+    """NS902, with the largest batch that would fit where one would."""
+    texts = {"needed": f"{needed / 2**30:.1f} GiB", "available": f"{available / 2**30:.1f} GiB"}
+    return RunError.of("NS902", **texts, **({} if batch is None else {"batch": batch}))
+
+
+class CupyTarget:
+    """Planning facts: every value is plain, channels last."""
+
+    name = "cupy"
+
+    def preferred_block(self, type: TensorType) -> int | None:
+        """None: channels are neighbours."""
+        return None
+
+    def accepts(self, op: str, position: int, type: TensorType) -> bool:
+        """Whether the op's kernel reads this layout: the plain one."""
+        return type.block is None
+
+    def takes_epilogue(self, op: str) -> bool:
+        """No kernel adds a residual to its output or clips it."""
+        return False
+
+    def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
+        """Bytes by name of the workspaces that the node's kernel wants."""
+        from netspec_cupy.kernels import find
+
+        types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
+        sizes = find(node.attrs).scratch(node.attrs, *types, batch)
+        return {name: elements * ITEM for name, elements in sizes.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class CupyBackend:
-    """Runs on an NVIDIA GPU. It has no kernels yet, so that its probe refuses every machine and says why."""
+    """Runs on an NVIDIA GPU, or on the ``device`` that it is given: so are its kernels tested where there is no GPU."""
 
+    device: Device | None = None
     name: str = "cupy"
 
     def probe(self) -> str | None:
         """Return None if this machine can run the backend, else one line that says why not and what to do."""
-        return probe()
+        return None if self.device is not None else probe()
 
     def kernel(self, op: str) -> KernelState | None:
-        """What is still missing is written down, so that an op which nobody thought of is noticed."""
-        return "missing" if op in MISSING else None
+        """Elementwise ops have theirs from their expressions, all others by hand."""
+        from netspec_cupy.kernels import is_elementwise, is_written
+
+        if op in REGISTRIES["op"].entries and is_elementwise(op):
+            return "generated"
+        return "written" if is_written(op) else None
+
+    def target(self, threads: int) -> CupyTarget:
+        """What planning must know; threads are the processor's and mean nothing here."""
+        return CupyTarget()
+
+    def state(self, plan: Plan) -> CupyState:
+        """Memory for the plan's state, zeroed; a RunError where there is not so much."""
+        from netspec_cupy.state import CupyState
+
+        device = self._device()
+        free = device.free_bytes()
+        if free is not None and plan.state_bytes > free:
+            raise out_of_memory(plan.state_bytes, free, None)
+        state = CupyState(device)
+        for slot in plan.graph.slots:
+            state.hold(slot)
+        return state
+
+    def load(self, plan: Plan, state: CupyState, threads: int) -> CupyExecutable:
+        """Kernels bound to the plan's buffers and to ``state``; NS902 where the arena does not fit the device."""
+        from netspec_cupy.executable import CupyExecutable
+
+        device = self._device()
+        check_memory(plan, device)
+        return CupyExecutable(plan, state, device)
+
+    def _device(self) -> Device:
+        if self.device is not None:
+            return self.device
+        from netspec_cupy.gpu_device import gpu_device
+
+        return gpu_device()

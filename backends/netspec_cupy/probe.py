@@ -9,8 +9,6 @@ from typing import Any
 OLDEST_CAPABILITY = 75
 """Compute capability, major and minor in one number: 75 is Turing, the first with tensor cores that CUDA 13 knows."""
 
-NO_KERNELS = "the CuPy backend has no kernels yet; use --backend numba"
-
 Check = Callable[[Any], str | None]
 """Takes the module ``cupy`` and gives the reason not to go on, or None."""
 
@@ -92,12 +90,7 @@ def _execution(cupy: Any) -> str | None:
     return None
 
 
-def _kernels(_cupy: Any) -> str | None:
-    """Refuse a GPU that would do: there is nothing to run on it so far."""
-    return NO_KERNELS
-
-
-_CHECKS: tuple[Check, ...] = (_driver, _device, _compiler, _capability, _execution, _kernels)
+_CHECKS: tuple[Check, ...] = (_driver, _device, _compiler, _capability, _execution)
 
 
 def _one_line(error: Exception) -> str:

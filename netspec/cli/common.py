@@ -31,7 +31,6 @@ spec_argument = click.argument("spec")
 format_option = click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", help="What stdout holds."
 )
-backend_option = click.option("--backend", default="numba", show_default=True, help="What runs the network.")
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to use; all cores if left out.")
 
 workers_option = click.option(
@@ -40,6 +39,26 @@ workers_option = click.option(
     type=click.IntRange(min=0),
     help="Processes that decode and augment samples, 0 for none; train.workers, else a core less than there are, where "
     "there is such work. No bit depends on it.",
+)
+
+
+def _chosen(context: click.Context, option: click.Parameter, given: str) -> str:
+    """The name of a backend; for ``auto`` that of the one that is chosen, which is said with the reason."""
+    from netspec.backend import AUTO, choose_backend
+
+    if given != AUTO:
+        return given
+    choice = choose_backend()
+    click.echo(f"backend: {choice.backend.name} ({choice.reason})", err=True)
+    return choice.backend.name
+
+
+backend_option = click.option(
+    "--backend",
+    default="numba",
+    show_default=True,
+    callback=_chosen,
+    help="What runs the network: numba, cupy, or auto for the fastest that can run here.",
 )
 
 

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
     "lsp": ("netspec.cli.lsp", "The language server, for editors to start."),
+    "doctor": ("netspec.cli.doctor", "What is installed on this machine, what is missing, and what mends it."),
     "schema": ("netspec.cli.schema", "The JSON Schema of a spec, for editors."),
 }
 """Every command: its module, which is imported only when the command is called, and its line in ``--help``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import netspec.declarations  # noqa: F401  # declares every op, loss, optimiser, ...
-from netspec.syntax.schema import schema_text
+from netspec.syntax.editor_schema import schema_text
 
 
 @click.command("schema")

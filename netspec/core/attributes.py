@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 Window = int | tuple[int, ...]
@@ -73,8 +74,11 @@ class Attribute:
         return self.default is REQUIRED
 
     def schema(self) -> dict[str, Any]:
-        """JSON Schema of a written value; its ``title`` is the phrase for what is expected."""
-        return KINDS[self.kind].schema(self.limits)
+        """JSON Schema of a written value; its ``title`` is the phrase for what is expected.
+
+        It is the same object each time, and nobody changes it.
+        """
+        return _schema(self.kind, tuple(self.limits.items()))
 
     def python(self, value: Any) -> Any:
         """The Python value of a written one that passed the schema (lists become tuples, 3.0 becomes 3)."""
@@ -90,6 +94,11 @@ class Kind(NamedTuple):
 
     schema: Callable[[Mapping[str, Any]], dict[str, Any]]
     python: Callable[[Any], Any]
+
+
+@cache
+def _schema(kind: str, limits: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    return KINDS[kind].schema(dict(limits))
 
 
 class _Unbound(NamedTuple):

@@ -142,17 +142,27 @@ Draw = Callable[[Any, Generator, tuple[int, ...]], Change]
 
 
 def _random_crop(crop: Any, generator: Generator, spatial: tuple[int, ...]) -> Change:
-    pad = crop.padding
-    starts = generator.integers(0, 2 * pad + 1, len(spatial))
-    window = tuple(slice(start, start + side) for start, side in zip(starts, spatial, strict=True))
-    mode = "constant" if crop.fill == "zero" else "reflect"
+    moves = generator.integers(0, 2 * crop.padding + 1, len(spatial)) - crop.padding
+    if crop.fill == "zero":
+        # Nothing is padded: what the window shows of the sample is laid over zeros.
+        shown = tuple(slice(max(m, 0), max(side + min(m, 0), 0)) for m, side in zip(moves, spatial, strict=True))
+        place = tuple(slice(max(-m, 0), max(side + min(-m, 0), 0)) for m, side in zip(moves, spatial, strict=True))
 
-    def change(x: Array) -> Array:
-        widths = [(pad, pad)] * len(spatial) + [(0, 0)] * (x.ndim - len(spatial))
-        padded: Array = np.pad(x, widths, mode=mode)  # type: ignore[call-overload]  # it wants a literal
-        return padded[window]
+        def laid(x: Array) -> Array:
+            found = np.zeros_like(x)
+            found[place] = x[shown]
+            return found
 
-    return change
+        return laid
+    mirrored = [_mirrored(np.arange(side) + move, side) for move, side in zip(moves, spatial, strict=True)]
+    return lambda x: x[np.ix_(*mirrored)]
+
+
+def _mirrored(places: Array, side: int) -> Array:
+    """Places beyond the sides, but for less than a side, as those that a mirror in the last pixel shows there."""
+    last = side - 1
+    found: Array = last - np.abs(last - np.abs(places))
+    return found
 
 
 def _random_flip(flip: Any, generator: Generator, spatial: tuple[int, ...]) -> Change:

@@ -87,6 +87,11 @@ class OnDemand:
         return found if dtype is None else found.astype(dtype)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it may come to take: its share of what is held."""
+        return self._held.block.size * len(self) // max(self._decoder.shape[0], 1)
+
+    @property
     def block(self) -> Block:
         """The memory that a process which is sent this field has to be given."""
         return self._held.block

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netspec.diagnostics import Diagnostic, Edit, Fix, Span
+from netspec.diagnostics import Diagnostic, Edit, Span
 from netspec.lint.comments import ignoring
-from netspec.lint.fixes import apply, mend
+from netspec.lint.fixes import mend
 from netspec.lsp.documents import Documents
-from netspec.syntax.source import Source
 
 
 class Action(NamedTuple):
@@ -44,8 +43,3 @@ def mended(documents: Documents, name: str) -> Edit | None:
         return None
     lines = examined.lines
     return Edit(Span(name, 1, 1, len(lines), len(lines[-1]) + 1), text)
-
-
-def applied(source: Source, edits: tuple[Edit, ...]) -> str:
-    """The text with edits put in."""
-    return apply(source.text, [Fix("", edits)])[0]

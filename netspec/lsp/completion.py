@@ -66,6 +66,12 @@ def complete(documents: Documents, name: str, line: int, column: int) -> Complet
     place = _place(examined, good.schema, line, start, end)
     if place is None:
         return None
+    if not documents.is_spec(name):
+        place = Place(place.steps[:1], None)
+        if not isinstance(place.steps[0].node, tree.Scalar):
+            return None
+        begin = _key("netspec", good.schema["properties"]["netspec"], good.schema)
+        return Completion(Span(name, line, start + 1, line, end + 1), (begin,))
     below = place.steps[-1].entry is not None and place.steps[-1].entry.key.span.line < line
     items = tuple(_items(place, good, text[start - 1 : start] if start else "", below))
     return Completion(Span(name, line, start + 1, line, end + 1), items)
@@ -118,7 +124,7 @@ def _items(place: Place, good: Examined, before: str, below: bool) -> Iterator[I
     value = place.value
     if value is not None and (is_expression(value) or before == "$"):
         yield from _names(place, good)
-    elif place.key is not None:
+    elif place.key is not None or len(place.steps) == 1:
         yield from _keys(place, good)
     elif value is not None:
         if _takes_layers(place):
@@ -132,8 +138,7 @@ def _items(place: Place, good: Examined, before: str, below: bool) -> Iterator[I
 def _keys(place: Place, good: Examined) -> Iterator[Item]:
     """Keys that are not there yet."""
     step = place.steps[-1]
-    assert isinstance(step.node, tree.Mapping)
-    there = step.node.by_name.keys()
+    there = step.node.by_name.keys() if isinstance(step.node, tree.Mapping) else set()
     if step.schema is layer_schema(place.steps[0].schema):
         if not any(name not in MODIFIERS and _MARK not in name for name in there):
             yield from _ops(place, good, ": ")

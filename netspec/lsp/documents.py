@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from netspec.diagnostics import Diagnostic, Diagnostics, Span
 from netspec.diagnostics.text import split_lines
@@ -23,6 +25,10 @@ from netspec.syntax.source import Source, decode_source, read_source
 
 NEIGHBOUR_LIMIT = 2_000
 """Files below a project's root that are looked at for uses of a block that several specs share."""
+
+
+_SPEC = re.compile(r"""^["']?netspec["']?[ \t]*:""", re.MULTILINE)
+_ENDINGS = (".netspec.yaml", ".netspec.yml")
 
 
 class Examined:
@@ -79,7 +85,7 @@ class Examined:
         return found
 
     @cached_property
-    def schema(self) -> dict[str, object]:
+    def schema(self) -> dict[str, Any]:
         """The JSON Schema of a spec in which these blocks can be used."""
         return with_blocks({name: block.signature for name, block in self.blocks.items()})
 
@@ -95,27 +101,29 @@ class Examined:
 
 
 class Documents:
-    """The open texts by name; a name is the path of a file, or what the editor calls a text without one."""
+    """The open texts by name; a name is the path of a file, or what the editor calls a text without one.
+
+    An editor hands over every YAML file. Of one that has never had the key ``netspec`` at its top nothing is said.
+    """
 
     def __init__(self, plugins: bool = True) -> None:
         self._plugins = plugins
         self._texts: dict[str, str] = {}
         self._examined: dict[str, Examined] = {}
         self._good: dict[str, Examined] = {}
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The open texts."""
-        return tuple(self._texts)
+        self._specs: set[str] = set()
 
     def put(self, name: str, text: str) -> tuple[str, ...]:
         """Take the text that an editor now holds; the other open texts that consist of it as well are returned."""
         known, self._texts[name] = name in self._texts, text
+        if name.endswith(_ENDINGS) or _SPEC.search(text):
+            self._specs.add(name)
         return self._changed(name, known)
 
     def close(self, name: str) -> tuple[str, ...]:
         """Forget a text: what is on the disk holds again."""
         self._texts.pop(name, None)
+        self._specs.discard(name)
         self._good.pop(name, None)
         return self._changed(name, False)
 
@@ -123,6 +131,10 @@ class Documents:
         """Look at all files anew, settings too."""
         forget_configurations()
         self._examined.clear()
+
+    def is_spec(self, name: str) -> bool:
+        """Whether an open text is a spec, and not some other YAML."""
+        return name in self._specs
 
     def examined(self, name: str) -> Examined:
         """What is known of an open text, as it is now."""
@@ -190,6 +202,8 @@ class Documents:
         return self._examine(source.name, source.text).diagnostics
 
     def _examine(self, name: str, text: str) -> Examined:
+        if not self.is_spec(name):
+            return Examined(Source(name, text), (), {}, None)
         source = decode_source(name, text.encode("utf-8", "surrogatepass"))
         if isinstance(source, Diagnostic):
             return Examined(Source(name, text), (source,), {}, None)

@@ -98,6 +98,8 @@ def _layer(lines: tuple[LayerLine, ...], sums: Mapping[str, int]) -> str:
 
 def _blocks(examined: Examined, facts: Facts, sums: Mapping[str, int]) -> Iterator[Hint]:
     """At each block what all of its uses hold together."""
+    if "blocks" not in examined.source.text:
+        return
     calls: dict[str, list[LayerLine]] = defaultdict(list)
     for file in examined.texts:
         for use in uses(facts, file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from netspec.analysis.errata import common_mistakes
@@ -17,7 +18,6 @@ from netspec.lsp.hints import parameter_sums, parameters, uses
 from netspec.lsp.mentions import Name
 from netspec.lsp.place import Place, Schema, layer_schema, locate
 from netspec.syntax import tree
-from netspec.syntax.blocks import Block
 from netspec.syntax.vocabulary import MODIFIERS, REQUIRED
 
 
@@ -43,16 +43,15 @@ def hover(documents: Documents, name: str, line: int, column: int) -> Hover | No
 
 
 def _said(examined: Examined, place: Place, line: int, column: int) -> Iterator[str]:
-    mentions = examined.index.at(examined.source.name, line, column)
-    name = next((m.name for m in mentions if m.name.kind != "block"), None)
     op = _op_key(place, examined.schema)
+    mention = next(iter(examined.index.at(examined.source.name, line, column)), None)
     if op is not None:
         yield from _layer(examined, op)
-    elif name is not None:
-        yield from _name(examined, name)
-    if op is None and place.key is not None:
+    elif mention is not None:
+        yield from _name(examined, mention.name)
+    elif place.key is not None:
         yield from describe(place.key.name, place.key_schema())
-    elif op is None and name is None and place.value is not None:
+    elif place.value is not None:
         yield from _value(place, place.value)
 
 
@@ -69,7 +68,7 @@ def _layer(examined: Examined, key: tree.Scalar) -> Iterator[str]:
     """An op or a block, and what it came to here."""
     declaration = REGISTRIES["op"].get(str(key.value))
     if str(key.value) in examined.blocks:
-        yield from _block(examined.blocks[str(key.value)])
+        yield from _block(examined, str(key.value))
     elif declaration is not None:
         yield f"**{code(declaration.name)}** {escaped(declaration.doc)}"
     facts = examined.facts
@@ -81,11 +80,11 @@ def _layer(examined: Examined, key: tree.Scalar) -> Iterator[str]:
     node = next((nodes[line.path] for line in found.copies if line.path in nodes), None)
     if node is not None:
         yield from formulas(node)
+        if len(found.copies) > 1:
+            yield f"This is {code(found.copies[0].path)}, the first of {len(found.copies)} that stand for this line."
     elif lines[0].output is not None:
         count = parameter_sums(facts).get(lines[0].path, 0)
         yield f"{code(lines[0].path)}: {code(times(lines[0].output.type.shape))}, {parameters(count)}"
-    if len(found.copies) > 1:
-        yield f"This is {code(found.copies[0].path)}, the first of {len(found.copies)} that stand for this line."
 
 
 def formulas(node: Node) -> Iterator[str]:
@@ -107,8 +106,10 @@ def _formula(formula: Formula) -> Iterator[str]:
 
 
 def _name(examined: Examined, name: Name) -> Iterator[str]:
-    """A var, an argument, or a layer that is named."""
+    """A block, a var, an argument, or a layer that is named."""
     facts = examined.facts
+    if name.kind == "block":
+        yield from _block(examined, name.name)
     if name.kind == "var" and not name.scope and facts is not None and facts.spec.vars is not None:
         yield f"var {code(name.name)} = {code(written(facts.spec.vars.get(name.name)))}"
     elif name.kind == "layer":
@@ -120,11 +121,18 @@ def _name(examined: Examined, name: Name) -> Iterator[str]:
         yield f"{'argument' if name.kind == 'argument' else 'var'} {code(name.name)} of block {code(name.scope)}"
 
 
-def _block(block: Block) -> Iterator[str]:
+def _block(examined: Examined, name: str) -> Iterator[str]:
+    """A block with its arguments and what is said of it."""
+    block = examined.blocks.get(name)
+    if block is None:
+        return
     arguments = ", ".join(
         f"{name}{'' if block.requires(name) else f' = {_plain(entry.value)}'}" for name, entry in block.args.items()
     )
     yield f"block **{code(block.name)}** {code(f'({arguments})')}"
+    doc = tree.find(examined.trees[block.key.file], ("blocks", name, "doc"))
+    if doc is not None and isinstance(doc.node, tree.Scalar):
+        yield escaped(str(doc.node.value))
 
 
 def _plain(node: tree.Node) -> str:
@@ -152,6 +160,7 @@ def _value(place: Place, value: tree.Scalar) -> Iterator[str]:
         yield from describe(step.entry.name, step.schema)
 
 
+@cache  # the same hundred of them are asked for at every word
 def declaration_text(declaration: Declaration) -> str:
     """An op as completion shows it: what it is for, its attributes, an example."""
     parts = [escaped(declaration.doc), attribute_table(declaration) if declaration.attributes else ""]

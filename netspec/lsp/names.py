@@ -77,9 +77,24 @@ class Index:
             found |= more
 
     def taken(self, name: Name) -> frozenset[str]:
-        """What is called by a name of the same kind in the same place."""
-        kinds = ("var", "argument") if name.kind in ("var", "argument") else (name.kind,)
-        return frozenset(m.name.name for m in self.mentions if m.name.kind in kinds and m.name.scope == name.scope)
+        """What it may not be called, since that is or hides another name, or would be hidden by it.
+
+        Of layers that is any other's name: lists look names up in the lists around them.
+        """
+        if name.kind in ("block", "layer"):
+            return frozenset(m.name.name for m in self.mentions if m.name.kind == name.kind)
+        around = [block for block in self._blocks.values() if self._meets(block, name)]
+        scopes = {name.scope, *(block.name for block in around if not name.scope)}
+        return frozenset(
+            m.name.name
+            for m in self.mentions
+            if m.name.kind in ("var", "argument")
+            and (m.name.scope in scopes or (not m.name.scope and any(block.holds(m.span) for block in around)))
+        )
+
+    def _meets(self, block: Block, name: Name) -> bool:
+        """Whether a var or argument belongs to a block, or is mentioned in it."""
+        return block.name == name.scope or any(block.holds(mention.span) for mention in self.of(name))
 
     def _definitions(self, root: tree.Mapping) -> None:
         for entry in entries(root, "vars"):

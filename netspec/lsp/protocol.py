@@ -149,11 +149,9 @@ def tags(diagnostic: Diagnostic) -> list[types.DiagnosticTag] | None:
 
 
 def own_place(diagnostic: Diagnostic, file: str, otherwise: Span) -> tuple[Span, tuple[Note, ...]]:
-    """Where a file shows a finding, and what belongs to it.
+    """Where a file shows a finding about another one that it includes, and what belongs to it.
 
-    What is wrong in a file that it includes is shown where that one's block is used, else where it is named.
+    That is where a block of the other file is used, else ``otherwise``, where that file is named.
     """
-    if diagnostic.span.file == file:
-        return diagnostic.span, diagnostic.notes
     own = next((note.span for note in diagnostic.notes if note.span.file == file), otherwise)
     return own, (Note(diagnostic.span, "it stands here"), *diagnostic.notes)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from netspec.diagnostics import Diagnostic, Diagnostics
-from netspec.syntax.expressions import FUNCTIONS, MAGNITUDE_LIMIT, ExpressionTree, Part, names, parts
+from netspec.syntax.expressions import FUNCTIONS, MAGNITUDE_LIMIT, ExpressionTree, Part, parts
 from netspec.syntax.scalars import describe
 from netspec.syntax.suggestions import closest
 
@@ -55,7 +55,7 @@ def evaluate(tree: ExpressionTree, environment: Mapping[str, object], diagnostic
     ``$(...)`` there are only numbers and truth values, and equality of anything. Division gives a float, as in Python;
     see `whole_number` for where a whole one is wanted, and `mend_names` for going on behind a misspelt name.
     """
-    if any(environment.get(name) is FAILED for name in names(tree)):
+    if any(environment.get(name) is FAILED for name in tree.names):
         return FAILED
     unknown = _unknown_names(tree, environment)
     if unknown:

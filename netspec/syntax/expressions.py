@@ -71,6 +71,8 @@ class ExpressionTree(NamedTuple):
 
     root: Part
     scalar: Scalar
+    names: tuple[str, ...]
+    """The names that it uses, each once, in the order of the text."""
 
     def span(self, part: Part) -> Span:
         """Where a part is written."""
@@ -108,16 +110,12 @@ def parse_expression(scalar: Scalar, diagnostics: Diagnostics) -> ExpressionTree
         if len(text) > LENGTH_LIMIT:
             problem = f"it has {len(text)} characters, more than {LENGTH_LIMIT}"
             raise _Unreadable(problem, 0, len(text), code="NS110")
-        return ExpressionTree(_parse_whole(text), scalar)
+        root = _parse_whole(text)
+        return ExpressionTree(root, scalar, tuple({part.operator: None for part in parts(root) if part.kind == "name"}))
     except _Unreadable as error:
         span = span_within(scalar, error.start, error.end)
         diagnostics.append(Diagnostic(error.code, span, {"problem": error.problem}, help=error.help))
         return None
-
-
-def names(tree: ExpressionTree) -> tuple[str, ...]:
-    """The names that an expression uses, each once, in the order of the text."""
-    return tuple(dict.fromkeys(part.operator for part in parts(tree.root) if part.kind == "name"))
 
 
 def expression_words(node: Node) -> Iterator[str]:

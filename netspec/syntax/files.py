@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class Files:
             self._report("NS122", node.span, path=node.value, problem=problem)
             return None
         self.texts[source.name] = source.text
-        parsed = tree.parse(source, self._diagnostics)
+        parsed, found = _parsed(source)
+        self._diagnostics.extend(found)
         if parsed is None:
             self.lacking = True
             return None
@@ -120,6 +122,12 @@ class Files:
     def _report(self, code: str, span: Span, **fields: object) -> None:
         self.lacking = True
         self._diagnostics.append(Diagnostic(code, span, fields))
+
+
+@lru_cache(maxsize=64)  # many specs share their blocks, and an editor asks for the same file at every key
+def _parsed(source: Source) -> tuple[tree.Tree | None, tuple[Diagnostic, ...]]:
+    found = Diagnostics()
+    return tree.parse(source, found), found.sorted()
 
 
 def merged(base: tree.Mapping, over: tree.Mapping, schema: Any) -> tree.Mapping:

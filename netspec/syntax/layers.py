@@ -246,8 +246,11 @@ class LayerExpansion:
 
     def _entered(self, frame: Frame, flow: Value | None) -> Frame:
         """The frame with ``channels`` for a layer that ``flow`` enters."""
-        names = frame.names.extended(**{CHANNELS: self.placement.channels(flow)})
-        return frame._replace(names=names.marked(CHANNELS, flow in self.placement.others))
+        channels, guessed = self.placement.channels(flow), flow in self.placement.others
+        names = frame.names
+        if names.values.get(CHANNELS) == channels and guessed == (CHANNELS in names.guessed):
+            return frame
+        return frame._replace(names=names.extended(**{CHANNELS: channels}).marked(CHANNELS, guessed))
 
     def _name(self, node: tree.Node, op: str, scope: Scope, present: bool) -> tuple[str, bool]:
         """The layer's name and whether it is written; without one it is named by its op, if it is there at all."""

@@ -6,7 +6,6 @@ and ``if``/``then`` over all ops is slow. That a layer has exactly one op key is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -386,10 +385,3 @@ def spec_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": {"layer": _layer()},
     }
-
-
-def schema_text() -> str:
-    """The schema as a JSON document for editors, which let any block's name stand as an op."""
-    schema = spec_schema()
-    layer = {**schema["$defs"]["layer"], "additionalProperties": {"description": "A block of this spec."}}
-    return json.dumps({**schema, "$defs": {"layer": layer}}, indent=2, ensure_ascii=False) + "\n"

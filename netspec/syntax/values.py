@@ -13,7 +13,6 @@ from netspec.syntax import tree
 from netspec.syntax.environment import Environment
 from netspec.syntax.evaluation import FAILED, UNKNOWN, evaluate, mend_names
 from netspec.syntax.expressions import ExpressionTree, expression_words, is_expression, parse_expression, plain_text
-from netspec.syntax.expressions import names as expression_names
 from netspec.syntax.keys import is_guess
 from netspec.syntax.validate import Violations, closest_choice, missing_key, wrong_value
 from netspec.syntax.validate import errors as schema_errors
@@ -52,6 +51,8 @@ class Values:
         """Names of variables that some expression read."""
         self._guesses: set[int] = set()  # nodes, by identity, whose value rests on one
         self._blamed: set[Span] = set()
+        self._fitting: dict[tuple[object, ...], Mapping[str, Any]] = {}
+        """Values that a schema allows; it is kept with them, so that its identity stays its own."""
         self._parsed: dict[int, ExpressionTree | None] = {}  # by the identity of the node, which the file's tree keeps
 
     def is_guess(self, node: tree.Node) -> bool:
@@ -78,7 +79,7 @@ class Values:
         parsed = self._parsed[id(node)]
         if parsed is None:
             return UNKNOWN
-        wanted = expression_names(parsed)
+        wanted = parsed.names
         self.used.update(wanted)
         if not names.guessed.isdisjoint(wanted):
             self._guesses.add(id(node))
@@ -90,6 +91,9 @@ class Values:
             values = {**values, **{wrong: values[right] for wrong, right in guesses.items()}}
             if not values.keys() >= set(wanted):
                 return UNKNOWN
+        if parsed.root.kind == "name":  # most are, and nothing can go wrong
+            value = values[parsed.root.operator]
+            return UNKNOWN if value is FAILED else value
         found = Diagnostics()
         value = evaluate(parsed, values, found)
         for diagnostic in found:
@@ -99,7 +103,7 @@ class Values:
 
     def _carried(self, parsed: ExpressionTree, names: Environment) -> Span | None:
         """Where the argument is written in a call that an expression cannot reckon with."""
-        for name in expression_names(parsed) if names.origins else ():
+        for name in parsed.names if names.origins else ():
             if name in names.origins and type(names.values.get(name)) not in (int, float):
                 return names.origins[name]
         return None
@@ -133,8 +137,13 @@ class Values:
         return value
 
     def _allowed(self, schema: Mapping[str, Any], what: str, node: tree.Node, value: Any, names: Environment) -> bool:
+        known = (id(schema), type(value), value if isinstance(value, int | float | str) else None)
+        if known in self._fitting:
+            return True
         error = next(schema_errors(value, schema), None)
         if error is None:
+            if known[2] is not None:
+                self._fitting[known] = schema
             return True
         found = error.instance
         if isinstance(found, float) and not found.is_integer() and "integer" in error.schema["type"]:

@@ -77,6 +77,20 @@ def test_seed_epoch_and_sample_alone_decide() -> None:
     assert np.array_equal(PART["image"], IMAGES)  # the data stay as they are
 
 
+@pytest.mark.parametrize(("fill", "mode"), [("zero", "constant"), ("reflect", "reflect")])
+def test_a_crop_is_what_numpy_pads_for_all_ranks(fill: str, mode: str) -> None:
+    for shape, axes in (((9, 3), 1), ((6, 5, 2), 2), ((6, 5, 4, 2), 3), ((6, 5), 2)):
+        for padding in (1, 3, 8) if fill == "zero" else (1, 3):
+            for seed in range(8):
+                x = np.random.default_rng(seed).integers(1, 9, shape, np.uint8)
+                crop = RandomCrop(padding=padding, fill=fill)
+                found = _CHANGES["random_crop"](crop, np.random.default_rng(seed), shape[:axes])(x)
+                starts = np.random.default_rng(seed).integers(0, 2 * padding + 1, axes)
+                padded = np.pad(x, [(padding, padding)] * axes + [(0, 0)] * (x.ndim - axes), mode=mode)  # type: ignore[call-overload]
+                window = tuple(slice(start, start + side) for start, side in zip(starts, shape, strict=False))
+                assert np.array_equal(found, padded[window])
+
+
 def test_a_crop_is_the_padded_image_seen_through_a_window() -> None:
     padded = np.pad(IMAGES, ((0, 0), (2, 2), (2, 2), (0, 0)))
     places = set()

@@ -72,6 +72,8 @@ def test_a_set_that_fits_is_decoded_and_a_larger_one_is_not(pets: Path) -> None:
     held = with_validation(large, 0.25, 3)
     assert np.array_equal(np.asarray(held.validation["image"]), with_validation(whole, 0.25, 3).validation["image"])
     assert len(held.train) == 12
+    assert field.nbytes == field.block.size
+    assert [later(part).nbytes for part in (held.train, held.validation)] == [field.nbytes * n // 16 for n in (12, 4)]
 
 
 def test_the_hash_of_a_set_is_that_of_its_files_however_much_is_held(pets: Path, tmp_path: Path) -> None:

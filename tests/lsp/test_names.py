@@ -114,3 +114,41 @@ def test_names_of_half_a_spec_do_no_harm() -> None:
     for text in ("blocks: 3", "blocks: {a: 3}", "layers: {a: 3}", "blocks: {a: {args: 3, layers: [a: 1]}}", "- a"):
         index: Index = read(text).index
         assert all(mention.span.line == 1 for mention in index.mentions)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "free"),
+    [
+        (Name("var", "", "width"), "filters", False),  # the block's argument would hide it
+        (Name("var", "", "classes"), "filters", True),
+        (Name("argument", "unit", "filters"), "width", False),  # it would hide the var
+        (Name("argument", "unit", "filters"), "classes", True),
+        (Name("var", "", "classes"), "width", False),
+        (Name("block", "", "unit"), "other", False),
+        (Name("block", "", "unit"), "conv", False),
+        (Name("layer", "/spec.yaml:11:3", "a"), "b", False),
+        (Name("layer", "/spec.yaml:11:3", "a"), "input", False),
+        (Name("layer", "/spec.yaml:11:3", "a"), "c-1", True),
+    ],
+)
+def test_a_new_name_hides_nothing(old: Name, new: str, free: bool) -> None:
+    index = read(
+        """\
+netspec: 1
+vars: {classes: 3, width: 4}
+input: [4]
+blocks:
+  unit:
+    args: {filters: required}
+    layers:
+      - dense: $(filters + width)
+  other: {layers: [relu]}
+layers:
+  - unit: 3
+    name: a
+  - other:
+    name: b
+"""
+    ).index
+    assert any(mention.name == old for mention in index.mentions)
+    assert (refusal(old, new, index.taken(old)) is None) is free

@@ -74,6 +74,7 @@ def answered(folder: Path, count: int | None) -> tuple[int, int]:
     return done, wanted
 
 
+@pytest.mark.slow
 def test_sampled_beginnings_of_every_spec_are_answered(tmp_path: Path) -> None:
     done, wanted = answered(tmp_path, SAMPLES)
     assert done == wanted

@@ -135,7 +135,8 @@ def test_hover_shows_formulas_and_meanings(editor: Editor) -> None:
     dense = editor.hover("a.yaml", *place(SPEC, "dense"))
     assert "(16 + 1)·10 = 170" in dense
     assert "output channels" in editor.hover("a.yaml", *place(SPEC, "filters", "filters: $filters"))
-    assert "conv_bn" in editor.hover("a.yaml", *place(SPEC, "conv_bn", "conv_bn: $width"))
+    assert "32x32x16`, 496 parameters" in editor.hover("a.yaml", *place(SPEC, "conv_bn", "conv_bn: $width"))
+    assert "(filters, kernel = 3)" in editor.hover("a.yaml", *place(SPEC, "conv_bn", "conv_bn:"))
     assert "`classes` = `10`" in editor.hover("a.yaml", *place(SPEC, "classes", "dense: $classes"))
     assert "32x32x16" in editor.hover("a.yaml", *place(SPEC, "stem", "from:"))
     assert "earlier layer" in editor.hover("a.yaml", *place(SPEC, "from:"))
@@ -288,6 +289,8 @@ def test_a_mistake_of_an_included_file_is_shown_where_it_is_named(editor: Editor
 
 def test_no_plugins_and_a_text_without_a_file(start: Callable[..., Editor]) -> None:
     editor = start(None, "--no-plugins", "--stdio")
-    editor.folder = Path("/nowhere")
-    editor.open("untitled.yaml", SPEC)
-    assert editor.codes("untitled.yaml") == []
+    uri = "untitled:Untitled-1"
+    wrong = SPEC.replace("- batch_norm", "- batch_nrom")
+    (finding,) = editor.run(editor.prefix(uri, wrong))
+    assert finding.code == "NS104"
+    assert editor.run(editor.prefix(uri, SPEC)) == []

@@ -7,7 +7,7 @@ import pytest
 from netspec.diagnostics import Diagnostics, Span
 from netspec.diagnostics.render import render_text
 from netspec.syntax.evaluation import FAILED, evaluate
-from netspec.syntax.expressions import is_expression, names, parse_expression, plain_text
+from netspec.syntax.expressions import is_expression, parse_expression, plain_text
 from netspec.syntax.nodes import Mapping, Scalar
 from netspec.syntax.source import Source
 from netspec.syntax.tree import parse
@@ -114,7 +114,7 @@ def test_depth_and_length_are_bounded(body: str) -> None:
 def test_names() -> None:
     tree = parse_expression(scalar_of("$(b + a * min(b, c) if true else d)"), Diagnostics())
     assert tree is not None
-    assert names(tree) == ("b", "a", "c", "d")
+    assert tree.names == ("b", "a", "c", "d")
 
 
 @pytest.mark.parametrize("text", ["'$(''x)'", '"$(1 +\\tx)"', "$(1 +\n  x)"])

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import netspec
+from netspec.data.batches import epoch_order
 from netspec.data.dataset import Feed, Part, labelled
 from netspec.declarations.augmentations import CutHoles, RandomFlip
 from netspec.training.evaluate import evaluate
 from netspec.training.loop import Position, Underway, run_epochs
 from netspec.training.progress import Silence
 from netspec.training.runtime import Runtime
+from netspec.training.state import read_state
 
 MakeRuntime = Callable[..., Runtime]
 
@@ -102,3 +105,28 @@ def test_mixup_trains_on_bytes_and_scores_class_numbers() -> None:
     labels = (images[:, :4].mean(axis=(1, 2, 3)) > images[:, 4:].mean(axis=(1, 2, 3))).astype(int)
     history = netspec.load(text).compile(threads=1).fit(images, labels, epochs=25, validation=(images, labels))
     assert history[-1]["validation"]["metrics"]["accuracy"] > 0.85
+
+
+def test_a_sample_that_is_no_number_is_left_out_where_that_is_wanted() -> None:
+    """One NaN makes the loss of its batch NaN: the step changes neither parameters nor moving statistics."""
+    text = INPAINTING.replace("{cut_holes: 0.4}", "random_flip").replace("psnr", "mean_absolute_error")
+    text = text.replace("  - relu\n", "  - batch_norm\n  - relu\n").replace("seed: 1", "seed: 1\n  on_nan: skip")
+    images = np.random.default_rng(0).random((64, 8, 8, 1), np.float32)
+    images[7, 2, 2, 0] = np.nan
+    part = Part({"image": images}, Feed({"input": "image"}, {"main": "image"}))
+    runtime = netspec.load(text).compile(threads=1)._runtime
+    states: list[dict[str, np.ndarray[Any, Any]]] = []
+
+    def keep(position: Position) -> None:
+        states.append(read_state(runtime.state, (*runtime.weights, *runtime.moments)))
+
+    results = list(run_epochs(runtime, part, part.take(np.arange(0)), Silence(), 3, after_step=keep))
+    assert [result.skipped for result in results] == [1, 1, 1]
+    assert all(
+        np.isfinite(result.train.loss) and np.isfinite(result.train.metrics["mean_absolute_error"])
+        for result in results
+    )
+    still = [all(np.array_equal(now[name], before[name]) for name in now) for before, now in pairwise(states)]
+    assert len(states) == 12
+    assert sum(still) + (7 in epoch_order(64, 1, 0)[:16]) == 3  # the first step has none before it
+    assert all(np.isfinite(array).all() for state in states for array in state.values())

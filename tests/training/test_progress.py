@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from netspec.training.progress import Bar, EpochResult, Lines, Silence, make_progress
+from netspec.training.progress import Bar, EpochResult, Lines, Silence, describe, make_progress
 from netspec.training.progress_notebook import Notebook
 from netspec.training.scores import Scores
 
@@ -93,3 +94,10 @@ def test_a_bar_is_redrawn_only_now_and_then_and_leaves_the_epochs_line(monkeypat
     assert "compiling kernels" in text
     assert "2/10" in text
     assert text.rstrip().endswith(LINE)
+
+
+def test_waiting_and_skipping_are_told_where_there_is_some() -> None:
+    assert describe(replace(RESULT, waited=0.004), 10) == describe(RESULT, 10)
+    assert describe(replace(RESULT, waited=0.1), 10).endswith("2,000 samples/s  20% waiting for data")
+    assert describe(replace(RESULT, skipped=1), 10).endswith("samples/s  1 step skipped")
+    assert describe(replace(RESULT, skipped=2), 10).endswith("samples/s  2 steps skipped")

@@ -42,7 +42,7 @@ netspec: 1
 name: tiny
 input: [2, 2, 1]
 layers: [flatten, {dense: 6}, batch_norm, relu, {dropout: 0.3}, {dense: 3}, softmax]
-train: {optimizer: adam, lr: {cosine: 0.02}, epochs: 3, batch: 4, seed: 7}
+train: {optimizer: adam, lr: {cosine: 0.02}, epochs: 3, batch: 4, seed: 7, augment: [random_flip]}
 """
 
 
@@ -99,12 +99,15 @@ def bench(spec: Spec, backend: Any, make_part: Callable[[int], Part], tmp_path: 
 
 
 @pytest.mark.parametrize("more", ["", ", accumulate: 2, average: 0.9"])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(threads: int, more: str, bench: Bench) -> None:
+@pytest.mark.parametrize(("threads", "workers"), [(1, 0), (2, 0), (2, 3)])
+def test_stopped_anywhere_and_resumed_is_to_the_bit_the_undisturbed_run(
+    threads: int, workers: int, more: str, bench: Bench
+) -> None:
     text = SPEC.replace("seed: 7", f"seed: 7{more}")
     bench.backend, bench.spec = find_backend("numba"), load_spec(Source("tiny.yaml", text))
     whole = bench.go_on(bench.open("whole"))
     bench.threads = threads
+    bench.spec = replace(bench.spec, recipe=replace(bench.spec.recipe, workers=workers))
     for steps in (1, 3, 4, 8, 9):
         name = f"stopped-{steps}"
         bench.interrupt(steps, name)
@@ -129,6 +132,32 @@ def test_a_schedule_that_goes_by_validation_goes_on_where_it_was(bench: Bench) -
         bench.go_on(bench.open(f"stopped-{steps}"))
         assert [call.scalars["learning_rate"] for call in bench.backend.steps()] == rates
         assert bench.metrics(f"stopped-{steps}") == bench.metrics("whole")
+
+
+def test_skipped_steps_are_counted_on_where_a_run_goes_on(bench: Bench) -> None:
+    """Steps 2, 3, 5 and 6 are not finite; three in a row, all of an epoch, would end the run."""
+    bench.spec = replace(bench.spec, recipe=replace(bench.spec.recipe, on_nan="skip", epochs=3))
+    nan = float("nan")
+    losses = [0.5, nan, nan, 0.25, nan, nan, 0.5, nan, 0.75]
+    # Validation has a loss of its own after every three steps.
+    script = [*losses[:3], 1.0, *losses[3:6], 1.0, *losses[6:], 1.0]
+    bench.backend.losses = [*script, 1.0, 1.0]
+    whole = bench.go_on(bench.open("whole"))
+    assert (whole.skipped_steps, whole.document()["skipped_steps"]) == (5, 5)
+    rows = bench.metrics("whole").splitlines()
+    assert rows[0].split(",")[3] == "skipped_steps"
+    assert [row.split(",")[3] for row in rows[1:]] == ["2", "2", "1"]
+    for steps in range(1, 9):
+        name = f"stopped-{steps}"
+        bench.backend.losses = list(script)
+        bench.interrupt(steps, name)
+        assert (
+            find_checkpoint(bench.folder / name, "last").position.skipped_in_a_row
+            == (0, 1, 2, 0, 1, 2, 0, 1)[steps - 1]
+        )
+        outcome = bench.go_on(bench.open(name))
+        assert (outcome.weights_sha256, outcome.skipped_steps) == (whole.weights_sha256, 5)
+        assert bench.metrics(name) == bench.metrics("whole")
 
 
 def test_stopped_after_every_step_is_still_the_same_run(bench: Bench) -> None:

@@ -138,7 +138,7 @@ def test_steps_without_a_checkpoint_among_them_are_executed_twice(
     scalars = Runtime.scalars
     made: list[Runtime] = []
 
-    def wayward(runtime: Runtime, rate: float, step: int, turn: Any) -> Any:
+    def wayward(runtime: Runtime, rate: float, step: int, turn: Any = None) -> Any:
         """In its second execution step 2 has another learning rate."""
         if runtime not in made:
             made.append(runtime)

@@ -53,7 +53,8 @@ def _bodies(body: CodeType) -> Iterator[CodeType]:
 
 def _called(name: str, owner: Any, function: FunctionType, module: str) -> Iterator[tuple[Any, FunctionType]]:
     """The methods of the op, the functions and the other ops that the name may stand for; none of foreign packages."""
-    for meant in (getattr(owner, name, None), function.__globals__.get(name)):
+    for named in (getattr(owner, name, None), function.__globals__.get(name)):
+        meant = getattr(named, "__wrapped__", named)  # one whose results are remembered
         if hasattr(meant, "declaration"):
             yield from _entries(meant)
         elif isinstance(meant, FunctionType) and meant.__module__.split(".")[0] in ("netspec", module.split(".")[0]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from netspec.core import formulas
@@ -63,6 +64,7 @@ def padding_pairs(window: Sliding, sides: tuple[int, ...]) -> tuple[tuple[int, i
     return tuple((p, p) if isinstance(p, int) else p for p in padding)
 
 
+@lru_cache(maxsize=4096)  # every layer asks for its window several times, and networks repeat their layers
 def resolve(window: Sliding, x: TensorType) -> tuple[WindowGeometry, tuple[int, ...]]:
     """Geometry over the axes of ``x`` and the padding after each; ``ShapeError`` where the window does not fit."""
     check_image(x)

@@ -246,6 +246,27 @@ RUNNING: dict[str, Entry] = {
         "the run is done, but its report could not be made: {problem}",
         "netspec report {folder} tries again; --no-report leaves it out",
     ),
+    "NS938": Entry(
+        "error",
+        "kernel that does not compile",
+        "{compiler} cannot compile a kernel: {problem}",
+        (
+            "{advice}",
+            "if its version is one of those in docs/gpu.md, this is a bug of netspec",
+        ),
+    ),
+    "NS939": Entry(
+        "error",
+        "kernel that does not end",
+        "kernel '{kernel}' does not come to its end: {problem}",
+        "this is a bug of netspec, or of the plug-in that the kernel came with",
+    ),
+    "NS940": Entry(
+        "error",
+        "the GPU gave up",
+        "{what} failed on {device}: {problem}",
+        "run it again; if it stays, update the NVIDIA driver or use --backend numba",
+    ),
     "NS946": Entry(
         "error",
         "language server not installed",

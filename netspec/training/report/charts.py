@@ -31,12 +31,12 @@ class Line(NamedTuple):
     points: tuple[tuple[float, float | None], ...]
 
 
-def line_chart(title: str, lines: Sequence[Line], unit: str, x_name: str = "epoch", whole_x: bool = True) -> Element:
+def line_chart(title: str, lines: Sequence[Line], unit: str, x_name: str = "epoch") -> Element:
     """Lines over a common x. The readout below shows the last values, and those at the pointer where scripts run."""
     places = sorted({x for line in lines for x, _ in line.points})
     values = [y for line in lines for _, y in line.points if y is not None]
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    if whole_x:
+    if all(x == int(x) for x in places):
         across = whole(int(places[0]), int(places[-1]), LEFT, right)
     else:
         across = linear((0.0, *places), LEFT, right)

@@ -12,7 +12,9 @@ from netspec.analysis.draw.svg import svg
 from netspec.data.dataset import Dataset
 from netspec.data.download import cache_folder
 from netspec.data.read import read_dataset
-from netspec.diagnostics.errors import NetspecError
+from netspec.diagnostics.errors import NetspecError, RunError
+from netspec.syntax.load import load_spec
+from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
 from netspec.training.open_run import open_run
 from netspec.training.report.answers import find_answers, scored_part
@@ -20,7 +22,7 @@ from netspec.training.report.content import History, Layer, Network, Report, lis
 from netspec.training.report.history import figures, read_history
 from netspec.training.report.inside import find_features, find_filters, find_spreads
 from netspec.training.report.times import measure_times
-from netspec.training.runs import read_manifest
+from netspec.training.runs import SPEC, read_manifest
 from netspec.training.runtime import Runtime
 
 DRAWN = 400
@@ -55,13 +57,22 @@ def report_of_folder(folder: Path, data_dir: Path | None, backend: str, threads:
     """
     manifest = read_manifest(folder)
     missing = _Missing()
-    opened = missing.tried("network", lambda: open_run(folder, "last", backend, threads, trains=True), None)
+    opened = missing.tried("checkpoint", lambda: open_run(folder, "last", backend, threads, trains=True), None)
     if opened is None:
-        return _report(folder, manifest, None, None, None, missing)
+        spec = missing.tried("network", lambda: _spec_of(folder), None)
+        return _report(folder, manifest, spec, None, None, missing)
     dataset = missing.tried(
         "data", lambda: read_dataset(opened.spec, data_dir, opened.spec_folder, cache_folder()), None
     )
     return _report(folder, manifest, opened.spec, opened.runtime, dataset, missing)
+
+
+def _spec_of(folder: Path) -> Spec:
+    """The spec of a run that has no checkpoint."""
+    source = read_source(folder / SPEC)
+    if not isinstance(source, Source):
+        raise RunError(f"it has no readable {SPEC}")
+    return load_spec(source)
 
 
 def report_of_run(folder: Path, spec: Spec, runtime: Runtime, dataset: Dataset) -> Report:

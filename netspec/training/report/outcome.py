@@ -19,7 +19,7 @@ from netspec.training.report.content import (
     Picture,
 )
 from netspec.training.report.markup import Content, Element, element
-from netspec.training.report.scales import written
+from netspec.training.report.scales import share, written
 
 UNITS = {"psnr": "dB"}
 """Units of metrics that have one."""
@@ -31,9 +31,8 @@ def curves(history: History) -> Content:
         return element("p", "No epoch is done, so there is nothing to draw.", class_="missing")
     charts = [_curve(history, curve) for curve in history.curves]
     if history.rates:
-        whole_x = len(history.rates) <= len(history.epochs)
         lines = [Line("rate", "third", history.rates)]
-        charts.append(line_chart("Learning rate", lines, "rate per step", whole_x=whole_x))
+        charts.append(line_chart("Learning rate", lines, "rate per step"))
     if any(second is not None for second in history.seconds):
         lines = [Line("training steps", "third", tuple(zip(history.epochs, history.seconds, strict=False)))]
         charts.append(line_chart("Time of an epoch", lines, "seconds"))
@@ -71,7 +70,8 @@ def answers_text(answers: Answers) -> str:
     which = {"train": "training"}.get(answers.part, answers.part)
     first = "" if answers.samples == answers.of else "the first "
     of = f" of {answers.of:,}" if first else ""
-    return f"{first}{answers.samples:,}{of} samples of the {which} part"
+    learnt = ", which they learnt from: there is no other" if answers.part == "train" else ""
+    return f"{first}{answers.samples:,}{of} samples of the {which} part{learnt}"
 
 
 def answers(found: Answers) -> Iterator[Content]:
@@ -91,10 +91,11 @@ def _head(head: Head) -> Iterator[Content]:
         if head.mistakes:
             wrong = all_of_them - right
             shown = len(head.mistakes)
+            mistakes = [_mistake(each, head.weight == "probability") for each in head.mistakes]
             title = "Mistakes" if shown == wrong else f"The {shown} worst of {wrong:,} mistakes"
             yield element("h3", title)
             yield element("p", f"Label and answer, each with its {head.weight}.", class_="quiet")
-            yield element("div", map(_mistake, head.mistakes), class_="samples")
+            yield element("div", mistakes, class_="samples")
     elif isinstance(head, MapHead):
         yield from _maps(head)
     else:
@@ -109,11 +110,11 @@ def image(picture: Picture, scale: float | None = None) -> Element:
     )
 
 
-def _mistake(answer: Answer) -> Element:
-    taken, right = answer.weights
+def _mistake(answer: Answer, probable: bool) -> Element:
+    texts = [share(each) if probable else written(each, 2) for each in answer.weights]
     lines = [
-        element("div", verb, element("b", name), element("span", f" · {written(weight, 2)}", class_="quiet"))
-        for verb, name, weight in (("is ", answer.target, right), ("taken for ", answer.answer, taken))
+        element("div", verb, element("b", name), element("span", f" · {text}", class_="quiet"))
+        for verb, name, text in (("is ", answer.target, texts[1]), ("taken for ", answer.answer, texts[0]))
     ]
     words = element("div", lines, title=f"sample {answer.sample}")
     return element("div", element("div", map(image, answer.pictures), class_="inputs"), words, class_="sample")

@@ -64,7 +64,7 @@ def _header(report: Report) -> Iterator[Content]:
     if report.doc:
         yield element("p", report.doc, class_="doc")
     for event in report.events:
-        yield element("p", event, class_="alert")
+        yield element("p", [[line, element("br")] for line in event.splitlines()], class_="alert")
     facts = [element("div", element("dt", name), element("dd", text)) for name, text in _facts(report) if text]
     yield element("dl", facts, class_="facts")
     if report.figures:
@@ -129,7 +129,8 @@ def _sections(report: Report) -> Iterator[_Section]:
     words = f"The last weights on {answers_text(found)}. Nothing was chosen by this page." if found else ""
     yield _Section("answers", "Answers", words, answers(found) if found else _missing(report, "answers", "data"))
     words = "Shapes are height, width, channels of one sample."
-    yield _Section("network", "Network", words, network(report.network) if report.network else _missing(report))
+    drawn = network(report.network) if report.network else _missing(report, "network")
+    yield _Section("network", "Network", words, drawn)
     shown = bool(report.filters or report.features)
     words = "Filters of the first layers; and the first sample of the same part, as layers pass it on." if shown else ""
     yield _Section("filters", "Filters and maps", words, filters(report) if shown else _missing(report, "features"))
@@ -145,8 +146,9 @@ def _sections(report: Report) -> Iterator[_Section]:
 
 
 def _missing(report: Report, *names: str) -> Element:
-    known = [report.missing[name] for name in ("network", *names) if name in report.missing]
-    why = known[0] if known else "this network has nothing of the kind"
+    """Why a part is not there; without a checkpoint nearly all is missing for that reason."""
+    known = [report.missing[name] for name in ("checkpoint", *names) if name in report.missing]
+    why = known[0] if known else "this network has nothing of the kind."
     return element("p", f"Not here: {why}", class_="missing")
 
 

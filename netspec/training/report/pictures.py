@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 LARGEST = 96
 """Pixels of the longer side of a sample's picture."""
 
-STRIP = 12
-"""Height of a picture of what has one axis only."""
+STRIP, TRACE, TRACES = 12, 40, 4
+"""Height of a picture of a list of numbers, and of the trace of a signal; channels that have a trace each."""
 
 NEGATIVE, MIDDLE, POSITIVE = (33, 102, 172), (242, 242, 240), (178, 68, 18)
 """Blue, near white and vermilion, told apart by all common forms of colour blindness."""
@@ -53,18 +53,32 @@ def sample_picture(sample: Array, text: str, low: float | None = None, high: flo
 def plane(sample: Array) -> Array:
     """A sample as one or three planes (H, W, 1 or 3).
 
-    Of a volume it is the slice in the middle; a signal (L, C) has a row per channel, a list of numbers is one row.
-    Channels that are not colours are averaged.
+    Of a volume it is the slice in the middle; a signal (L, C) is its traces or, of many channels, a row for each; a
+    list of numbers is one row. Channels that are not colours are averaged.
     """
     if sample.ndim == 4:
         sample = sample[len(sample) // 2]
     if sample.ndim < 3:
-        rows = sample.reshape(1, -1) if sample.ndim < 2 else sample.T
-        return np.repeat(rows, max(1, STRIP // len(rows)), axis=0)[..., np.newaxis]
+        return _signal(sample.T if sample.ndim == 2 else sample.reshape(1, -1), traced=sample.ndim == 2)
     if sample.shape[-1] in (1, 3):
         return sample
     mean: Array = sample.mean(axis=-1, keepdims=True).astype(sample.dtype)
     return mean
+
+
+def _signal(rows: Array, traced: bool) -> Array:
+    """Rows of numbers (C, L) as a plane: traces one below the other, or a line of pixels for each row."""
+    edges = np.linspace(0, rows.shape[1], min(LARGEST, rows.shape[1]) + 1).astype(int)[:-1]
+    if not traced or len(rows) > TRACES:
+        means = np.add.reduceat(rows.astype(np.float64), edges, axis=1) / np.diff([*edges, rows.shape[1]])
+        return np.repeat(means[:LARGEST], max(1, STRIP // len(rows)), axis=0)[..., np.newaxis]
+    known = np.nan_to_num(rows.astype(np.float64))
+    low, high = known.min(axis=1, keepdims=True), known.max(axis=1, keepdims=True)
+    heights = (1 - (known - low) / np.where(high > low, high - low, 1)) * (TRACE - 1)
+    top, bottom = (ends.reduceat(heights, edges, axis=1).round() for ends in (np.minimum, np.maximum))
+    places = np.arange(TRACE)[:, np.newaxis]
+    traces = [(places >= upper) & (places <= lower) for upper, lower in zip(top, bottom, strict=True)]
+    return (np.concatenate(traces)[..., np.newaxis] * 255).astype(np.uint8)
 
 
 def reduced(pixels: Array, largest: int = LARGEST) -> Array:

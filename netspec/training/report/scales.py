@@ -72,6 +72,11 @@ def written(value: float | None, digits: int = 4) -> str:
     return f"{value:,.{max(0, digits - whole_digits + 1)}f}".replace("-", "−")
 
 
+def share(value: float | None) -> str:
+    """A probability in two digits, of which none is the last of a rounding to nothing."""
+    return "<0.01" if value is not None and 0 < value < 0.005 else "–" if value is None else f"{value:.2f}"
+
+
 def marked(value: float) -> str:
     """A number at an axis, as short as it can be."""
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
@@ -90,7 +95,7 @@ def _ends(values: Iterable[float]) -> tuple[float, float]:
     low, high = min(known), max(known)
     if high > low:
         return low, high
-    return (low * 0.9, low * 1.1) if low > 0 else (low - 0.5, low + 0.5)
+    return (low * 0.9, low * 1.1) if low > 0 else (low, low + 1.0)
 
 
 def _step(rough: float) -> float:

@@ -115,13 +115,15 @@ def test_a_run_that_ended_before_its_first_epoch(digits_run: Path, tmp_path: Pat
     manifest |= {"status": "interrupted", "best": None, "last": None}
     del manifest["metrics"]
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    shutil.copy(digits_run / "spec.resolved.yaml", tmp_path)
     found = report_of_folder(tmp_path, None, "numba", 1)
+    assert found.network is not None
     assert found.history.epochs == ()
     assert found.events == ("The run was interrupted before its last epoch.",)
-    assert "ended before its first epoch" in found.missing["network"]
+    assert "ended before its first epoch" in found.missing["checkpoint"]
     text = page(found)
     assert "No epoch is done" in text
-    assert text.count("ended before its first epoch") == 5  # in each part that needs the network
+    assert text.count("ended before its first epoch") == 4  # in each part that needs the weights
 
 
 def test_a_run_of_one_epoch_whose_numbers_are_not_finite(digits_run: Path, tmp_path: Path) -> None:

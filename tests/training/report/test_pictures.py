@@ -13,6 +13,8 @@ from netspec.training.report.content import Picture
 from netspec.training.report.pictures import (
     CLASS_COLORS,
     LARGEST,
+    STRIP,
+    TRACE,
     class_picture,
     color_table,
     sample_picture,
@@ -48,6 +50,17 @@ def test_any_sample_has_a_picture_of_bounded_size(shape: tuple[int, ...]) -> Non
     height, width = pixels(picture).shape[:2]
     assert (picture.width, picture.height, picture.text) == (width, height, "text")
     assert max(height, width) <= LARGEST
+
+
+def test_a_signal_is_its_traces_and_a_list_a_row_of_pixels() -> None:
+    wave = np.sin(np.linspace(0, 6, 1000))
+    found = pixels(sample_picture(np.stack([wave, -wave], axis=1), ""))
+    assert found.shape == (2 * TRACE, LARGEST)
+    highest = found[:TRACE, LARGEST // 4].nonzero()[0]  # there is the crest of one and the trough of the other
+    assert highest.max() < 4
+    assert found[TRACE:, LARGEST // 4].nonzero()[0].min() > TRACE - 5
+    assert pixels(sample_picture(np.arange(500.0), "")).shape == (STRIP, LARGEST)
+    assert pixels(sample_picture(np.ones((500, 60)), "")).shape == (60, LARGEST)
 
 
 def test_classes_keep_their_colours_when_reduced() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netspec.training.report.scales import linear, logarithmic, marked, wants_logarithm, whole, written
+from netspec.training.report.scales import linear, logarithmic, marked, share, wants_logarithm, whole, written
 
 
 def test_a_linear_scale_marks_round_numbers() -> None:
@@ -62,6 +62,13 @@ def test_epochs_are_whole_and_their_ends_are_marked() -> None:
 )
 def test_numbers_are_written_with_as_many_digits_as_they_carry(value: float | None, text: str) -> None:
     assert written(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.876, "0.88"), (1e-8, "<0.01"), (0.0, "0.00"), (1.0, "1.00"), (None, "–")]
+)
+def test_probabilities_have_two_digits(value: float | None, text: str) -> None:
+    assert share(value) == text
 
 
 @pytest.mark.parametrize(

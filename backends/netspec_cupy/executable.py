@@ -1,0 +1,166 @@
+"""A plan on a device: one arena, an address for every value, a launch for every step."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netspec.core.graph import Node, Region, Value
+from netspec.plan import Plan, Step
+from netspec_cupy.contract import Array, Device, Launch, Memory, Operand, Request
+from netspec_cupy.kernels import find, is_elementwise
+from netspec_cupy.kernels.elementwise import build_together
+
+if TYPE_CHECKING:
+    from netspec_cupy.state import CupyState
+
+REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
+
+
+class CupyExecutable:
+    """Runs a plan's steps, region by region, for the live samples of a batch.
+
+    With ``apart`` every value has memory of its own, so that a sanitizer sees where it ends.
+    """
+
+    def __init__(self, plan: Plan, state: CupyState, device: Device, apart: bool = False) -> None:
+        self._plan = plan
+        self._device = device
+        self._live = ctypes.c_int(0)
+        self._held: list[Any] = []
+        self._arena: Memory | None = None if apart else device.allocate(max(plan.arena_bytes, 1))
+        self._places = self._addresses(state)
+        self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}
+        for region, launch in self._build():
+            self._launches[region].append(launch)
+        self._recording: dict[Any, Any] = {}
+
+    def _addresses(self, state: CupyState) -> dict[Value, int]:
+        """Where every value lies, in the arena or in the state."""
+        found: dict[Value, int] = {}
+        for slot in self._plan.graph.slots:
+            address = state.hold(slot)
+            found[slot.value] = address
+            if slot.written is not None:
+                found[slot.written] = address
+        graph = self._plan.graph
+        for value in (*graph.inputs, *graph.scalars, *(v for node in graph.nodes for v in node.outputs)):
+            if value not in found:
+                buffer = self._plan.buffers[self._plan.values[value.name]]
+                found[value] = self._place(buffer.offset, buffer.bytes)
+        return found
+
+    def _place(self, offset: int, bytes: int) -> int:
+        if self._arena is not None:
+            return self._arena.address + offset
+        memory = self._device.allocate(bytes)
+        self._held.append(memory)
+        return memory.address
+
+    def _request(self, step: Step) -> Request:
+        node, plan = step.node, self._plan
+        buffers = ((name, plan.buffers[index]) for name, index in step.scratch.items())
+        return Request(
+            node.attrs,
+            tuple(Operand(v.type, self._places[v]) for v in node.inputs),
+            tuple(Operand(v.type, self._places[v]) for v in node.outputs),
+            plan.batch,
+            {name: self._place(buffer.offset, buffer.bytes) for name, buffer in buffers},
+            self._live,
+            self._device,
+            self._held,
+        )
+
+    def _build(self) -> Iterator[tuple[Region, Launch]]:
+        """The launches in order; neighbours that can be done together are one."""
+        for key, steps in groupby(self._plan.steps, key=lambda step: _together(step.node)):
+            requests = [(step.node.region, self._request(step)) for step in steps]
+            if key is None:
+                yield from ((region, find(request.attrs).build(request)) for region, request in requests)
+                continue
+            for group in _independent([request for _, request in requests]):
+                yield requests[0][0], build_together(group)
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        scalars: Mapping[str, float],
+        samples: int,
+        regions: tuple[Region, ...] = REGIONS,
+    ) -> None:
+        """Start the steps of these regions for the first ``samples`` samples (1 to the plan's batch)."""
+        if not 1 <= samples <= self._plan.batch:
+            raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
+        self._live.value = samples
+        self._device.send(self._given(inputs, scalars, samples))
+
+        def work() -> None:
+            for region in regions:
+                for launch in self._launches[region]:
+                    launch(samples)
+
+        self._device.repeat(self._recording, (samples, regions), work)
+
+    def _given(
+        self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int
+    ) -> list[tuple[int, Array]]:
+        """What is to be sent, with where it goes: the inputs, and scalars such as the learning rate and the step."""
+        graph, found = self._plan.graph, []
+        for value in graph.inputs:
+            if value.name in inputs:
+                given, expected = inputs[value.name], (samples, *value.type.shape)
+                if given.shape != expected:
+                    raise ValueError(f"{value.name} is {given.shape}, expected {expected}")
+                found.append((self._places[value], np.ascontiguousarray(given, value.type.dtype)))
+        for value in graph.scalars:
+            if value.name in scalars:
+                found.append((self._places[value], np.array([scalars[value.name]]).astype(value.type.dtype)))
+        return found
+
+    def output(self, name: str) -> Array:
+        """A copy of an output of the last run: (samples, ...) channels-last, or an array of shape () for a scalar."""
+        value = self._plan.graph.outputs[name]
+        shape = (self._live.value, *value.type.shape) if value.type.batched else value.type.shape
+        found = np.empty(shape, value.type.dtype)
+        self._device.fetch(self._places[value], found)
+        return found
+
+
+def _together(node: Node) -> Any:
+    """What neighbouring steps have in common that can be one launch, None if they cannot: elementwise, no batch."""
+    if not is_elementwise(node.op.name) or any(value.type.batched for value in (*node.inputs, *node.outputs)):
+        return None
+    kinds = tuple((value.type.dtype, not value.type.shape) for value in (*node.inputs, *node.outputs))
+    return node.region, node.attrs, kinds
+
+
+def _independent(requests: list[Request]) -> Iterator[list[Request]]:
+    """Runs of requests of which none reads or writes what another one writes."""
+    group: list[Request] = []
+    for request in requests:
+        if any(_meet(request, other) for other in group):
+            yield group
+            group = []
+        group.append(request)
+    if group:
+        yield group
+
+
+def _meet(one: Request, other: Request) -> bool:
+    """Whether either writes where the other one reads or writes."""
+
+    def spans(operands: tuple[Operand, ...]) -> list[tuple[int, int]]:
+        return [(each.address, each.address + each.type.bytes(1)) for each in operands]
+
+    def overlap(written: Request, touched: Request) -> bool:
+        return any(
+            first < end and begin < last
+            for first, last in spans(written.outputs)
+            for begin, end in spans((*touched.inputs, *touched.outputs))
+        )
+
+    return overlap(one, other) or overlap(other, one)

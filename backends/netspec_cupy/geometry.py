@@ -1,0 +1,116 @@
+"""The structures that kernels take by value; each mirrors the one of its name in ``kernels/*.cu`` field by field."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Sequence
+
+from netspec.core.window import BinGeometry, WindowGeometry
+
+AXES = 3
+"""Spatial axes that kernels count with; of fewer, the first have one cell."""
+
+_Axes = ctypes.c_int * AXES
+_AllAxes = ctypes.c_int * (AXES + 1)
+
+
+class Window(ctypes.Structure):
+    """A sliding window."""
+
+    _fields_ = [(name, _Axes) for name in ("input", "output", "size", "stride", "dilation", "before")]
+
+
+class Convolution(ctypes.Structure):
+    """A window with the channels on either side of it."""
+
+    _fields_ = [
+        ("window", Window),
+        ("input_channels", ctypes.c_int),
+        ("output_channels", ctypes.c_int),
+        ("groups", ctypes.c_int),
+    ]
+
+
+class Bins(ctypes.Structure):
+    """Bins over cells, and a box that each of them fits into."""
+
+    _fields_ = [(name, _Axes) for name in ("input", "output", "box")]
+
+
+class Segments(ctypes.Structure):
+    """How the numbers of a sample are cut into what has one mean."""
+
+    _fields_ = [(name, ctypes.c_int) for name in ("positions", "channels", "groups", "by_position", "whole")]
+
+
+class AxisTable(ctypes.Structure):
+    """The sparse matrix of an axis, by device addresses; null where the axis stays as it is."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in ("first", "place", "weight")]
+
+
+class Movement(ctypes.Structure):
+    """What is made from where, axis by axis, and where in the output it lies."""
+
+    _fields_ = [
+        ("axes", AxisTable * (AXES + 1)),
+        ("made", _AllAxes),
+        ("input", _AllAxes),
+        ("y_sample", ctypes.c_longlong),
+        ("y_first", ctypes.c_longlong),
+        ("y_steps", _AllAxes),
+        ("gap", ctypes.c_float),
+    ]
+
+
+class Stretched(ctypes.Structure):
+    """A product of factors over the axes that are made, summed over others."""
+
+    _fields_ = [("made", _AllAxes), ("summed", _AllAxes), ("factors", ctypes.c_int)]
+
+
+class Cell(ctypes.Structure):
+    """One number per spatial axis."""
+
+    _fields_ = [("at", _Axes)]
+
+
+def filled(numbers: Iterable[int], fill: int, count: int = AXES) -> tuple[int, ...]:
+    """``numbers`` with ``fill`` in front, ``count`` in all."""
+    given = tuple(numbers)
+    return (fill,) * (count - len(given)) + given
+
+
+def axes(numbers: Iterable[int], fill: int) -> ctypes.Array[ctypes.c_int]:
+    """One number per spatial axis, the missing ones first."""
+    return _Axes(*filled(numbers, fill))
+
+
+def all_axes(numbers: Iterable[int], fill: int) -> ctypes.Array[ctypes.c_int]:
+    """One number per spatial axis and one for the channels."""
+    return _AllAxes(*filled(numbers, fill, AXES + 1))
+
+
+def window(geometry: WindowGeometry) -> Window:
+    """The window as kernels take it."""
+    return Window(
+        axes(geometry.input, 1),
+        axes(geometry.output, 1),
+        axes(geometry.size, 1),
+        axes(geometry.stride, 1),
+        axes(geometry.dilation, 1),
+        axes(geometry.before, 0),
+    )
+
+
+def bins(geometry: BinGeometry) -> Bins:
+    """The bins as kernels take them."""
+    return Bins(axes(geometry.input, 1), axes(geometry.output, 1), axes(geometry.size, 1))
+
+
+def row_steps(shape: Sequence[int]) -> tuple[int, ...]:
+    """How many numbers lie between neighbours along each axis of a row-major tensor."""
+    steps = [1]
+    for side in reversed(shape[1:]):
+        steps.append(steps[-1] * side)
+    return tuple(reversed(steps))

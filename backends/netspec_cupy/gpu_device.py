@@ -1,0 +1,196 @@
+"""A GPU as a device, by the driver's and the runtime's calls as CuPy offers them.
+
+Everything is put on one stream that no other work waits for. What is sent goes through pinned memory, in two halves
+that take turns, so that the next batch is copied while the last one is worked on. Launches that come again are recorded
+once as a CUDA graph and started as a whole: a small network takes longer to launch than to run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from netspec.diagnostics import RunError
+from netspec_cupy import nvrtc, sources
+from netspec_cupy.contract import Array, Grid
+
+ALIGNMENT = 256
+"""Where parts begin in pinned memory."""
+CALL_OF_KERNELS = 0
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class GpuMemory:
+    """Memory of the device."""
+
+    address: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class _Half:
+    """Pinned memory, and the event after which it may be written again."""
+
+    event: int
+    address: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class GpuDevice:
+    """The first visible GPU. ``runtime`` and ``driver`` are CuPy's modules of those names.
+
+    ``compile`` makes a cubin from a module's source.
+    """
+
+    runtime: Any
+    driver: Any
+    name: str
+    processors: int
+    compile: Callable[[str], bytes]
+    _stream: int = field(init=False)
+    _halves: list[_Half] = field(init=False)
+    _modules: dict[str, Any] = field(default_factory=dict, init=False)
+    _functions: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._stream = self.runtime.streamCreateWithFlags(self.runtime.streamNonBlocking)
+        self._halves = [_Half(self.runtime.eventCreateWithFlags(self.runtime.eventDisableTiming)) for _ in range(2)]
+
+    def free_bytes(self) -> int | None:
+        """Memory that could be allocated now."""
+        return int(self.runtime.memGetInfo()[0])
+
+    def allocate(self, bytes: int) -> GpuMemory:
+        """Zeroed memory, given back when it is held no more; NS902 where there is not so much."""
+        try:
+            address = self.runtime.malloc(bytes)
+        except Exception as error:  # CuPy's error for this carries no type of its own
+            if "MemoryAllocation" not in str(error):
+                raise self._gave_up("an allocation", error) from error
+            free = f"{(self.free_bytes() or 0) / 2**30:.1f} GiB"
+            raise RunError.of("NS902", needed=f"{bytes / 2**30:.1f} GiB", available=free) from error
+        memory = GpuMemory(address, bytes)
+        weakref.finalize(memory, self.runtime.free, address)
+        self._do("memset", lambda: self.runtime.memsetAsync(address, 0, bytes, self._stream))
+        return memory
+
+    def function(self, name: str, source: str | None = None) -> Any:
+        """A kernel's handle; its module is compiled for this GPU where the cache does not hold it."""
+        if name not in self._functions:
+            text = source if source is not None else sources.written()[sources.module_of()[name]].text
+            if text not in self._modules:
+                cubin = self.compile(text)
+                self._modules[text] = self._do("the loading of kernels", lambda: self.driver.moduleLoadData(cubin))
+            self._functions[name] = self.driver.moduleGetFunction(self._modules[text], name)
+        return self._functions[name]
+
+    def launch(self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p]) -> None:
+        """Put a kernel on the stream. The driver copies the arguments at once."""
+        place = ctypes.addressof(arguments)
+        self._do(
+            "a launch",
+            lambda: self.driver.launchKernel(function, *grid, threads, 1, 1, 0, self._stream, place, CALL_OF_KERNELS),
+        )
+
+    def send(self, parts: Iterable[tuple[int, Array]]) -> None:
+        """Copy arrays to addresses, by the half of pinned memory whose last copies are over."""
+        given = [(address, np.ascontiguousarray(array)) for address, array in parts]
+        half = self._halves[0]
+        self._halves.reverse()
+        self._do("a copy", lambda: self.runtime.eventSynchronize(half.event))
+        self._widen(half, sum(_aligned(array.nbytes) for _, array in given))
+        place = half.address
+        for address, array in given:
+            ctypes.memmove(place, array.ctypes.data, array.nbytes)
+            self._copy(address, place, array.nbytes, self.runtime.memcpyHostToDevice)
+            place += _aligned(array.nbytes)
+        self._do("a copy", lambda: self.runtime.eventRecord(half.event, self._stream))
+
+    def _widen(self, half: _Half, bytes: int) -> None:
+        """Pinned memory for so many bytes; what the half had is not in use any more."""
+        if half.bytes >= bytes:
+            return
+        if half.address:
+            self.runtime.freeHost(half.address)
+        half.address = self._do("an allocation", lambda: self.runtime.hostAlloc(bytes, self.runtime.hostAllocDefault))
+        half.bytes = bytes
+
+    def _copy(self, to: int, source: int, bytes: int, kind: int) -> None:
+        self._do("a copy", lambda: self.runtime.memcpyAsync(to, source, bytes, kind, self._stream))
+
+    def fetch(self, address: int, into: Array) -> None:
+        """Wait until all is done, and copy memory into an array."""
+        self._copy(into.ctypes.data, address, into.nbytes, self.runtime.memcpyDeviceToHost)
+        self._do("a kernel", lambda: self.runtime.streamSynchronize(self._stream))
+
+    def repeat(self, recording: dict[Any, Any], key: Any, work: Callable[[], None]) -> None:
+        """Run it the first time, record it the second, and start the recording from then on."""
+        if key not in recording:
+            recording[key] = None
+            work()
+            return
+        if recording[key] is None:
+            recording[key] = self._recorded(work)
+        graph = recording[key].handle
+        self._do("a graph", lambda: self.runtime.graphLaunch(graph, self._stream))
+
+    def _recorded(self, work: Callable[[], None]) -> _Graph:
+        """The launches of ``work`` as a graph, which can be started."""
+        runtime = self.runtime
+        mode = runtime.streamCaptureModeThreadLocal
+        self._do("a recording", lambda: runtime.streamBeginCapture(self._stream, mode))
+        try:
+            work()
+        finally:
+            drawn = self._do("a recording", lambda: runtime.streamEndCapture(self._stream))
+        made = _Graph(self._do("a recording", lambda: runtime.graphInstantiate(drawn)))
+        runtime.graphDestroy(drawn)
+        weakref.finalize(made, runtime.graphExecDestroy, made.handle)
+        return made
+
+    def _do(self, what: str, call: Callable[[], Any]) -> Any:
+        """Call into CUDA; NS940 where it refuses. What a kernel did wrong is told by a later call."""
+        try:
+            return call()
+        except Exception as error:  # the runtime and the driver have types of errors of their own
+            raise self._gave_up(what, error) from error
+
+    def _gave_up(self, what: str, error: Exception) -> RunError:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return RunError.of("NS940", what=what, device=self.name, problem=lines[0])
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class _Graph:
+    """A graph that can be started."""
+
+    handle: int
+
+
+def _aligned(bytes: int) -> int:
+    return -(-bytes // ALIGNMENT) * ALIGNMENT
+
+
+@cache
+def gpu_device() -> GpuDevice:
+    """The first visible GPU, once for the process."""
+    cupy = import_module("cupy")
+    device = cupy.cuda.Device(0)
+    device.use()
+    target = nvrtc.architecture(int(device.compute_capability))
+    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    return GpuDevice(
+        cupy.cuda.runtime,
+        cupy.cuda.driver,
+        name,
+        int(device.attributes["MultiProcessorCount"]),
+        lambda text: nvrtc.cubin(text, target),
+    )

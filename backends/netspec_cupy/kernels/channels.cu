@@ -1,0 +1,129 @@
+// Sums over the rows of a table (rows, columns): first of one chunk of rows each, then of the chunks in their order.
+// With channels as columns they are the statistics of a batch and the gradients of what there is once per channel; with
+// all numbers of a sample as columns, sums over samples. How many chunks there are follows from the rows alone.
+#include "reduce.cuh"
+
+const int COLUMNS = 32, ROWS = 8;
+
+// parts (chunks, SUMS, columns): what ``terms.at(row, column, values)`` adds up to in a chunk.
+template <int SUMS, class Terms>
+DEVICE void sum_chunk(const Terms& terms, float* parts, int rows, int columns, int chunk_rows) {
+  SHARED(float, of_rows, [SUMS][ROWS][COLUMNS]);
+  int across = threadIdx.x % COLUMNS, down = threadIdx.x / COLUMNS;
+  int column = blockIdx.x * COLUMNS + across, first = blockIdx.y * chunk_rows;
+  int end = first + chunk_rows < rows ? first + chunk_rows : rows;
+  float sums[SUMS] = {};
+  if (column < columns)
+    for (int row = first + down; row < end; row += ROWS) {
+      float values[SUMS];
+      terms.at(row, column, values);
+      for (int each = 0; each < SUMS; each++) sums[each] += values[each];
+    }
+  for (int each = 0; each < SUMS; each++) of_rows[each][down][across] = sums[each];
+  barrier();
+  if (down < SUMS && column < columns) {
+    float total = 0.f;
+    for (int row = 0; row < ROWS; row++) total += of_rows[down][row][across];
+    parts[((i64)blockIdx.y * SUMS + down) * columns + column] = total;
+  }
+}
+
+struct Plain {
+  const float* x;
+  int columns;
+  MEMBER void at(int row, int column, float* values) const { values[0] = x[(i64)row * columns + column]; }
+};
+
+KERNEL(sum_rows, 256, 64)(const float* x, float* parts, int samples, int positions, int columns, int chunk_rows) {
+  sum_chunk<1>(Plain{x, columns}, parts, samples * positions, columns, chunk_rows);
+}
+EXPORT(sum_rows)
+
+struct Squares {
+  const float *x, *mean;
+  int columns;
+  MEMBER void at(int row, int column, float* values) const {
+    float deviation = x[(i64)row * columns + column] - mean[column];
+    values[0] = deviation * deviation;
+  }
+};
+
+KERNEL(sum_squares, 256, 64)
+(const float* x, const float* mean, float* parts, int samples, int positions, int columns, int chunk_rows) {
+  sum_chunk<1>(Squares{x, mean, columns}, parts, samples * positions, columns, chunk_rows);
+}
+EXPORT(sum_squares)
+
+// The sums of dy times the normalised x, and of dy: of a batch, one mean and variance per column.
+struct OfBatch {
+  const float *x, *mean, *variance, *dy;
+  float eps;
+  int columns;
+  MEMBER void at(int row, int column, float* values) const {
+    i64 place = (i64)row * columns + column;
+    values[0] = dy[place] * ((x[place] - mean[column]) / sqrtf(variance[column] + eps));
+    values[1] = dy[place];
+  }
+};
+
+KERNEL(sum_batch_gradients, 256, 48)
+(const float* x, const float* mean, const float* variance, const float* dy, float eps, float* parts, int samples,
+ int positions, int columns, int chunk_rows) {
+  sum_chunk<2>(OfBatch{x, mean, variance, dy, eps, columns}, parts, samples * positions, columns, chunk_rows);
+}
+EXPORT(sum_batch_gradients)
+
+// The same where every sample has statistics of its own. A column is a channel or, as in a table whose rows are samples,
+// a number of the sample: then its position is in the column.
+struct OfSamples {
+  const float *x, *mean, *variance, *dy;
+  float eps;
+  int columns, positions, channels, groups, by_position, whole;
+  MEMBER void at(int row, int column, float* values) const {
+    int sample = whole ? row : row / positions, position = whole ? column / channels : row % positions;
+    int group = column % channels / (channels / groups), places = by_position ? positions : 1;
+    i64 statistic = ((i64)sample * places + (by_position ? position : 0)) * groups + group;
+    i64 place = (i64)row * columns + column;
+    values[0] = dy[place] * ((x[place] - mean[statistic]) / sqrtf(variance[statistic] + eps));
+    values[1] = dy[place];
+  }
+};
+
+KERNEL(sum_sample_gradients, 256, 64)
+(const float* x, const float* mean, const float* variance, const float* dy, float eps, float* parts, int samples,
+ int rows_per_sample, int columns, int chunk_rows, int positions, int channels, int groups, int by_position,
+ int whole) {
+  OfSamples terms = {x, mean, variance, dy, eps, columns, positions, channels, groups, by_position, whole};
+  sum_chunk<2>(terms, parts, samples * rows_per_sample, columns, chunk_rows);
+}
+EXPORT(sum_sample_gradients)
+
+// The gradients of the slopes of prelu.
+struct Slopes {
+  const float *x, *dy;
+  int columns;
+  MEMBER void at(int row, int column, float* values) const {
+    i64 place = (i64)row * columns + column;
+    values[0] = x[place] > 0.f ? 0.f : x[place] * dy[place];
+  }
+};
+
+KERNEL(sum_slopes, 256, 64)
+(const float* x, const float* dy, float* parts, int samples, int positions, int columns, int chunk_rows) {
+  sum_chunk<1>(Slopes{x, dy, columns}, parts, samples * positions, columns, chunk_rows);
+}
+EXPORT(sum_slopes)
+
+// sums and means (columns), either of them only where wanted, from number ``which`` of the sums of every chunk
+KERNEL(join_chunks, 256, 48)
+(const float* parts, float* sums, float* means, int which, int sum_count, int samples, int positions, int columns,
+ int chunk_rows) {
+  int column = blockIdx.x * blockDim.x + threadIdx.x, rows = samples * positions;
+  if (column >= columns) return;
+  double total = 0.0;
+  for (int chunk = 0; chunk * chunk_rows < rows; chunk++)
+    total += parts[((i64)chunk * sum_count + which) * columns + column];
+  if (sums) sums[column] = (float)total;
+  if (means) means[column] = (float)(total / rows);
+}
+EXPORT(join_chunks)

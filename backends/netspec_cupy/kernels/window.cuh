@@ -1,0 +1,51 @@
+// A window over up to three axes; of fewer axes the first have one cell. The struct mirrors `Window` in geometry.py.
+#pragma once
+#include "device.cuh"
+
+struct Window {
+  int input[3], output[3], size[3], stride[3], dilation[3], before[3];
+};
+
+struct Cell {
+  int at[3];
+};
+
+// The cell with this number, the last axis fastest.
+DEVICE Cell cell_of(int number, const int* sides) {
+  Cell cell;
+  cell.at[2] = number % sides[2];
+  cell.at[1] = number / sides[2] % sides[1];
+  cell.at[0] = number / sides[2] / sides[1];
+  return cell;
+}
+
+DEVICE int volume(const int* sides) { return sides[0] * sides[1] * sides[2]; }
+
+// Number of the input cell that a tap meets where the window lies at ``output``; -1 in the padding.
+DEVICE int input_cell(const Window& w, const Cell& output, const Cell& tap) {
+  int found = 0;
+#pragma unroll
+  for (int axis = 0; axis < 3; axis++) {
+    int at = output.at[axis] * w.stride[axis] - w.before[axis] + tap.at[axis] * w.dilation[axis];
+    if (at < 0 || at >= w.input[axis]) return -1;
+    found = found * w.input[axis] + at;
+  }
+  return found;
+}
+
+// Number of the place at which the window's tap meets the input cell; -1 if there is none.
+DEVICE int output_place(const Window& w, const Cell& input, const Cell& tap) {
+  int found = 0;
+#pragma unroll
+  for (int axis = 0; axis < 3; axis++) {
+    int far = input.at[axis] + w.before[axis] - tap.at[axis] * w.dilation[axis];
+    int at = far / w.stride[axis];
+    if (far < 0 || at * w.stride[axis] != far || at >= w.output[axis]) return -1;
+    found = found * w.output[axis] + at;
+  }
+  return found;
+}
+
+// Bins that cover the input: bin i of m over n cells holds those from floor(i n / m) to before ceil((i + 1) n / m).
+DEVICE int bin_first(int bin, int cells, int bins) { return bin * cells / bins; }
+DEVICE int bin_end(int bin, int cells, int bins) { return ((bin + 1) * cells + bins - 1) / bins; }

@@ -1,0 +1,68 @@
+"""The sources of the kernels, and what each kernel declares about itself.
+
+``KERNEL(name, threads, registers)`` is the one place that says how many threads a block has at most and how many
+registers a thread may take; the compile check holds every kernel to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "kernels"
+
+_KERNEL = re.compile(r"^KERNEL\((\w+),\s*(\d+),\s*(\d+)\)", re.MULTILINE)
+_EXPORT = re.compile(r"^EXPORT\((\w+)\)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a kernel declares: threads of a block at most, registers of a thread at most."""
+
+    threads: int
+    registers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A source that is compiled as one, and its kernels by name."""
+
+    name: str
+    text: str
+    kernels: Mapping[str, Declared]
+
+
+def module(name: str, text: str) -> Module:
+    """The module of a source text; a ValueError where a kernel is not exported, or twice declared."""
+    found = {kernel: Declared(int(threads), int(registers)) for kernel, threads, registers in _KERNEL.findall(text)}
+    exported = _EXPORT.findall(text)
+    if sorted(exported) != sorted(kernel for kernel, *_ in _KERNEL.findall(text)) or len(found) != len(exported):
+        raise ValueError(f"{name}: every KERNEL is declared once and followed by its EXPORT")
+    return Module(name, text, found)
+
+
+@cache
+def written() -> Mapping[str, Module]:
+    """The modules written by hand, by name."""
+    return {path.stem: module(path.stem, path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.cu"))}
+
+
+@cache
+def module_of() -> Mapping[str, str]:
+    """The module of each kernel that is written by hand."""
+    return {kernel: each.name for each in written().values() for kernel in each.kernels}
+
+
+@cache
+def headers() -> Mapping[str, str]:
+    """What modules include, by name."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.cuh"))}
+
+
+def digest(*facts: str) -> str:
+    """A short name for whatever was compiled from these facts."""
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:20]

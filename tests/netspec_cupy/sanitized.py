@@ -1,0 +1,56 @@
+"""Runs every kernel once under the address and the undefined-behaviour sanitizer: to be started with libasan preloaded.
+
+Every value has memory of its own, so that a step out of it ends the process with the line that took it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from recording_device import kernels_of
+from waiting_kernels import SPLIT
+
+from netspec.plan import make_plan
+from netspec.testing import Trial, all_cases, inference_trial, training_trial
+from netspec_cupy import sources
+from netspec_cupy.backend import CupyTarget
+from netspec_cupy.executable import CupyExecutable
+from netspec_cupy.host_device import SANITIZED, HostDevice
+from netspec_cupy.state import CupyState
+
+
+def covering() -> Iterator[Trial]:
+    """Trials that run every kernel written by hand, and one of the generated ones of each kind."""
+    seen: set[str] = set()
+    for case in (SPLIT, *all_cases()):
+        for make in (inference_trial, training_trial):
+            trial = make(case)
+            new = {name if source is None else source.count("a1") for name, source in kernels_of([trial]).items()}
+            if not new <= seen:
+                seen |= new
+                yield trial
+    lacking = set(sources.module_of()) - seen
+    if lacking:
+        raise SystemExit(f"no case runs {', '.join(sorted(lacking))}")
+
+
+def main() -> None:
+    device = HostDevice(flags=SANITIZED)
+    count = 0
+    for trial in covering():
+        plan = make_plan(trial.graph, CupyTarget(), trial.batch, trial.mode)
+        state = CupyState(device)
+        executable = CupyExecutable(plan, state, device, apart=True)
+        for name, array in trial.state.items():
+            state.write(name, array)
+        for samples in (trial.batch, 1):
+            inputs = {name: array[:samples] for name, array in trial.inputs.items()}
+            executable.run(inputs, trial.scalars, samples)
+        count += 1
+    print(f"{count} trials")
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)

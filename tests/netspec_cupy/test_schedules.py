@@ -1,0 +1,34 @@
+"""Kernels whose threads wait for each other give the same bits whichever thread goes first."""
+
+from __future__ import annotations
+
+import pytest
+from recording_device import kernels_of
+from waiting_kernels import results, trials, waiting_kernels
+
+from netspec.testing import Trial, check_trial
+from netspec_cupy.backend import CupyBackend
+from netspec_cupy.host_device import HostDevice
+
+BACKENDS = [CupyBackend(HostDevice(schedule=schedule)) for schedule in (0, 1, 7)]
+TRIALS = trials()
+
+
+def test_the_trials_run_every_kernel_that_waits() -> None:
+    assert waiting_kernels() - kernels_of(TRIALS).keys() == set()
+    assert {"dense_forward", "sum_rows", "softmax_forward", "join_mean"} <= waiting_kernels()
+    assert not {"join_parts", "dropout_mask", "move"} & waiting_kernels()
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=str)
+def test_results_do_not_depend_on_the_schedule(trial: Trial) -> None:
+    found = [results(backend, trial) for backend in BACKENDS]
+    for other in found[1:]:
+        assert {name: array.tobytes() for name, array in other.items()} == {
+            name: array.tobytes() for name, array in found[0].items()
+        }
+
+
+@pytest.mark.parametrize("backend", BACKENDS[1:], ids=["backwards", "shuffled"])
+def test_results_are_right_under_every_schedule(backend: CupyBackend) -> None:
+    assert [complaint for trial in TRIALS[:4] for complaint in check_trial(backend, trial)] == []

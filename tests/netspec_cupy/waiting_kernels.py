@@ -1,0 +1,66 @@
+"""The kernels whose threads wait for each other, and cases that run every one of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from netspec.core.reference import Case
+from netspec.core.types import TensorType
+from netspec.declarations.ops.convolution import Conv
+from netspec.plan import make_plan
+from netspec.testing import Trial, all_cases, inference_trial, training_trial
+from netspec_cupy import sources
+from netspec_cupy.backend import CupyBackend
+
+SPLIT = Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((40, 20, 3)),))
+"""So many places that the sum of its weight gradient is cut into parts."""
+
+OPS = (
+    "all_finite batch_mean batch_norm channel_sum conv conv_transpose cross_entropy dense global_norm group_norm "
+    "layer_norm prelu sample_sum softmax"
+)
+_WAITS = re.compile(r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile)\b")
+
+
+def waiting_kernels() -> set[str]:
+    """By their sources: what calls a function that waits, or one that does."""
+    found = set()
+    for module in sources.written().values():
+        bodies = {kernel: _body(module.text, f"KERNEL({kernel},") for kernel in module.kernels}
+        helpers = {
+            name: _body(module.text, f" {name}(") for name in re.findall(r"^DEVICE \w+ (\w+)\(", module.text, re.M)
+        }
+        waiting = {name for name, body in helpers.items() if _WAITS.search(body)}
+        for kernel, body in bodies.items():
+            if _WAITS.search(body) or any(re.search(rf"\b{name}\b", body) for name in waiting):
+                found.add(kernel)
+    return found
+
+
+def _body(text: str, start: str) -> str:
+    """From a function's beginning to the brace in the first column that ends it, or to the end of its line."""
+    begin = text.index(start)
+    first_line = text[begin : text.index("\n", begin)]
+    return first_line if first_line.endswith("}") else text[begin : text.index("\n}", begin)]
+
+
+def results(backend: CupyBackend, trial: Trial) -> dict[str, Any]:
+    """Outputs and new state of a trial."""
+    plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode)
+    state = backend.state(plan)
+    for name, array in trial.state.items():
+        state.write(name, array)
+    executable = backend.load(plan, state, 1)
+    executable.run(trial.inputs, trial.scalars, trial.batch)
+    outputs = {name: executable.output(name) for name in trial.graph.outputs}
+    return outputs | {f"new {name}": state.read(name) for name in trial.state}
+
+
+def trials() -> list[Trial]:
+    """One or two uses of each op whose kernels wait, forward and with gradients."""
+    cases = [SPLIT]
+    for op in OPS.split():
+        own = [case for case in all_cases() if case.attrs.declaration.name == op]
+        cases += [own[0], own[len(own) // 2]]
+    return [trial(case) for case in cases for trial in (inference_trial, training_trial)]
