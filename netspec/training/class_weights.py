@@ -14,6 +14,9 @@ from netspec.declarations.losses import BALANCED
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 
+_AT_A_TIME = 256
+"""Samples whose labels are counted at once."""
+
 
 def balanced_heads(recipe: Recipe, heads: Iterable[str]) -> list[str]:
     """Those of these heads whose class weights are yet to be found."""
@@ -35,10 +38,19 @@ def balance(recipe: Recipe, network: Graph, train: Part) -> Recipe:
         labels, classes = train.targets[name], network.heads[name].type.channels
         if labels.dtype.kind not in "iu":
             raise RunError.of("NS521", head=name, found=str(labels.dtype))
-        counts = np.bincount(labels.reshape(-1), minlength=classes).astype(np.float64)
+        counts = _counts(labels, classes).astype(np.float64)
         with np.errstate(divide="ignore"):
             found[name] = np.where(counts > 0, counts.sum() / (classes * counts), 0.0)
     return with_class_weights(recipe, found)
+
+
+def _counts(labels: Array, classes: int) -> Array:
+    """How often each class occurs. Maps may be decoded on demand, and are not all held at once."""
+    counts = np.zeros(classes, np.int64)
+    for begin in range(0, len(labels), _AT_A_TIME):
+        some = np.asarray(labels[np.arange(begin, min(begin + _AT_A_TIME, len(labels)))])
+        counts += np.bincount(some.reshape(-1), minlength=classes)
+    return counts
 
 
 def with_class_weights(recipe: Recipe, weights: Mapping[str, Array]) -> Recipe:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netspec.data.dataset import Part
+from netspec.data.ondemand import on_demand
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 from netspec.training.runtime import Runtime
@@ -37,6 +38,8 @@ class Demand:
     checkpoints: int
     """Copies of the weights while a checkpoint is written."""
     data: int
+    decoded: int = 0
+    """Samples that are decoded on demand, and kept then."""
 
     @property
     def total(self) -> int:
@@ -46,7 +49,7 @@ class Demand:
     @property
     def ahead(self) -> int:
         """What is yet to be taken."""
-        return self.weights + self.training + self.validation + self.checkpoints
+        return self.weights + self.training + self.validation + self.checkpoints + self.decoded
 
     def parts(self) -> dict[str, int]:
         """What there is any need for, by name."""
@@ -56,12 +59,13 @@ class Demand:
             "validation": self.validation,
             "checkpoints": self.checkpoints,
             "data": self.data,
+            "decoded data": self.decoded,
         }
         return {name: count for name, count in named.items() if count}
 
     def document(self) -> dict[str, int]:
         """Plain data for JSON."""
-        names = ("weights", "training", "validation", "checkpoints", "data")
+        names = ("weights", "training", "validation", "checkpoints", "data", "decoded")
         return {f"{name}_bytes": getattr(self, name) for name in names}
 
 
@@ -73,9 +77,21 @@ def demand(runtime: Runtime, train: Part, *scored: Part, batch: int | None = Non
     training = runtime.planned("train", runtime.train_type(train), batch or runtime.batch)
     dtypes = {runtime.input_type(part.inputs) for part in scored if len(part)}
     scoring = (runtime.planned("evaluate", dtype, batch or runtime.batch).arena_bytes for dtype in dtypes)
-    arrays = {id(array): array.nbytes for part in (train, *scored) for array in part.fields.values()}
+    held, later = _held(train, *scored)
     state = training.state_bytes
-    return Demand(state, training.arena_bytes, sum(scoring), _CHECKPOINT_COPIES * state, sum(arrays.values()))
+    return Demand(state, training.arena_bytes, sum(scoring), _CHECKPOINT_COPIES * state, held, later)
+
+
+def _held(*parts: Part) -> tuple[int, int]:
+    """Bytes of samples that are in memory, and of those that come to be as they are decoded; each counted once."""
+    held, later = dict[int, int](), dict[int, int]()
+    for array in (array for part in parts for array in part.fields.values()):
+        decoded = on_demand(array)
+        if decoded is None:
+            held[id(array)] = array.nbytes
+        else:
+            later[id(decoded.block)] = decoded.block.size
+    return sum(held.values()), sum(later.values())
 
 
 def refuse_what_does_not_fit(runtime: Runtime, limits: Iterator[Limit], train: Part, *scored: Part) -> Demand:

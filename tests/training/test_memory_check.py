@@ -6,11 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from netspec.cli import train
-from netspec.data.dataset import Part
+from netspec.data.dataset import Part, labelled
+from netspec.data.images import ImageFiles
+from netspec.data.ondemand import fields
 from netspec.diagnostics.errors import RunError
 from netspec.training.memory_check import Limit, demand, memory_limits, refuse_what_does_not_fit
 from netspec.training.runtime import Runtime
@@ -31,6 +35,18 @@ def test_demand_is_that_of_the_plans_and_the_data(make_runtime: MakeRuntime, mak
     assert found.total == sum(found.parts().values()) == sum(found.document().values())
     assert demand(runtime, learnt).validation == 0
     assert demand(runtime, learnt, batch=400).training > 10 * found.training
+
+
+def test_what_is_decoded_on_demand_is_yet_to_come(make_runtime: MakeRuntime, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for path in paths:
+        Image.new("L", (2, 2)).save(path)
+    images = fields({"train": ImageFiles(paths, (2, 2, 1), "none")}, 12)["train"]  # three images may be held
+    part, runtime = labelled(images, np.zeros(6, np.int32)), make_runtime()
+    found = demand(runtime, part.take(np.arange(4)), part.take(np.arange(4, 6)))
+    assert found.data == 6 * 4  # the labels
+    assert 12 <= found.decoded < 12 + 3 * 8 + 2 * 64  # with checksums, at whole cache lines, once
+    assert found.ahead - demand(runtime, labelled(np.zeros((6, 2, 2, 1), np.uint8), part["label"])).ahead > 0
 
 
 def test_what_fits_is_not_refused(make_runtime: MakeRuntime, make_part: MakePart, backend: Any) -> None:
