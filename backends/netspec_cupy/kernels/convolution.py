@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from netspec.core.types import TensorType
@@ -71,7 +71,7 @@ def conv_transpose_dx(request: Request) -> Launch:
     return request.launch("transposed_input_gradient", grid, dy, weight, dx, request.live, layer)
 
 
-def _gather_grid(made: TensorType, groups: int) -> Any:
+def _gather_grid(made: TensorType, groups: int) -> Callable[[int], Grid]:
     """A row for each position of each sample, a column for each channel of a group."""
     positions, columns = made.positions, made.channels // groups
     return lambda n: tiles(n * positions, columns, groups)
