@@ -7,6 +7,7 @@ machine that has neither. The wheel ``nvidia-cuda-nvrtc`` is enough.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import re
 from collections.abc import Mapping
@@ -56,12 +57,21 @@ def architecture(capability: int) -> str:
 
 
 def candidates() -> tuple[str, ...]:
-    """Where the library may be: in its wheel, else wherever the loader looks."""
+    """Where the library may be: in its wheel, else wherever the loader looks, else where CuPy would find it."""
     spec = importlib.util.find_spec("nvidia")
     roots = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
     names = [f"libnvrtc.so.{major}" for major in MAJORS]
     in_wheels = [str(path) for name in names for root in roots for path in sorted(root.glob(f"*/lib/{name}"))]
-    return (*in_wheels, *names)
+    return (*in_wheels, *names, *_found_for_cupy())
+
+
+def _found_for_cupy() -> tuple[str, ...]:
+    """Where cuda-pathfinder, which comes with CuPy, finds the library: in a toolkit outside of Python, say."""
+    try:
+        finder = importlib.import_module("cuda.pathfinder")
+        return (str(finder.load_nvidia_dynamic_lib("nvrtc").abs_path),)
+    except (ImportError, RuntimeError):  # it is not there, or finds nothing
+        return ()
 
 
 @cache

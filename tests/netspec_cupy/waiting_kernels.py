@@ -17,8 +17,8 @@ SPLIT = Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((40, 20, 3))
 """So many places that the sum of its weight gradient is cut into parts."""
 
 OPS = (
-    "all_finite batch_mean batch_norm channel_sum conv conv_transpose cross_entropy dense global_norm group_norm "
-    "layer_norm prelu sample_sum softmax"
+    "all_finite batch_mean batch_norm channel_sum conv conv_transpose cross_entropy dense depthwise_conv global_norm "
+    "group_norm layer_norm prelu sample_sum softmax"
 )
 _WAITS = re.compile(r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile)\b")
 

@@ -13,6 +13,7 @@ FAMILIES = (
     "channels",
     "convolution",
     "dense",
+    "direct",
     "dropout",
     "movement",
     "normalization",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from netspec.core.expression import Constant, Expression, sqrt, where
 from netspec.core.expression import inputs as variables
 from netspec.core.types import TensorType
@@ -207,8 +209,6 @@ def affine(request: Request) -> Launch:
 
 def _constants(request: Request, *numbers: tuple[float, ...]) -> tuple[Operand, ...]:
     """Numbers, one per channel of the input, in device memory."""
-    import numpy as np
-
     channels = request.inputs[0].type.channels
     kind = TensorType((channels,), batched=False)
     rows = (np.broadcast_to(np.array(each, np.float32), (channels,)) for each in numbers)

@@ -6,12 +6,6 @@
 #include "multiply.cuh"
 #include "window.cuh"
 
-// The struct mirrors `Convolution` in geometry.py. Channels are those of the whole layer.
-struct Convolution {
-  Window window;
-  int input_channels, output_channels, groups;
-};
-
 // What stands under the window: a row for every sample and place, a column for every tap and channel of the group.
 struct UnderWindow {
   static const bool BY_ROW = false;
@@ -117,8 +111,8 @@ struct Group {
   int number, inputs, outputs;
   MEMBER explicit Group(const Convolution& conv)
       : number(blockIdx.z % conv.groups),
-        inputs(conv.input_channels / conv.groups),
-        outputs(conv.output_channels / conv.groups) {}
+        inputs(conv.group_inputs()),
+        outputs(conv.group_outputs()) {}
   MEMBER int first_input() const { return number * inputs; }
   MEMBER int first_output() const { return number * outputs; }
 };

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from netspec.core.types import TensorType
@@ -11,6 +11,13 @@ from netspec.core.window import WindowGeometry
 from netspec_cupy.contract import Grid, Launch, Operand, Request, Types, in_turn, kernel, pointer
 from netspec_cupy.geometry import Convolution, window
 from netspec_cupy.kernels.dense import tiles
+from netspec_cupy.kernels.direct import (
+    grouped,
+    grouped_input_gradient,
+    grouped_weight_gradient,
+    is_narrow,
+    meetings_scratch,
+)
 
 TERMS_PER_PART = 1024
 """Samples and places that one part of a weight gradient adds up, at least."""
@@ -29,6 +36,8 @@ def conv(request: Request) -> Launch:
     """x (N, cells, C), weight (taps, C/groups, K), [bias (K)] -> y (N, places, K)."""
     (x, weight, *bias), (y,), attrs = request.inputs, request.outputs, request.attrs
     layer = _layer(attrs.geometry(x.type), x.type, y.type, attrs.groups)
+    if is_narrow(attrs.groups, x.type, y.type):
+        return grouped(request, x, (weight, bias[0] if bias else None), y, layer)
     operands = x, weight, bias[0] if bias else None, y
     return request.launch("convolution_forward", _gather_grid(y.type, attrs.groups), *operands, request.live, layer)
 
@@ -38,6 +47,8 @@ def conv_dx(request: Request) -> Launch:
     """dy (N, places, K), weight -> dx (N, cells, C)."""
     (dy, weight), (dx,), attrs = request.inputs, request.outputs, request.attrs
     layer = _layer(attrs.geometry(dx.type), dx.type, dy.type, attrs.groups)
+    if is_narrow(attrs.groups, dx.type, dy.type):
+        return grouped_input_gradient(request, layer)
     grid = _gather_grid(dx.type, attrs.groups)
     return request.launch("convolution_input_gradient", grid, dy, weight, dx, request.live, layer)
 
@@ -60,7 +71,7 @@ def conv_transpose_dx(request: Request) -> Launch:
     return request.launch("transposed_input_gradient", grid, dy, weight, dx, request.live, layer)
 
 
-def _gather_grid(made: TensorType, groups: int) -> Any:
+def _gather_grid(made: TensorType, groups: int) -> Callable[[int], Grid]:
     """A row for each position of each sample, a column for each channel of a group."""
     positions, columns = made.positions, made.channels // groups
     return lambda n: tiles(n * positions, columns, groups)
@@ -72,6 +83,8 @@ def _parts(places: int, batch: int, groups: int) -> int:
 
 
 def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
+    if is_narrow(attrs.groups, *inputs):
+        return meetings_scratch(inputs[1], outputs[0], batch)
     return {"parts": _parts(inputs[1].positions, batch, attrs.groups) * outputs[0].elements}
 
 
@@ -84,6 +97,8 @@ def conv_dw(request: Request) -> Launch:
     """x, dy -> dw (taps, C/groups, K)."""
     x, dy = request.inputs
     layer = _layer(request.attrs.geometry(x.type), x.type, dy.type, request.attrs.groups)
+    if is_narrow(request.attrs.groups, x.type, dy.type):
+        return grouped_weight_gradient(request, layer)
     parts = _parts(dy.type.positions, request.batch, request.attrs.groups)
     return _weight_gradient(request, "convolution_weight_gradient", layer, (x, dy), parts)
 

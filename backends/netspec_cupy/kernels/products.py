@@ -1,15 +1,14 @@
-"""Products of stretched tensors, squared distances, and layers with weights of their own at each place."""
+"""Products of stretched tensors, and squared distances."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from netspec.core.types import TensorType
 from netspec_cupy.contract import Launch, Operand, Request, kernel, pointer
-from netspec_cupy.geometry import AXES, Convolution, Stretched, all_axes, filled, row_steps, window
+from netspec_cupy.geometry import AXES, Stretched, all_axes, filled, row_steps
 
 
 @kernel("multiply")
@@ -70,31 +69,3 @@ def rbf_dw(request: Request) -> Launch:
     (dw,) = request.outputs
     operands = *request.inputs, dw, request.live, *dw.type.shape
     return request.per_number("distances_weight_gradient", dw.type.elements, *operands, batched=False)
-
-
-def _layer(layer: Any, x: TensorType) -> Convolution:
-    return Convolution(window(layer.geometry(x)), x.channels, layer.filters, layer.groups)
-
-
-@kernel("locally_connected")
-def locally_connected(request: Request) -> Launch:
-    """x (N, cells, C), weight (places, taps, C/groups, K), [bias (places, K)] -> y (N, places, K)."""
-    (x, weight, *bias), (y,) = request.inputs, request.outputs
-    operands = x, weight, bias[0] if bias else None, y, request.live, _layer(request.attrs, x.type)
-    return request.per_number("local_forward", y.type.elements, *operands)
-
-
-@kernel("locally_connected.dx")
-def locally_connected_dx(request: Request) -> Launch:
-    """dy, weight -> dx."""
-    (dy, weight), (dx,) = request.inputs, request.outputs
-    operands = dy, weight, dx, request.live, _layer(request.attrs.layer, dx.type)
-    return request.per_number("local_input_gradient", dx.type.elements, *operands)
-
-
-@kernel("locally_connected.dw")
-def locally_connected_dw(request: Request) -> Launch:
-    """x, dy -> dw."""
-    (x, dy), (dw,) = request.inputs, request.outputs
-    operands = x, dy, dw, request.live, _layer(request.attrs.layer, x.type)
-    return request.per_number("local_weight_gradient", dw.type.elements, *operands, batched=False)

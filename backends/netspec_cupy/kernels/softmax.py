@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ ROWS = THREADS // 32
 ITEM = 4
 
 
-def _grid(type: TensorType) -> Any:
+def _grid(type: TensorType) -> Callable[[int], Grid]:
+    """A warp for each row of the live samples."""
+
     def grid(n: int) -> Grid:
         return (blocks(n * type.positions, ROWS), 1, 1)
 

@@ -46,6 +46,14 @@ DEVICE int output_place(const Window& w, const Cell& input, const Cell& tap) {
   return found;
 }
 
+// A window with the channels on either side of it, those of the whole layer. Mirrors `Convolution` in geometry.py.
+struct Convolution {
+  Window window;
+  int input_channels, output_channels, groups;
+  MEMBER int group_inputs() const { return input_channels / groups; }
+  MEMBER int group_outputs() const { return output_channels / groups; }
+};
+
 // Bins that cover the input: bin i of m over n cells holds those from floor(i n / m) to before ceil((i + 1) n / m).
 DEVICE int bin_first(int bin, int cells, int bins) { return bin * cells / bins; }
 DEVICE int bin_end(int bin, int cells, int bins) { return ((bin + 1) * cells + bins - 1) / bins; }
