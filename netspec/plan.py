@@ -179,10 +179,11 @@ def _choices(graph: Graph, target: Target, batch: int, math: Math, wanted: Mappi
 
     It is where all of the node's parameters are state, and no step of the graph writes any.
     """
-    constant = {slot.value for slot in graph.slots} if all(slot.written is None for slot in graph.slots) else set()
+    held = {slot.value for slot in graph.slots}
+    unchanging = all(slot.written is None for slot in graph.slots)
     found = {}
     for node in graph.nodes:
-        kept = all(value in constant for value in node.inputs if not value.type.batched)
+        kept = unchanging and all(value in held for value in node.inputs if not value.type.batched)
         possible = target.algorithms(node, batch, math, kept) if isinstance(target, ChoosingTarget) else (DIRECT,)
         algorithm = wanted.get(node.outputs[0].name, possible[0])
         if algorithm not in possible:
