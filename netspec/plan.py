@@ -207,9 +207,14 @@ class _Choice(NamedTuple):
     constant: bool
 
 
+def _is_unchanging(graph: Graph) -> bool:
+    """Whether no step of the graph writes state."""
+    return all(slot.written is None for slot in graph.slots)
+
+
 def _constants(graph: Graph) -> frozenset[Value]:
     """State, and what is computed from state alone; empty if a step of the graph writes state."""
-    if any(slot.written is not None for slot in graph.slots):
+    if not _is_unchanging(graph):
         return frozenset()
     known = {slot.value for slot in graph.slots}
     for node in graph.nodes:
@@ -222,9 +227,9 @@ def _choices(
     graph: Graph, constants: frozenset[Value], target: Target, batch: int, math: Math, wanted: Mapping[str, str]
 ) -> dict[Value, _Choice]:
     """By the first value that a node makes, its algorithm, and what of it is computed from parameters and kept."""
-    found = {}
+    unchanging, found = _is_unchanging(graph), {}
     for node in graph.nodes:
-        kept = all(value in constants for value in node.inputs if not value.type.batched)
+        kept = unchanging and all(value in constants for value in node.inputs if not value.type.batched)
         possible = target.algorithms(node, batch, math, kept) if isinstance(target, ChoosingTarget) else (DIRECT,)
         algorithm = wanted.get(node.outputs[0].name, possible[0])
         if algorithm not in possible:

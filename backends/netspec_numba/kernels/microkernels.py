@@ -38,6 +38,7 @@ from netspec_numba.kernels.vectors import (
     masked_load,
     masked_store,
     pointer,
+    prefetch,
     shift,
     store,
 )
@@ -211,6 +212,7 @@ def _accumulate_window(builder: ir.IRBuilder, given: ForwardArguments, sums: Sum
             row = builder.add(first_row, builder.mul(builder.sext(tap, INT64), channels))
             tap_weights = shift(builder, pointer(builder, given.weights), builder.mul(row, given.weight_row))
             positions = _positions_of_rows(builder, given, x, entry.index, len(sums))
+            _prefetch_next_tile(builder, given, positions)
             _accumulate_channels(builder, given, sums, positions, tap_weights, first_lane, end_lane)
 
 
@@ -228,6 +230,18 @@ def _positions_of_rows(
         inside = builder.icmp_unsigned("<", offset, limit)
         positions.append(builder.select(inside, element(builder, x, offset), zeros))
     return positions
+
+
+def _prefetch_next_tile(builder: ir.IRBuilder, given: ForwardArguments, positions: list[ir.Value]) -> None:
+    """Fetch what the next tile reads of this block, where the window has one tap.
+
+    With more taps every line is read several times and the processor keeps up; with one, it would have to guess where
+    the next block of channels begins.
+    """
+    with builder.if_then(builder.icmp_signed("==", given.window_taps, INT64(1))):
+        ahead = builder.mul(given.lanes, INT64(FLOAT_BYTES * len(positions)))
+        for position in positions:
+            prefetch(builder, position, ahead)
 
 
 def _accumulate_channels(
