@@ -64,7 +64,7 @@ class Worker:
         self.variant = variant
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the process has ended
         kept = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED)}
-        own = {"OMP_NUM_THREADS": str(threads), "OMP_PROC_BIND": "close", **variant.environment}
+        own = {"OMP_NUM_THREADS": str(threads), **variant.environment}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "netspec.bench.worker", str(folder)],
             stdin=subprocess.PIPE,
@@ -129,7 +129,10 @@ class Worker:
 
 
 def compare(variants: Sequence[Variant], folder: Path, case: Case, notice: Notice) -> dict[str, float]:
-    """By variant, how far it is from our exact one; a RunError where that is too far. Tuned allocators are left out."""
+    """By variant, how far it is from our exact one; a RunError where that is too far.
+
+    Variants in a tuned environment are left out, since they compute the same numbers.
+    """
     found: dict[str, dict[str, Array]] = {}
     for variant in (each for each in variants if not each.environment):
         notice(f"checking {variant.title}")

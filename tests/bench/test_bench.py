@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import netspec.bench.driver as driver
 from netspec.bench.case import Case, read_case, write_case
 from netspec.bench.run import Bench, bench
-from netspec.bench.variants import OURS, PEERS, TUNED_MALLOC, Variant, variants
+from netspec.bench.variants import OURS, PEERS, TUNED, Variant, variants
 from netspec.cli.bench import command
 from netspec.diagnostics.errors import RunError
 from netspec.syntax.load import load_spec
@@ -51,7 +51,7 @@ def test_every_side_has_a_row(measured: Bench) -> None:
         ("netspec", "fast"),
         ("netspec", "exact"),
         ("onnxruntime", "all optimisations"),
-        ("onnxruntime", "all optimisations, tuned malloc"),
+        ("onnxruntime", "all optimisations, tuned"),
     ]
     for row in document["rows"]:
         assert row.keys() == ROW
@@ -119,13 +119,13 @@ def test_layers_and_peers_do_not_go_together() -> None:
     assert "--layers" in result.output
 
 
-def test_variants_with_and_without_a_tuned_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variants_with_and_without_a_tuned_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.diagnostics.libraries.find_spec", lambda name: object())
     found = variants(["torch"], "train")
     assert found[: len(OURS)] == OURS
     theirs = found[len(OURS) :]
     assert len(theirs) == 2 * len(PEERS["torch"]["train"])
-    assert sum(dict(variant.environment) == TUNED_MALLOC for variant in theirs) == len(theirs) / 2
+    assert sum(dict(variant.environment) == TUNED for variant in theirs) == len(theirs) / 2
 
 
 def test_a_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
