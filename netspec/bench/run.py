@@ -25,7 +25,8 @@ class Bench:
     name: str
     case: Case
     timings: tuple[Timing, ...]
-    agreement: Mapping[str, float]
+    agreement: Mapping[str, Mapping[str, float]]
+    """By variant and result, how far it is from ours, relative to the largest number."""
     machine: Mapping[str, Any]
 
     @property
@@ -41,6 +42,11 @@ class Bench:
                 ratio = timing.median / self.ours.median
                 best[timing.variant.side] = min(ratio, best.get(timing.variant.side, ratio))
         return best | ({"best": min(best.values())} if best else {})
+
+    def worst_agreement(self) -> dict[str, float]:
+        """By result, the largest error of any variant."""
+        names = next(iter(self.agreement.values()))
+        return {name: max(errors[name] for errors in self.agreement.values()) for name in names}
 
     def memory_ratios(self) -> dict[str, float]:
         """By peer, our peak over the least peak of its variants: below 1 we take less."""
@@ -74,7 +80,7 @@ class Bench:
             "ratios": self.ratios(),
             "memory_ratios": self.memory_ratios(),
             "machine": dict(self.machine),
-            "agreement": dict(self.agreement),
+            "agreement": {title: dict(errors) for title, errors in self.agreement.items()},
         }
 
 

@@ -39,7 +39,8 @@ def sides_text(bench: Bench) -> str:
     runs = len(bench.ours.seconds)
     title = f"{bench.name}: {kind}, batch {case.batch}, {case.threads} threads, {runs} runs of each in turn"
     table = _table(title, ("side", "variant", "median ms", "min", "max", "over ours", "memory"), rows)
-    lines = [table, f"all agree within {max(bench.agreement.values()):.1e} of the largest number"]
+    agreed = ", ".join(f"{escape(name)} {error:.1e}" for name, error in bench.worst_agreement().items())
+    lines = [table, f"all agree within, of the largest number: {agreed}"]
     for peer, ratio in bench.ratios().items():
         if peer != "best":
             lines.append(f"best of {peer} over netspec: {ratio:.2f}")

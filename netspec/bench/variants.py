@@ -11,13 +11,14 @@ from netspec.diagnostics.libraries import require
 
 Mode = Literal["train", "infer"]
 
-TUNED_MALLOC = {
+TUNED = {
     "MALLOC_MMAP_THRESHOLD_": str(2**32),
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "OMP_PROC_BIND": "close",
 }
 """With these glibc keeps what is freed, so that a program that allocates anew at every step does not fault in every
-page again; and asks for huge pages."""
+page again; and asks for huge pages. Threads stay where they are."""
 
 CLEARED = ("OMP_", "KMP_", "GOMP_", "MKL_", "MALLOC_", "GLIBC_TUNABLES", "NUMBA_NUM_THREADS")
 """Beginnings of environment variables that a side does not inherit: each sets its own."""
@@ -68,7 +69,7 @@ LIBRARIES = {"torch": "torch", "torch-compile": "torch", "onnxruntime": "onnxrun
 
 
 def variants(peers: Sequence[str], mode: Mode) -> tuple[Variant, ...]:
-    """Our variants, then all of these peers', each with the allocator as it is and tuned.
+    """Our variants, then all of these peers', each in the environment as it is and in a tuned one.
 
     A RunError where a peer is unknown, not installed, or does not train.
     """
@@ -81,5 +82,5 @@ def variants(peers: Sequence[str], mode: Mode) -> tuple[Variant, ...]:
         require(LIBRARIES[peer], f"--against {peer}", "bench")
         for name, options in PEERS[peer][mode].items():
             found.append(Variant(peer, name, options))
-            found.append(Variant(peer, f"{name}, tuned malloc", options, TUNED_MALLOC))
+            found.append(Variant(peer, f"{name}, tuned", options, TUNED))
     return tuple(found)

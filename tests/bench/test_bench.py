@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from click.testing import CliRunner
 import netspec.bench.driver as driver
 from netspec.bench.case import Case, read_case, write_case
 from netspec.bench.run import Bench, bench
-from netspec.bench.variants import OURS, PEERS, TUNED_MALLOC, Variant, variants
+from netspec.bench.variants import OURS, PEERS, TUNED, Variant, variants
 from netspec.cli.bench import command
 from netspec.diagnostics.errors import RunError
 from netspec.syntax.load import load_spec
@@ -51,7 +50,7 @@ def test_every_side_has_a_row(measured: Bench) -> None:
         ("netspec", "fast"),
         ("netspec", "exact"),
         ("onnxruntime", "all optimisations"),
-        ("onnxruntime", "all optimisations, tuned malloc"),
+        ("onnxruntime", "all optimisations, tuned"),
     ]
     for row in document["rows"]:
         assert row.keys() == ROW
@@ -62,7 +61,8 @@ def test_every_side_has_a_row(measured: Bench) -> None:
 
 def test_sides_agree_and_ratios_follow_from_medians(measured: Bench) -> None:
     document = measured.document()
-    assert max(document["agreement"].values()) < driver.TOLERANCES["infer"]
+    assert measured.worst_agreement()["main"] < driver.SAME
+    assert document["agreement"]["onnxruntime (all optimisations)"].keys() == {"main"}
     medians = {(row["side"], row["variant"]): row["median_ms"] for row in document["rows"]}
     theirs = min(median for (side, _), median in medians.items() if side == "onnxruntime")
     assert document["ratios"]["onnxruntime"] == pytest.approx(theirs / medians["netspec", "fast"])
@@ -119,13 +119,13 @@ def test_layers_and_peers_do_not_go_together() -> None:
     assert "--layers" in result.output
 
 
-def test_variants_with_and_without_a_tuned_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variants_with_and_without_a_tuned_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.diagnostics.libraries.find_spec", lambda name: object())
     found = variants(["torch"], "train")
     assert found[: len(OURS)] == OURS
     theirs = found[len(OURS) :]
     assert len(theirs) == 2 * len(PEERS["torch"]["train"])
-    assert sum(dict(variant.environment) == TUNED_MALLOC for variant in theirs) == len(theirs) / 2
+    assert sum(dict(variant.environment) == TUNED for variant in theirs) == len(theirs) / 2
 
 
 def test_a_peer_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +163,7 @@ def test_sides_that_differ_are_not_measured(monkeypatch: pytest.MonkeyPatch, tmp
             return next(found)
 
     monkeypatch.setattr(driver, "Worker", Told)
-    with pytest.raises(RunError, match=r"NS933.*netspec \(fast\) differs from netspec by 3.3e-01"):
+    with pytest.raises(RunError, match=r"NS933.*'main' of netspec \(fast\) differs from netspec's by 3.3e-01"):
         driver.compare(OURS, tmp_path, CASE, silent)
 
 
@@ -189,8 +189,14 @@ def test_runs_are_dealt_out() -> None:
     assert driver._shares(23) == [3, 3, 3, *[2] * 7]
 
 
-def test_no_output_is_far_from_any() -> None:
-    assert driver._distance({}, {"main": np.ones(1)}) == math.inf
+def test_losses_may_fall_a_little_otherwise() -> None:
+    wanted = {"loss": np.array([2.0]), driver.DESCENT: np.array([0.5, 1.0])}
+    near = {"loss": np.array([2.0]), driver.DESCENT: np.array([0.51, 1.0])}
+    assert driver._errors("torch", near, wanted) == {"loss": 0.0, driver.DESCENT: pytest.approx(0.01)}
+    with pytest.raises(RunError, match="'descent' of torch"):
+        driver._errors("torch", {**near, driver.DESCENT: np.array([0.5, 0.9])}, wanted)
+    with pytest.raises(RunError, match="'loss' of torch differs from netspec's by inf"):
+        driver._errors("torch", {}, wanted)
 
 
 @pytest.mark.peer
@@ -198,7 +204,7 @@ def test_no_output_is_far_from_any() -> None:
 @pytest.mark.parametrize("mode", ["train", "infer"])
 def test_against_pytorch(mode: Any) -> None:
     found = bench(spec(), replace(CASE, mode=mode), ["torch", "torch-compile"], 2, silent)
-    assert max(found.agreement.values()) < driver.TOLERANCES[mode]
+    assert set(found.worst_agreement()) == ({"loss", driver.DESCENT} if mode == "train" else {"main"})
     assert {timing.variant.side for timing in found.timings} == {"netspec", "torch", "torch-compile"}
     assert found.memory_ratios().keys() == {"torch", "torch-compile"}
 

@@ -283,7 +283,7 @@ RUNNING: dict[str, Entry] = {
     "NS933": Entry(
         "error",
         "sides that do not compute the same",
-        "{variant} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
+        "'{what}' of {variant} differs from netspec's by {error} of the largest number, but {tolerance} is allowed",
         "nothing was measured, since it would compare different things; please report it with the spec",
     ),
     "NS934": Entry(
