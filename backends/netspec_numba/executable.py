@@ -121,18 +121,18 @@ class NumbaExecutable:
         return found
 
     def _begin(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int) -> None:
-        """Write what goes in, and compute what depends on the state alone."""
+        """Compute what depends on the state alone, then write what goes in."""
         if not 1 <= samples <= self._plan.batch:
             raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
         numba.set_num_threads(self._threads)
         self._samples = samples
+        self._prepare()  # first: its steps use memory that is the inputs' afterwards
         for value in self._plan.graph.inputs:
             if value.name in inputs:
                 self._feed(value, inputs[value.name], samples)
         for value in self._plan.graph.scalars:
             if value.name in scalars:
                 self._arrays[value][0] = scalars[value.name]
-        self._prepare()
 
     def _end(self) -> None:
         """Let all executables of this state know that it may have changed."""
