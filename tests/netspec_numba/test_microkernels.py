@@ -45,6 +45,9 @@ def run_forward_tile(
     y,
     y_limit,
     destinations,
+    residual,
+    adds,
+    limits,
 ):
     """One tile of a blocked x with two blocks, columns next to each other in y."""
     forward_tile(
@@ -69,12 +72,18 @@ def run_forward_tile(
         destinations.ctypes.data,
         columns,
         4 * LANES,
+        adds,
+        residual.ctypes.data - y.ctypes.data,
+        limits.ctypes.data,
     )
 
 
 @pytest.mark.parametrize("vectors", [1, PANEL_VECTORS])
+@pytest.mark.parametrize("adds", [0, 1])
 @pytest.mark.parametrize(("first", "end"), [(0, 10), (2, 9), (5, 6), (0, 5), (7, 10)])
-def test_forward_tile_sums_a_channel_range_over_the_taps_it_is_given(vectors: int, first: int, end: int) -> None:
+def test_forward_tile_sums_a_channel_range_over_the_taps_it_is_given(
+    vectors: int, first: int, end: int, adds: int
+) -> None:
     random = np.random.default_rng(RANDOM_SEED)
     lanes, positions, window, taps = 5, 20, 4, np.array([0, 3], np.int32)
     width, columns = vectors * LANES, vectors * LANES - 3
@@ -90,6 +99,8 @@ def test_forward_tile_sums_a_channel_range_over_the_taps_it_is_given(vectors: in
     destinations[2] = -1
     y = aligned(TILE_ROWS * width)
     y[:] = -7
+    residual = random.standard_normal(len(y), dtype=np.float32)
+    low, high = (-0.5, 1.0) if adds else (-np.inf, np.inf)
     offsets = np.where(sources < 0, -1, sources * lanes).astype(np.int32)
     run_forward_tile(
         vectors,
@@ -108,6 +119,9 @@ def test_forward_tile_sums_a_channel_range_over_the_taps_it_is_given(vectors: in
         y,
         (TILE_ROWS - 1) * width,
         destinations,
+        residual if adds else y,
+        adds,
+        np.array([low, high], np.float32),
     )
     expected = np.full((TILE_ROWS, width), -7.0)
     joined = np.concatenate([x[0], x[1]], axis=1).astype(float)
@@ -119,7 +133,9 @@ def test_forward_tile_sums_a_channel_range_over_the_taps_it_is_given(vectors: in
             position = sources[entry, row]
             if 0 <= position < live_positions:
                 total = total + joined[position, first:end] @ logical[tap, first:end].astype(float)
-        expected[TILE_ROWS - 1 - row, :columns] = total[:columns]
+        place = TILE_ROWS - 1 - row
+        total = total + adds * residual.reshape(TILE_ROWS, width)[place]
+        expected[place, :columns] = np.clip(total, low, high)[:columns]
     # Twenty products of unit normals at most: 1e-5 is about sixty roundings at their size.
     np.testing.assert_allclose(y.reshape(TILE_ROWS, width), expected, atol=1e-5)
 

@@ -25,6 +25,7 @@ from netspec_numba.host import LANES
 from netspec_numba.kernels import depthwise
 from netspec_numba.kernels.costs import FETCH
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, STRIP_ROWS, STRIP_VECTORS, accumulate_strips, multiply_tiles
+from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.index_tables import (
     PairTable,
     TileTable,
@@ -119,7 +120,7 @@ def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bo
     return direct_cost(attrs.geometry(inputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
 
 
-@kernel("conv", scratch=forward_scratch, prepared=forward_prepared, cost=forward_cost)
+@kernel("conv", scratch=forward_scratch, prepared=forward_prepared, cost=forward_cost, epilogue=True)
 def convolution(request: Request) -> Launch:
     """y = convolution of x with weight, plus bias if there is a third input."""
     x, weight, *bias = request.inputs
@@ -133,7 +134,7 @@ def convolution(request: Request) -> Launch:
     table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
     order = _forward_order(source, y.type, groups)
     packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
-    multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers).launch()
+    multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers, ending(request)).launch()
     return multiply if prepare is None else replace(multiply, launch=_one_after_another(prepare, multiply.launch))
 
 
@@ -170,7 +171,9 @@ def data_gradient(request: Request) -> Launch:
     samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
     table = data_gradient_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
     order = _transposed_order(geometry, dy.type, dx.type, request.attrs.groups)
-    return Product(view, dy.array, dx, table, order, weight.array, request.scratch["weights"], None).launch()
+    return Product(
+        view, dy.array, dx, table, order, weight.array, request.scratch["weights"], None, ending(request)
+    ).launch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ class Product:
     packed: Array | None
     """Where the weights are packed; None to read them in place."""
     bias: Array | None
+    ending: tuple[Array, int, Array]
+    """What :func:`netspec_numba.kernels.finishing.ending` says of the request."""
 
     def launch(self) -> Prepared:
         """Pack the weights; multiply every tile with every panel."""
@@ -197,7 +202,7 @@ class Product:
         bias = (zeros, 0) if self.bias is None else (self.bias, order.columns)
         output = (self.y.array, result.sample, result.block, stored_columns(self.y.type))
         tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels)
-        arguments = (*operands, *bias, *output, *tables, order.taps)
+        arguments = (*operands, *bias, *output, *tables, order.taps, *self.ending)
         packing = (panels, *order.numbers)
 
         def prepare() -> None:

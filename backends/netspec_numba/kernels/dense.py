@@ -43,7 +43,7 @@ def _as_point(sizes: ScratchSizes) -> ScratchSizes:
     return of_dense
 
 
-@kernel("dense", scratch=_as_point(forward_scratch), prepared=_as_point(forward_prepared))
+@kernel("dense", scratch=_as_point(forward_scratch), prepared=_as_point(forward_prepared), epilogue=True)
 def dense(request: Request) -> Launch:
     """y = x w + bias."""
     return convolution(replace(request, attrs=PointConvolution()))

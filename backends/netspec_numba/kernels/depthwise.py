@@ -39,6 +39,7 @@ from netspec_numba.kernels.depthwise_tables import (
 )
 from netspec_numba.kernels.depthwise_tiles import depthwise_gradient_tile, depthwise_tile
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
+from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.loops import splits
 from netspec_numba.kernels.moves import add_floats, copy_floats, zero_floats
 from netspec_numba.kernels.views import output_view, stored_columns
@@ -65,9 +66,10 @@ def slide(
     tables = (reading.rows, reading.tiles, taps.spans, taps.steps.ravel())
     lengths = (reading.place_step, reading.neighbour_step, reading.row_length, reading.source_length)
     pieces = splits(request.batch, blocks, len(reading.rows))
+    finish = ending(request)
 
     def launch(n: int) -> None:
-        slide_lanes(n, blocks, pieces, *operands, *biases, *results, *tables, *lengths)
+        slide_lanes(n, blocks, pieces, *operands, *biases, *results, *tables, *lengths, *finish)
 
     return launch
 
@@ -139,8 +141,12 @@ def slide_lanes(
     neighbour_step,
     row_length,
     source_length,
+    residual,
+    adds,
+    limits,
 ):
-    """y = bias + x*w for the first ``n`` samples: every tile of a tile table in every row of a row table."""
+    """y = bias + x*w, and its ending, for the first ``n`` samples: every tile of a table in every row of another."""
+    distance = residual.ctypes.data - y.ctypes.data
     for number in prange(n * blocks * pieces):
         task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
         piece, block, sample = task % pieces, task // pieces % blocks, task // pieces // blocks
@@ -168,6 +174,9 @@ def slide_lanes(
                     places + 4 * tile[PLACE] * y_position,
                     4 * place_step * y_position,
                     y_columns - lane,
+                    adds,
+                    distance,
+                    limits.ctypes.data,
                 )
 
 

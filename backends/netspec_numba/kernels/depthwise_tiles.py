@@ -20,6 +20,8 @@ from netspec_numba.kernels.vectors import (
     VECTOR,
     VECTOR_BYTES,
     ZERO,
+    Ending,
+    end,
     fused_multiply_add,
     leading_lanes,
     load,
@@ -64,6 +66,10 @@ class TileArguments(NamedTuple):
     y_place: ir.Value
     y_columns: ir.Value
     """Lanes that are stored."""
+    adds: ir.Value
+    """This and the two that follow are an ``Ending``."""
+    distance: ir.Value
+    limits: ir.Value
 
 
 @intrinsic
@@ -85,6 +91,9 @@ def depthwise_tile(
     y,
     y_place,
     y_columns,
+    adds,
+    distance,
+    limits,
 ):
     """Compute and store a tile of ``places`` positions; see ``TileArguments``."""
 
@@ -124,9 +133,11 @@ def _compute_places(builder: ir.IRBuilder, given: TileArguments, places: int, in
                 source = builder.select(there, source, zeros)
             builder.store(fused_multiply_add(builder, load(builder, source), weight, builder.load(total)), total)
     stored = leading_lanes(builder, given.y_columns)
+    ending = Ending(given.adds, given.distance, given.limits)
     for place, total in enumerate(sums):
         target = shift(builder, pointer(builder, given.y), builder.mul(given.y_place, INT64(place)))
-        masked_store(builder, stored, builder.load(total), target)
+        residual = shift(builder, target, given.distance)
+        masked_store(builder, stored, end(builder, ending, builder.load(total), residual, stored), target)
 
 
 class GradientArguments(NamedTuple):

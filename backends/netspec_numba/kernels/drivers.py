@@ -57,12 +57,16 @@ def multiply_tiles(
     destinations,
     panels,
     window_taps,
+    residual,
+    adds,
+    limits,
 ):
-    """y = bias + x*w for the first ``n`` samples: every tile of a tile table, times every panel of weights.
+    """y = bias + x*w, and its ending, for the first ``n`` samples: every tile of a table, times every panel of weights.
 
     The table covers ``samples`` samples. A task is a run of tiles and one panel. Tasks are ordered so that the
     smaller of weights and input is read again and again.
     """
+    distance = residual.ctypes.data - y.ctypes.data
     tiles = len(starts) - 1
     covers = ceil_divide(n, samples)
     runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
@@ -104,6 +108,9 @@ def multiply_tiles(
                 destinations.ctypes.data + 4 * TILE_ROWS * tile,
                 y_columns - column,
                 4 * y_block,
+                adds,
+                distance,
+                limits.ctypes.data,
             )
 
 

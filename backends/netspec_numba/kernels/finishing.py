@@ -23,6 +23,8 @@ class Finish(NamedTuple):
 NO_RESIDUAL = np.zeros(1, np.float32)
 UNCHANGED = Finish(0, np.float32(-np.inf), np.float32(np.inf))
 """Of a kernel that is given no epilogue."""
+UNLIMITED = np.array([-np.inf, np.inf], np.float32)
+"""The limits of an ``Ending`` that clips nothing."""
 
 
 def finishing(request: Request) -> tuple[Array, Finish]:
@@ -34,6 +36,14 @@ def finishing(request: Request) -> tuple[Array, Finish]:
         same_layout(residual.type, request.outputs[0].type)
     finish = Finish(int(residual is not None), np.float32(epilogue.low), np.float32(epilogue.high))
     return NO_RESIDUAL if residual is None else residual.array, finish
+
+
+def ending(request: Request) -> tuple[Array, int, Array]:
+    """The epilogue of a request as convolutions take it: the residual, or the output for lack of one; whether there is
+    one; and the limits. See ``Ending``."""
+    residual, finish = finishing(request)
+    limits = np.array([finish.low, finish.high], np.float32)
+    return (residual if finish.adds else request.outputs[0].array), finish.adds, limits
 
 
 @device

@@ -24,6 +24,7 @@ from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_channels
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, ceil_divide
+from netspec_numba.kernels.finishing import UNLIMITED
 from netspec_numba.kernels.index_tables import Int32s, as_offsets, positions_read
 from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS, TILE_ROWS, forward_tile, gradient_tile
 from netspec_numba.kernels.moves import copy_floats, zero_floats
@@ -195,7 +196,7 @@ def _product(
 
     def launch(n: int) -> None:
         prepare(n)
-        multiply_places(n, *operands, *results, *tables, panels)
+        multiply_places(n, *operands, *results, *tables, panels, UNLIMITED)
         finish(n)
 
     return launch
@@ -220,6 +221,7 @@ def multiply_places(
     destinations,
     rows,
     panels,
+    limits,
 ):
     """y (n, places, columns) = bias (places, columns) + x (n, positions, channels) times the matrices of each place.
 
@@ -253,6 +255,9 @@ def multiply_places(
                 destinations.ctypes.data,
                 panel[COLUMNS],
                 4 * LANES,
+                0,
+                0,
+                limits.ctypes.data,
             )
 
 

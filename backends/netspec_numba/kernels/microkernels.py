@@ -28,8 +28,10 @@ from netspec_numba.kernels.vectors import (
     INT64,
     VECTOR,
     VECTOR_BYTES,
+    Ending,
     broadcast,
     element,
+    end,
     fused_multiply_add,
     leading_lanes,
     load,
@@ -96,6 +98,10 @@ class ForwardArguments(NamedTuple):
     """Columns that are stored."""
     y_block: ir.Value
     """Bytes from one vector of columns to the next."""
+    adds: ir.Value
+    """This and the two that follow are an ``Ending``."""
+    distance: ir.Value
+    limits: ir.Value
 
 
 class GradientArguments(NamedTuple):
@@ -142,6 +148,9 @@ def forward_tile(
     destinations,
     y_columns,
     y_block,
+    adds,
+    distance,
+    limits,
 ):
     """Compute and store a tile of ``TILE_ROWS`` positions and ``vectors`` vectors; see ``ForwardArguments``."""
 
@@ -269,6 +278,7 @@ def _store_live_rows(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums)
     destinations = pointer(builder, given.destinations)
     limit = builder.trunc(given.y_limit, INT32)
     columns = [leading_lanes(builder, given.y_columns, skipped=vector * LANES) for vector in range(len(sums[0]))]
+    ending = Ending(given.adds, given.distance, given.limits)
     for number, row in enumerate(sums):
         offset = load_index(builder, destinations, 4 * number)
         live = builder.icmp_unsigned("<", offset, limit)
@@ -276,7 +286,8 @@ def _store_live_rows(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums)
         for vector, total in enumerate(row):
             mask = builder.select(live, columns[vector], EMPTY_MASK)
             block = shift(builder, place, builder.mul(given.y_block, INT64(vector)))
-            masked_store(builder, mask, builder.load(total), block)
+            residual = shift(builder, block, given.distance)
+            masked_store(builder, mask, end(builder, ending, builder.load(total), residual, mask), block)
 
 
 def _accumulate_pairs(builder: ir.IRBuilder, given: GradientArguments, rows: int, vectors: int) -> None:

@@ -8,6 +8,7 @@ processors with wide vectors read unaligned vectors at full speed unless they st
 from __future__ import annotations
 
 import sys
+from typing import NamedTuple
 
 from llvmlite import ir
 
@@ -24,7 +25,7 @@ INDICES = ir.VectorType(INT32, LANES)
 
 FLOAT_BYTES = 4
 VECTOR_BYTES = FLOAT_BYTES * LANES
-EMPTY_MASK = ir.Constant(MASK, [ir.Constant(ir.IntType(1), 0)] * LANES)
+EMPTY_MASK, FULL_MASK = (ir.Constant(MASK, [ir.Constant(ir.IntType(1), each)] * LANES) for each in (0, 1))
 
 
 def constant(number: float) -> ir.Constant:
@@ -111,6 +112,28 @@ def masked_store(builder: ir.IRBuilder, mask: ir.Value, value: ir.Value, base: i
     signature = ir.FunctionType(ir.VoidType(), [VECTOR, POINTER, INT32, MASK])
     function = _declare(builder, f"llvm.masked.store.v{LANES}f32.p0", signature)
     builder.call(function, [value, base, INT32(FLOAT_BYTES), mask])
+
+
+class Ending(NamedTuple):
+    """What is done to results before they are stored, all int64: a residual is added, then they are clipped."""
+
+    adds: ir.Value
+    """1 if there is a residual, else 0."""
+    distance: ir.Value
+    """Bytes from where a result is stored to its residual, which is laid out alike."""
+    limits: ir.Value
+    """Address of two floats: smaller numbers become the first, larger ones the second."""
+
+
+def end(builder: ir.IRBuilder, ending: Ending, value: ir.Value, residual: ir.Value, mask: ir.Value) -> ir.Value:
+    """A vector as it is stored; its ``residual`` is read only inside ``mask``, and where one is added at all."""
+    adds = builder.icmp_signed("!=", ending.adds, INT64(0))
+    value = builder.fadd(value, masked_load(builder, builder.select(adds, mask, EMPTY_MASK), residual))
+    limits = pointer(builder, ending.limits)
+    low, high = broadcast(builder, limits), broadcast(builder, limits, FLOAT_BYTES)
+    # Ordered comparisons: NaN is on neither side, and stays.
+    value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
+    return builder.select(builder.fcmp_ordered(">", value, high), high, value)
 
 
 def select_lanes(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, lanes: list[int]) -> ir.Value:

@@ -22,6 +22,7 @@ from netspec_numba.contract import Array, Launch, Prepared, Request, Types, kern
 from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, TILED, WEIGHT_TILE, WRITE_TILE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
+from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.microkernels import PANEL_VECTORS
 from netspec_numba.kernels.packing import Int64s, forward_order, transposed_order
 from netspec_numba.kernels.winograd_drivers import (
@@ -123,11 +124,13 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     sizes = (order.group_channels, order.columns, order.group_columns)
     weights = (weight.array, *sizes, strides, turned, request.scratch["taps"], u)
 
+    finish = ending(request)
+
     def prepare() -> None:
         transform_weights(workers, outputs, *weights)
 
     def launch(n: int) -> None:
-        convolve_tiles(n, workers, shared, tiling, *inputs, *biases, *results, *spaces)
+        convolve_tiles(n, workers, shared, tiling, *inputs, *biases, *results, *spaces, *finish)
 
     return Prepared(prepare, launch)
 
@@ -224,7 +227,7 @@ def _register(outputs: int) -> None:
         x, dy = inputs
         return gradient_scratch(outputs, attrs.groups, x, dy, batch, threads)
 
-    @kernel("conv", scratch=sizes, prepared=weights, cost=forward_cost, algorithm=name, exact=False)
+    @kernel("conv", scratch=sizes, prepared=weights, cost=forward_cost, algorithm=name, exact=False, epilogue=True)
     def convolution(request: Request) -> Launch:
         return convolve(request, outputs, request.attrs.geometry(request.inputs[0].type), turned=False)
 

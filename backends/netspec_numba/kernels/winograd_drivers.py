@@ -120,7 +120,23 @@ def height_of(left):
 
 @device
 def multiply_block(
-    tiling, tiles, block, channels, first_column, v, u, m, bias, bias_columns, y, image, tables, nowhere
+    tiling,
+    tiles,
+    block,
+    channels,
+    first_column,
+    v,
+    u,
+    m,
+    bias,
+    bias_columns,
+    y,
+    image,
+    tables,
+    nowhere,
+    adds,
+    distance,
+    limits,
 ):
     """Multiply a block of transformed tiles with a panel of weights, and transform the products back: v, u -> y.
 
@@ -160,16 +176,38 @@ def multiply_block(
             limit = 4 * image.block
             left = bias_columns - column
             if tiling.outputs == 4:
-                write_output_4(source, 4 * step, numbers, left, target, rows, columns, limit, nowhere)
+                write_output_4(
+                    source, 4 * step, numbers, left, target, rows, columns, limit, nowhere, adds, distance, limits
+                )
             else:
-                write_output_2(source, 4 * step, numbers, left, target, rows, columns, limit, nowhere)
+                write_output_2(
+                    source, 4 * step, numbers, left, target, rows, columns, limit, nowhere, adds, distance, limits
+                )
 
 
 @parallel
 def convolve_tiles(
-    n, workers, shared, tiling, x, x_image, x_tables, zeros, u, bias, bias_columns, y, y_image, y_tables, v, m
+    n,
+    workers,
+    shared,
+    tiling,
+    x,
+    x_image,
+    x_tables,
+    zeros,
+    u,
+    bias,
+    bias_columns,
+    y,
+    y_image,
+    y_tables,
+    v,
+    m,
+    residual,
+    adds,
+    limits,
 ):
-    """y = bias + x*w for the first ``n`` samples, with transformed weights u.
+    """y = bias + x*w for the first ``n`` samples, and its ending, with transformed weights u.
 
     Where blocks of tiles are few, all are transformed first (``shared``), and then multiplied panel by panel, so that
     threads have enough to do and weights are read once. Otherwise a worker takes one block through everything, and the
@@ -233,6 +271,9 @@ def convolve_tiles(
                 y_image,
                 y_tables,
                 nowhere,
+                adds,
+                residual.ctypes.data - y.ctypes.data,
+                limits.ctypes.data,
             )
 
 

@@ -24,11 +24,14 @@ from netspec_numba.host import LANES, VECTOR_REGISTERS
 from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS, TILE_ROWS
 from netspec_numba.kernels.vectors import (
     FLOAT_BYTES,
+    FULL_MASK,
     INT64,
     VECTOR,
     VECTOR_BYTES,
     ZERO,
+    Ending,
     broadcast,
+    end,
     fused_multiply_add,
     leading_lanes,
     load,
@@ -97,12 +100,28 @@ def _read_tile(matrix: Matrix) -> Any:
 def _write_tile(matrix: Matrix) -> Any:
     """``write_tile`` for a matrix Aᵀ [outputs, side]."""
 
-    def write_tile(typing_context, transformed, step, bias, bias_columns, y, rows, columns, limit, nowhere):
+    def write_tile(
+        typing_context,
+        transformed,
+        step,
+        bias,
+        bias_columns,
+        y,
+        rows,
+        columns,
+        limit,
+        nowhere,
+        adds,
+        distance,
+        limits,
+    ):
         """transformed: as in ``read_tile``; bias: read in the first ``bias_columns`` lanes; y: cell 0; rows, columns:
-        int64 [outputs], distances or ``OUTSIDE``; what lies at or past limit is written to ``nowhere``."""
+        int64 [outputs], distances or ``OUTSIDE``; what lies at or past limit is written to ``nowhere``;
+        the last three are an ``Ending``."""
 
         def generate(context, builder, signature, arguments):
-            transformed, step, bias, bias_columns, y, rows, columns, limit, nowhere = arguments
+            transformed, step, bias, bias_columns, y, rows, columns, limit, nowhere, *given = arguments
+            ending = Ending(*given)
             outputs, side = matrix.shape
             source = pointer(builder, transformed)
             square: list[list[ir.Value]] = []
@@ -112,20 +131,20 @@ def _write_tile(matrix: Matrix) -> Any:
                     square[-1].append(load(builder, source))
                     source = shift(builder, source, step)
             start = masked_load(builder, leading_lanes(builder, bias_columns), pointer(builder, bias))
-            places = _places(builder, pointer(builder, y), (rows, columns), outputs, limit, pointer(builder, nowhere))
-            for row, targets in zip(transform(builder, matrix, square), places, strict=True):
-                for vector, target in zip(row, targets, strict=True):
-                    store(builder, _epilogue(builder, vector, start), target)
+            origin, beyond = pointer(builder, y), pointer(builder, nowhere)
+            places = _places(builder, origin, (rows, columns), outputs, limit, beyond)
+            residual = shift(builder, origin, ending.distance)
+            residuals = _places(builder, residual, (rows, columns), outputs, limit, beyond)
+            tile = transform(builder, matrix, square)
+            for row, targets, sources in zip(tile, places, residuals, strict=True):
+                for vector, target, source in zip(row, targets, sources, strict=True):
+                    result = end(builder, ending, builder.fadd(vector, start), source, FULL_MASK)
+                    store(builder, result, target)
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 9), generate
+        return types.void(*[types.int64] * 12), generate
 
     return intrinsic(write_tile)
-
-
-def _epilogue(builder: ir.IRBuilder, sums: ir.Value, bias: ir.Value) -> ir.Value:
-    """What is stored of a position: the place for whatever is to be done to an output while it is in a register."""
-    return builder.fadd(sums, bias)
 
 
 def _square_of_taps(builder: ir.IRBuilder, base: ir.Value, step: ir.Value, side: int) -> list[list[ir.Value]]:
