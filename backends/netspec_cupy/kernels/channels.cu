@@ -48,8 +48,8 @@ KERNEL(sum_batch_gradients, 256, 48)
 }
 EXPORT(sum_batch_gradients)
 
-// The same where every sample has statistics of its own. A column is a channel or, as in a table whose rows are samples,
-// a number of the sample: then its position is in the column.
+// The same where every sample has statistics of its own. A column is a channel or, as in a table whose rows are
+// samples, a number of the sample: then its position is in the column.
 struct OfSamples {
   const float *x, *mean, *variance, *dy;
   float eps;

@@ -1,7 +1,8 @@
 // Convolutions as matrix products whose left factor is never stored: the numbers under the window are read where they
 // are. One, two and three axes, strides, dilation, padding and groups are the same index mathematics.
 //
-// x (N, cells, C)  w (taps, C/groups, K)  y (N, places, K); a block's z is its group, and its part where sums are split.
+// x (N, cells, C)  w (taps, C/groups, K)  y (N, places, K); a block's z is its group, and its part where sums are
+// split.
 // A transposed convolution is the input's gradient run forward, and its gradient the convolution.
 #include "multiply.cuh"
 #include "window.cuh"

@@ -3,27 +3,16 @@
 #include "rows.cuh"
 #include "window.cuh"
 
-// Which number of an array (samples, cells, channels) a thread has; a block's y is its sample.
-struct Number {
-  int cell, channel;
-  bool inside;
-  MEMBER Number(int cells, int channels) {
-    int within = blockIdx.x * blockDim.x + threadIdx.x;
-    cell = within / channels;
-    channel = within % channels;
-    inside = cell < cells;
-  }
-};
-
 // y (N, places, K) = bias + the sum over taps and the group's channels of x (N, cells, C) w (taps, C/groups, K)
 KERNEL(grouped_forward, 256, 64)
 (const float* x, const float* weight, const float* bias, float* y, Convolution layer) {
   const Window& w = layer.window;
-  int filters = layer.output_channels, channels = layer.group_inputs(), places = volume(w.output), taps = volume(w.size);
-  Number own(places, filters);
+  int filters = layer.output_channels, channels = layer.group_inputs();
+  int places = volume(w.output), taps = volume(w.size);
+  Own own(places, filters);
   if (!own.inside) return;
   Cell place = cell_of(own.cell, w.output);
-  const float* sample = x + (i64)blockIdx.y * volume(w.input) * layer.input_channels;
+  const float* sample = x + own.sample * volume(w.input) * layer.input_channels;
   sample += own.channel / layer.group_outputs() * channels;
   float sum = bias ? bias[own.channel] : 0.f;
   for (int tap = 0; tap < taps; tap++) {
@@ -32,7 +21,7 @@ KERNEL(grouped_forward, 256, 64)
     for (int c = 0; c < channels; c++)
       sum += sample[(i64)cell * layer.input_channels + c] * weight[(tap * channels + c) * filters + own.channel];
   }
-  y[((i64)blockIdx.y * places + own.cell) * filters + own.channel] = sum;
+  y[own.number] = sum;
 }
 EXPORT(grouped_forward)
 
@@ -40,11 +29,11 @@ EXPORT(grouped_forward)
 KERNEL(grouped_input_gradient, 256, 64)(const float* dy, const float* weight, float* dx, Convolution layer) {
   const Window& w = layer.window;
   int filters = layer.output_channels, channels = layer.group_inputs(), cells = volume(w.input), taps = volume(w.size);
-  Number own(cells, layer.input_channels);
+  Own own(cells, layer.input_channels);
   if (!own.inside) return;
   Cell cell = cell_of(own.cell, w.input);
   int first = own.channel / channels * layer.group_outputs();
-  const float* sample = dy + (i64)blockIdx.y * volume(w.output) * filters + first;
+  const float* sample = dy + own.sample * volume(w.output) * filters + first;
   float sum = 0.f;
   for (int tap = 0; tap < taps; tap++) {
     int place = output_place(w, cell, cell_of(tap, w.size));
@@ -52,7 +41,7 @@ KERNEL(grouped_input_gradient, 256, 64)(const float* dy, const float* weight, fl
     const float* weights = weight + (tap * channels + own.channel % channels) * filters + first;
     for (int k = 0; k < layer.group_outputs(); k++) sum += sample[(i64)place * filters + k] * weights[k];
   }
-  dx[((i64)blockIdx.y * cells + own.cell) * layer.input_channels + own.channel] = sum;
+  dx[own.number] = sum;
 }
 EXPORT(grouped_input_gradient)
 
@@ -67,7 +56,8 @@ struct Meeting {
     int places = volume(w.output);
     int cell = input_cell(w, cell_of(row % places, w.output), cell_of(rest / layer.group_inputs(), w.size));
     i64 seen = (i64)(row / places) * volume(w.input) + cell;
-    values[0] = cell < 0 ? 0.f : x[seen * layer.input_channels + channel] * dy[(i64)row * layer.output_channels + filter];
+    float slope = dy[(i64)row * layer.output_channels + filter];
+    values[0] = cell < 0 ? 0.f : x[seen * layer.input_channels + channel] * slope;
   }
 };
 
@@ -91,7 +81,8 @@ KERNEL(local_forward, 256, 80)
   int places = volume(w.output), taps = volume(w.size), filters = layer.output_channels;
   i64 number = (i64)blockIdx.x * blockDim.x + threadIdx.x;
   if (number >= (i64)samples * places * filters) return;
-  int filter = (int)(number % filters), place = (int)(number / filters % places), group = filter / layer.group_outputs();
+  int filter = (int)(number % filters), place = (int)(number / filters % places);
+  int group = filter / layer.group_outputs();
   const float* sample = x + number / filters / places * volume(w.input) * layer.input_channels;
   float sum = bias ? bias[(i64)place * filters + filter] : 0.f;
   for (int tap = 0; tap < taps; tap++) {
@@ -111,7 +102,8 @@ KERNEL(local_input_gradient, 256, 80)
   int cells = volume(w.input), taps = volume(w.size), channels = layer.input_channels;
   i64 number = (i64)blockIdx.x * blockDim.x + threadIdx.x;
   if (number >= (i64)samples * cells * channels) return;
-  int channel = (int)(number % channels), cell = (int)(number / channels % cells), group = channel / layer.group_inputs();
+  int channel = (int)(number % channels), cell = (int)(number / channels % cells);
+  int group = channel / layer.group_inputs();
   const float* sample = dy + number / channels / cells * volume(w.output) * layer.output_channels;
   float sum = 0.f;
   for (int tap = 0; tap < taps; tap++) {
@@ -133,7 +125,8 @@ KERNEL(local_weight_gradient, 256, 40)
   i64 number = (i64)blockIdx.x * blockDim.x + threadIdx.x;
   if (number >= (i64)places * taps * layer.group_inputs() * filters) return;
   int filter = (int)(number % filters), channel = (int)(number / filters % layer.group_inputs());
-  int tap = (int)(number / filters / layer.group_inputs() % taps), place = (int)(number / filters / layer.group_inputs() / taps);
+  int tap = (int)(number / filters / layer.group_inputs() % taps);
+  int place = (int)(number / filters / layer.group_inputs() / taps);
   int cell = input_cell(w, cell_of(place, w.output), cell_of(tap, w.size));
   int first = filter / layer.group_outputs() * layer.group_inputs() + channel;
   float sum = 0.f;

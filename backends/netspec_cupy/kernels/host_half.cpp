@@ -1,7 +1,7 @@
 // A block of threads on one processor: every thread is a fiber with a stack of its own, and runs until it has to wait
 // for others, at a barrier or where the lanes of a warp meet. Which one goes on then is up to the schedule: 0 orders
-// them by number, 1 backwards, and every other number shuffles them in its own way; an even number lets them take turns,
-// an odd one always prefers the first that can go on, so that some run far ahead of the others. A kernel that lacks a
+// them by number, 1 backwards, and every other number shuffles them in its own way; an even number lets them take
+// turns, an odd one always prefers the first that can go on, so that some run far ahead of the others. A kernel that lacks a
 // barrier is right under some schedule at most. Blocks are run one after the other, in the same order.
 //
 // Not seen here: bank conflicts, memory ordering, fences, what two blocks do to each other at the same time.

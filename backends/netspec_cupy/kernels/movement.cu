@@ -1,5 +1,6 @@
-// Ops that move numbers along axes, and means and sums under windows: each axis has a sparse matrix, and a number of y is
-// the sum over the entries of its row in all of them. A block's y is its sample. x (N, cells, C) of up to three axes and the channels.
+// Ops that move numbers along axes, and means and sums under windows: each axis has a sparse matrix, and a number of y
+// is the sum over the entries of its row in all of them. x (N, cells, C) of up to three axes and the channels; a block's
+// y is its sample.
 #include "window.cuh"
 
 // Row ``o`` has the entries first[o] to first[o + 1]: a place of x's axis and a weight. Without tables an axis stays as
@@ -92,7 +93,8 @@ KERNEL(copy_bytes, 256, 32)(const u8* x, u8* y, int samples, i64 each) {
 }
 EXPORT(copy_bytes)
 
-// A fine image (N, cells times factors, C) and a coarse one (N, cells, factors, C): the same numbers, copied either way.
+// A fine image (N, cells times factors, C) and a coarse one (N, cells, factors, C): the same numbers, copied one way or
+// the other.
 KERNEL(depth_to_space, 256, 32)
 (const float* from, float* to, int into_fine, Cell cells, Cell factors, int channels) {
   int number = blockIdx.x * blockDim.x + threadIdx.x, fine[3];

@@ -1,22 +1,7 @@
-// Pooling: a thread for each number that is made. Gradients are gathered, not scattered: an input cell asks every window
-// that sees it, so that sums have one order. x (N, cells, C), y (N, places, C); ``index`` numbers the taps of a window,
+// Pooling: a thread for each number that is made. Gradients are gathered, not scattered: an input cell asks every
+// window that sees it, so that sums have one order. x (N, cells, C), y (N, places, C); ``index`` numbers the taps of a window,
 // or the cells of a box that every bin fits into, the last axis fastest.
 #include "window.cuh"
-
-// Which number of an array (samples, cells, channels) a thread has; a block's y is its sample.
-struct Own {
-  i64 number, sample;
-  int cell, channel;
-  bool inside;
-  MEMBER Own(int cells, int channels) {
-    int within = blockIdx.x * blockDim.x + threadIdx.x;
-    inside = within < cells * channels;
-    channel = within % channels;
-    cell = within / channels;
-    sample = blockIdx.y;
-    number = sample * cells * channels + within;
-  }
-};
 
 // Whether a number takes the place of the largest so far: it is larger, or the first NaN.
 DEVICE bool beats(float x, float best) { return x > best || (x != x && best == best); }

@@ -1,16 +1,16 @@
 // Products of stretched tensors, and squared distances.
 #include "device.cuh"
 
-// The struct mirrors `Stretched` in geometry.py: y is made over the axes ``made`` of a sample, and each of its numbers is
-// a sum over ``summed``; ``steps`` tells, for each factor, how far apart its numbers are along all of these axes, 0 where
-// it is stretched.
+// The struct mirrors `Stretched` in geometry.py: y is made over the axes ``made`` of a sample, and each of its numbers
+// is a sum over ``summed``; ``steps`` tells, for each factor, how far apart its numbers are along all of these axes, 0
+// where it is stretched.
 struct Stretched {
   int made[4], summed[4];
   int factors;
 };
 
-// y = the sum of the products of factors; ``factors`` holds their addresses, ``steps`` (factors, 9): the sample, the axes
-// that are made, the axes that are summed
+// y = the sum of the products of factors; ``factors`` holds their addresses, ``steps`` (factors, 9): the sample, the
+// axes that are made, the axes that are summed
 KERNEL(multiply_stretched, 256, 80)
 (const float* const* factors, const i64* steps, float* y, int samples, Stretched s) {
   i64 number = (i64)blockIdx.x * blockDim.x + threadIdx.x, rest = number;

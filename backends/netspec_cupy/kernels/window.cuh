@@ -10,6 +10,21 @@ struct Cell {
   int at[3];
 };
 
+// Which number of an array (samples, cells, channels) a thread has; a block's y is its sample.
+struct Own {
+  i64 number, sample;
+  int cell, channel;
+  bool inside;
+  MEMBER Own(int cells, int channels) {
+    int within = blockIdx.x * blockDim.x + threadIdx.x;
+    inside = within < cells * channels;
+    channel = within % channels;
+    cell = within / channels;
+    sample = blockIdx.y;
+    number = sample * cells * channels + within;
+  }
+};
+
 // The cell with this number, the last axis fastest.
 DEVICE Cell cell_of(int number, const int* sides) {
   Cell cell;
