@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 
 from netspec_numba.host import LANES
-from netspec_numba.kernels.drivers import ceil_divide
+from netspec_numba.kernels.drivers import ENOUGH_TASKS, ceil_divide
 from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
 from netspec_numba.kernels.moves import copy_floats, zero_floats
 from netspec_numba.kernels.packing import transpose_floats
@@ -33,6 +33,9 @@ from netspec_numba.kernels.winograd_tiles import (
 
 BLOCK_TILES = 2 * TILE_ROWS
 """Tiles that one step transforms and multiplies: their numbers stay in the second-level cache."""
+
+PIECES = 2
+"""Pieces of a block that are multiplied on their own where there is little else to share among threads."""
 
 PANEL = PANEL_VECTORS * LANES
 """Columns that are multiplied at once."""
@@ -121,8 +124,9 @@ def height_of(left):
 @device
 def multiply_block(
     tiling,
-    tiles,
     block,
+    first_place,
+    end_place,
     channels,
     first_column,
     v,
@@ -138,19 +142,18 @@ def multiply_block(
     distance,
     limits,
 ):
-    """Multiply a block of transformed tiles with a panel of weights, and transform the products back: v, u -> y.
+    """Multiply tiles of a transformed block with a panel of weights, and transform the products back: v, u -> y.
 
     v, m [vectors, squares, BLOCK_TILES, LANES] and nowhere are addresses.
     """
     step = LANES * BLOCK_TILES
     size = squares(tiling.outputs)
     vectors = min(PANEL_VECTORS, ceil_divide(image.channels - first_column, LANES))
-    live = min(BLOCK_TILES, tiles - block * BLOCK_TILES)
     panel = u.ctypes.data + 4 * panel_start(tiling.outputs, channels, first_column)
     for number in range(size):
-        place = 0
-        while place < live:
-            height = height_of(live - place)
+        place = first_place
+        while place < end_place:
+            height = height_of(end_place - place)
             product_tile(
                 height,
                 vectors,
@@ -165,7 +168,7 @@ def multiply_block(
     per_sample = tiling.rows * tiling.columns
     for vector in range(vectors):
         column = first_column + vector * LANES
-        for place in range(live):
+        for place in range(first_place, end_place):
             tile = block * BLOCK_TILES + place
             sample, cell = tile // per_sample, tile % per_sample
             source = m + 4 * (vector * size * step + place * LANES)
@@ -223,16 +226,16 @@ def convolve_tiles(
     cell = size * BLOCK_TILES * LANES
     if shared:
         for number in prange(blocks * channel_blocks):
-            piece = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-            target = v.ctypes.data + 4 * piece * cell
+            task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
+            target = v.ctypes.data + 4 * task * cell
             read_block(
                 tiling,
                 False,
                 tiles,
-                piece // channel_blocks,
+                task // channel_blocks,
                 x,
                 x_image,
-                piece % channel_blocks,
+                task % channel_blocks,
                 x_tables,
                 zeros,
                 target,
@@ -241,14 +244,15 @@ def convolve_tiles(
         worker = np.int64(number)
         own = m.ctypes.data + 4 * worker * (PANEL_VECTORS * cell + LANES)
         nowhere = own + 4 * PANEL_VECTORS * cell
-        tasks = blocks * panels
+        pieces = PIECES if shared and blocks * panels < ENOUGH_TASKS else 1
+        tasks = blocks * panels * pieces
         done = np.int64(-1)
-        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
+        for unit in range(worker * tasks // workers, (worker + 1) * tasks // workers):
             if shared:
-                block, panel = task % blocks, task // blocks
+                piece, block, panel = unit % pieces, unit // pieces % blocks, unit // pieces // blocks
                 source = v.ctypes.data + 4 * block * channel_blocks * cell
             else:
-                block, panel = task // panels, task % panels
+                piece, block, panel = 0, unit // panels, unit % panels
                 source = v.ctypes.data + 4 * worker * channel_blocks * cell
                 if block != done:
                     for channel_block in range(channel_blocks):
@@ -256,10 +260,12 @@ def convolve_tiles(
                         read_block(tiling, False, tiles, block, x, x_image, channel_block, x_tables, zeros, target)
                     done = block
             group = panel * PANEL * tiling.groups // y_image.channels
+            live = min(BLOCK_TILES, tiles - block * BLOCK_TILES)
             multiply_block(
                 tiling,
-                tiles,
                 block,
+                piece * live // pieces,
+                (piece + 1) * live // pieces,
                 channels,
                 panel * PANEL,
                 source + 4 * group * (channels // LANES) * cell,
