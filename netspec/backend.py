@@ -62,7 +62,7 @@ class Profiled(Protocol):
     def profile(
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
     ) -> Mapping[int, float]:
-        """Run as ``run`` does; seconds of every step, by its place in the plan."""
+        """Run as ``run`` does; seconds of every step that was run, by its place in the plan: constants are not."""
 
 
 class Backend(Protocol):

@@ -109,7 +109,7 @@ class NumbaExecutable:
     def profile(
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
     ) -> Mapping[int, float]:
-        """Run as :meth:`run` does; seconds of every step, by its place in the plan."""
+        """Run as :meth:`run` does; seconds of every step that was run, by its place in the plan."""
         self._begin(inputs, scalars, samples)
         found = {}
         for region in regions:

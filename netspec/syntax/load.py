@@ -27,7 +27,7 @@ from netspec.syntax.network import Network
 from netspec.syntax.schema import with_blocks
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
-from netspec.syntax.training import RecipeExpansion
+from netspec.syntax.training import Expanded, RecipeExpansion
 from netspec.syntax.validate import Checker, Violations
 from netspec.syntax.values import UNKNOWN, Values
 from netspec.syntax.vocabulary import LANGUAGE_VERSION
@@ -75,12 +75,7 @@ def read_spec(
     is_library = blocks and not {"layers", "input", "inputs", "heads", "train"} & root.by_name.keys()
     if not is_library:
         network.expand(variables)
-    training = RecipeExpansion(values, diagnostics, variables)
-    recipe, spans, items = training.recipe(_value(root, "train"))
-    recipe = replace(recipe, heads={head.name: training.head(head) for head in network.written_heads})
-    if network.certain_inputs and recipe.preprocess:
-        fits = [_fits(recipe, value.type, items["preprocess"], diagnostics) for value in builder.inputs]
-        recipe = recipe if all(fits) else replace(recipe, preprocess=())  # nobody is to meet it again
+    recipe, spans, items = _training(root, values, variables, network, builder, diagnostics)
     expected = expectations(_value(root, "expect"), values, variables, diagnostics)
     _unused(root, values, expansion, blocks, source.name)
     if files.lacking:  # an unknown op may be a block of the file that could not be read
@@ -109,6 +104,24 @@ def read_spec(
         cut=frozenset(expansion.placement.cut),
         texts=files.texts,
     )
+
+
+def _training(
+    root: tree.Mapping,
+    values: Values,
+    variables: Environment,
+    network: Network,
+    builder: Builder,
+    diagnostics: Diagnostics,
+) -> Expanded:
+    """How the network is trained, and where its parts stand."""
+    training = RecipeExpansion(values, diagnostics, variables)
+    recipe, spans, items = training.recipe(_value(root, "train"))
+    recipe = replace(recipe, heads={head.name: training.head(head) for head in network.written_heads})
+    if network.certain_inputs and recipe.preprocess:
+        fits = [_fits(recipe, value.type, items["preprocess"], diagnostics) for value in builder.inputs]
+        recipe = recipe if all(fits) else replace(recipe, preprocess=())  # nobody is to meet it again
+    return Expanded(recipe, spans, items)
 
 
 def _read_tree(source: Source, overrides: Sequence[str], diagnostics: Diagnostics, files: Files) -> tree.Node | None:

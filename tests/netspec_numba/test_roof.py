@@ -21,7 +21,8 @@ def test_a_profile_runs_every_step_of_the_plan() -> None:
     loaded.executable.run(fed, {}, 2)
     wanted = loaded.executable.output("main")
     seconds = loaded.executable.profile(fed, {}, 2, REGIONS)
-    assert list(seconds) == list(range(len(runtime.plan("predict", "float32").steps)))
+    steps = runtime.plan("predict", "float32").steps
+    assert list(seconds) == [place for place, step in enumerate(steps) if not step.constant]
     assert min(seconds.values()) > 0
     np.testing.assert_array_equal(loaded.executable.output("main"), wanted)
 

@@ -56,7 +56,7 @@ def test_profiling_times_every_step_of_the_regions_and_gives_what_run_gives(mode
     assert isinstance(loaded.executable, Profiled)
     fed = loaded.feed({"input": X}, {"main": np.arange(5, dtype=np.int32) % 4})
     seconds = loaded.executable.profile(fed, runtime.scalars(0.0, 1), 5, ("forward", "backward"))
-    assert sorted(seconds) == list(range(len(plan.steps)))
+    assert sorted(seconds) == [place for place, step in enumerate(plan.steps) if not step.constant]
     assert min(seconds.values()) >= 0
     gradient = loaded.executable.output("conv.weight")
     loaded.executable.run(fed, runtime.scalars(0.0, 1), 5, ("forward", "backward"))

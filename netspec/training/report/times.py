@@ -37,7 +37,9 @@ def measure_times(runtime: Runtime, train: Part, step: int) -> Times:
     runs = [executable.profile(arrays, scalars, size, ("forward", "backward")) for _ in range(RUNS + 1)][1:]
     layers = {node.path: {"forward": 0.0, "backward": 0.0} for node in runtime.network.nodes}
     layers[OTHER] = {"forward": 0.0, "backward": 0.0}
-    for place, node in enumerate(step.node for step in runtime.plan("gradients", dtype).steps):
+    steps = runtime.plan("gradients", dtype).steps
+    for place in runs[0]:
+        node = steps[place].node
         own = layers.get(node.path, layers[OTHER])
         own[node.region] += 1000 * median(run[place] for run in runs)
     found = tuple(LayerTime(name, each["forward"], each["backward"]) for name, each in layers.items())
