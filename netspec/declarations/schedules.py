@@ -55,7 +55,7 @@ class Step:
     "multi_step",
     main="start",
     doc="The rate times a factor after each of some epochs.",
-    example="{start: 0.1, drops: [30, 60], factor: 0.1}",
+    example="{start: 0.1, drops: [5, 8], factor: 0.1}",
 )
 class MultiStep:
     start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
