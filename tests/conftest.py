@@ -51,11 +51,11 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that need what this machine lacks and, without ``-m``, networks that take minutes to run."""
+    """Deselect the tests that need what this machine lacks and, without ``-m``, those that take minutes."""
     missing = _missing()
     left_out = [item for item in items if any(item.get_closest_marker(marker) for marker in missing)]
     if not config.option.markexpr:
-        left_out += [item for item in items if {"slow", "zoo"} <= {mark.name for mark in item.iter_markers()}]
+        left_out += [item for item in items if item.get_closest_marker("long")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

@@ -24,7 +24,7 @@ QUICK = (
     *("mlp", "siamese", "signal_1d", "two_tasks", "unet_small", "inpainting", "cifar_fast", "volume_3d"),
 )
 """Small networks of each kind; of all of them gradients are compared too."""
-NETWORKS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in zoo_names()]
+NETWORKS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in zoo_names()]
 BATCH = 2
 
 

@@ -1,4 +1,4 @@
-"""Broken specs of the zoo, 500 in every run, 20,000 in the slow one: always an answer, soon, in little space."""
+"""Broken specs of the zoo, 500 in every run, 20,000 in the long one: always an answer, soon, in little space."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_five_hundred_mutants() -> None:
     assert len(codes) > 40  # what is broken is of many kinds
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("first", range(500, 20_000, 500))
 def test_twenty_thousand_mutants(first: int) -> None:
     assert what_came_of(first, first + 500)["failures"] == []

@@ -81,7 +81,7 @@ def test_sampled_beginnings_of_every_spec_are_answered(tmp_path: Path) -> None:
     assert done == SAMPLES * len(zoo_names())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.zoo
 def test_all_beginnings_of_every_spec_are_answered(tmp_path: Path) -> None:
     done, wanted = answered(tmp_path, None)

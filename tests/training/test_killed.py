@@ -14,7 +14,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("moments", "amidst_writing"), [(5, 2), pytest.param(50, 10, marks=pytest.mark.slow)], ids=["some", "many"]
+    ("moments", "amidst_writing"), [(5, 2), pytest.param(50, 10, marks=pytest.mark.long)], ids=["some", "many"]
 )
 def test_killed_runs_end_in_the_weights_and_metrics_of_the_undisturbed_one(
     moments: int, amidst_writing: int, tmp_path: Path

@@ -42,7 +42,7 @@ RATE = 0.001
 
 
 NETWORKS = [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in (*zoo_names(), *sorted(LANGUAGE))
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in (*zoo_names(), *sorted(LANGUAGE))
 ]
 
 
