@@ -139,7 +139,8 @@ def test_closing_ends_all_workers_and_leaves_nothing(three: Batches) -> None:
 
 
 PARENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 import numpy as np
 from tests.data.test_workers import batches, until_ready, epoch_order, SAMPLES
 made = until_ready(batches(2))
