@@ -73,6 +73,17 @@ class Step:
     constant: bool = False
     """Whether all of the step is computed from parameters alone: it is run when they have changed."""
 
+    def computation(self) -> dict[str, Any]:
+        """What the step computes and how, as plain data: all of the step that its bits depend on."""
+        return {
+            "op": self.node.op.name,
+            "path": self.node.path,
+            "region": self.node.region,
+            "attributes": {name: str(value) for name, value in attributes_of(self.node.attrs).items()},
+            "algorithm": self.algorithm,
+            **({"epilogue": _written(self.node.epilogue)} if self.node.epilogue else {}),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -101,10 +112,7 @@ class Plan:
         """
         return [
             {
-                "op": step.node.op.name,
-                "path": step.node.path,
-                "region": step.node.region,
-                "attributes": {k: str(v) for k, v in attributes_of(step.node.attrs).items()},
+                **step.computation(),
                 "inputs": [value.name for value in step.node.inputs],
                 "outputs": {value.name: str(value.type) for value in step.node.outputs},
             }
@@ -121,16 +129,11 @@ class Plan:
             "state_bytes": self.state_bytes,
             "steps": [
                 {
-                    "op": step.node.op.name,
-                    "path": step.node.path,
-                    "region": step.node.region,
-                    "attributes": {k: str(v) for k, v in attributes_of(step.node.attrs).items()},
-                    **({"epilogue": _written(step.node.epilogue)} if step.node.epilogue else {}),
+                    **step.computation(),
                     "inputs": list(step.inputs),
                     "outputs": list(step.outputs),
                     "types": [str(v.type) for v in step.node.outputs],
                     "scratch": dict(step.scratch),
-                    "algorithm": step.algorithm,
                 }
                 for step in self.steps
             ],
@@ -164,8 +167,8 @@ def make_plan(
 ) -> Plan:
     """Assigns layouts, fuses, chooses algorithms and lays the graph out in memory for up to ``batch`` samples.
 
-    ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes; a ValueError
-    names an algorithm that does not compute the node.
+    ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes once it is
+    fused; a ValueError names an algorithm that does not compute the node, and values that none makes.
     """
     graph = fuse(assign_layouts(graph, target), target.takes_epilogue)
     constants = _constants(graph)
@@ -227,6 +230,9 @@ def _choices(
     graph: Graph, constants: frozenset[Value], target: Target, batch: int, math: Math, wanted: Mapping[str, str]
 ) -> dict[Value, _Choice]:
     """By the first value that a node makes, its algorithm, and what of it is computed from parameters and kept."""
+    unmade = wanted.keys() - {node.outputs[0].name for node in graph.nodes}
+    if unmade:
+        raise ValueError(f"algorithms are asked for of {', '.join(sorted(unmade))}, which no step makes first")
     unchanging, found = _is_unchanging(graph), {}
     for node in graph.nodes:
         kept = unchanging and all(value in constants for value in node.inputs if not value.type.batched)

@@ -10,6 +10,7 @@ from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Node
 from netspec.core.types import TensorType
 from netspec.diagnostics import RunError
+from netspec.diagnostics.text import size
 from netspec.plan import Plan, make_plan
 from netspec_cupy.probe import probe
 
@@ -41,7 +42,7 @@ def check_memory(plan: Plan, device: Device) -> None:
 
 def out_of_memory(needed: int, available: int, batch: int | None) -> RunError:
     """NS902, with the largest batch that would fit where one would."""
-    texts = {"needed": f"{needed / 2**30:.1f} GiB", "available": f"{available / 2**30:.1f} GiB"}
+    texts = {"needed": size(needed), "available": size(available)}
     return RunError.of("NS902", **texts, **({} if batch is None else {"batch": batch}))
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from netspec.diagnostics import RunError
+from netspec.diagnostics.text import size
 from netspec_cupy import nvrtc, sources
 from netspec_cupy.contract import Array, Grid
 
@@ -75,8 +76,7 @@ class GpuDevice:
         except Exception as error:  # CuPy's error for this carries no type of its own
             if "MemoryAllocation" not in str(error):
                 raise self._gave_up("an allocation", error) from error
-            free = f"{(self.free_bytes() or 0) / 2**30:.1f} GiB"
-            raise RunError.of("NS902", needed=f"{bytes / 2**30:.1f} GiB", available=free) from error
+            raise RunError.of("NS902", needed=size(bytes), available=size(self.free_bytes() or 0)) from error
         memory = GpuMemory(address, bytes)
         _when_dropped(memory, self.runtime.free, address)
         self._do("memset", lambda: self.runtime.memsetAsync(address, 0, bytes, self._stream))

@@ -26,6 +26,7 @@ import platformdirs
 from llvmlite import binding
 
 from netspec.diagnostics.errors import RunError
+from netspec.diagnostics.text import size
 
 SUPPORTED_LANES = (4, 8, 16)
 
@@ -100,8 +101,7 @@ def check_memory(needed: int) -> None:
     """Raise NS902 where ``needed`` bytes are more than can be had: the system may promise them all the same."""
     available = available_memory()
     if available is not None and needed > available:
-        texts = [f"{count / 2**30:.1f} GiB" for count in (needed, available)]
-        raise RunError.of("NS902", needed=texts[0], available=texts[1])
+        raise RunError.of("NS902", needed=size(needed), available=size(available))
 
 
 def _fingerprint(sources: Iterable[Path]) -> str:

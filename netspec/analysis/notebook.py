@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape as markup
 
 from netspec.analysis.cost import cost
 from netspec.analysis.draw.picture import picture
 from netspec.analysis.draw.svg import svg
 from netspec.core.formulas import times
-from netspec.diagnostics.text import escape
+from netspec.diagnostics.markup import as_markup
 from netspec.syntax.spec import Spec
 
 _HEAD = ("layer", "op", "output", "params", "MACs")
@@ -24,9 +23,9 @@ def spec_html(spec: Spec) -> str:
         (layer.name, layer.op, times(layer.output), f"{layer.params:,}", f"{layer.macs:,}") for layer in found.layers
     ]
     totals = f"{found.totals.params:,} parameters, {found.totals.macs:,} MACs per sample"
-    parts = [f"<p><strong>{plain(spec.name)}</strong>: {totals}</p>"]
+    parts = [f"<p><strong>{as_markup(spec.name)}</strong>: {totals}</p>"]
     if spec.doc:
-        parts.append(f"<p>{plain(spec.doc)}</p>")
+        parts.append(f"<p>{as_markup(spec.doc)}</p>")
     parts.append(table(_HEAD, rows, numbers=3))
     if len(rows) <= LAYERS_DRAWN:
         parts.append(f"<details><summary>picture</summary>{svg(picture(spec.graph))}</details>")
@@ -42,11 +41,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> s
 def _row(cells: Sequence[str], kind: str, numbers: int) -> str:
     sides = ("left" if place < numbers else "right" for place in range(len(cells)))
     made = (
-        f'<{kind} style="text-align: {side}">{plain(cell)}</{kind}>' for cell, side in zip(cells, sides, strict=True)
+        f'<{kind} style="text-align: {side}">{as_markup(cell)}</{kind}>'
+        for cell, side in zip(cells, sides, strict=True)
     )
     return f"<tr>{''.join(made)}</tr>"
-
-
-def plain(text: str) -> str:
-    """A text that is no markup, with everything invisible written out."""
-    return markup(escape(text))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from html import escape as escape_markup
 from typing import Any
 
 from netspec.bench.driver import Timing
 from netspec.bench.layers import Layers, StepTime
 from netspec.bench.run import Bench
-from netspec.diagnostics.text import escape
+from netspec.diagnostics.markup import as_markup
 
 WIDTH = 760
 """Of the picture."""
@@ -123,7 +122,7 @@ def _dot(plot: _Plot, row: StepTime, share: float) -> str:
     x, y = plot.x(row.flops / row.bytes), plot.y(row.flops / row.seconds)
     told = f"{row.path}, {row.op}: {row.seconds * 1e3:.3f} ms, {row.flops / row.seconds / 1e9:.1f} GFLOP/s"
     dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 + 14 * math.sqrt(share):.1f}" fill-opacity=".6" '
-    return f'{dot}fill="{REGION_COLOURS[row.region]}"><title>{_escaped(told)}</title></circle>'
+    return f'{dot}fill="{REGION_COLOURS[row.region]}"><title>{as_markup(told)}</title></circle>'
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
@@ -131,15 +130,11 @@ def _machine(machine: Mapping[str, Any]) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_escaped(text)}</text>'
-
-
-def _escaped(text: str) -> str:
-    return escape_markup(escape(text))
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{as_markup(text)}</text>'
 
 
 def _document(height: float, title: str, lines: list[str]) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
     page = f'<rect class="page" width="{WIDTH}" height="{height}"/>'
-    titled = f'<text class="title" x="12" y="28">{_escaped(title)}</text>'
+    titled = f'<text class="title" x="12" y="28">{as_markup(title)}</text>'
     return "\n".join([head, f"<style>\n{STYLE}</style>", page, titled, *lines, "</svg>"]) + "\n"

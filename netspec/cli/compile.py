@@ -13,7 +13,7 @@ from netspec.backend import find_backend
 from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
 from netspec.core.verify import verify
 from netspec.diagnostics import RunError
-from netspec.diagnostics.text import escape
+from netspec.diagnostics.text import escape, size
 from netspec.plan import Mode, Plan
 from netspec.syntax.source import BUNDLE_SUFFIX
 from netspec.syntax.spec import Spec
@@ -79,7 +79,7 @@ def command(
     elif emit == "plan":
         click.echo(_plan(plan))
     else:
-        counts = f"{len(plan.steps)} steps, {len(plan.buffers)} buffers, {plan.total_bytes / 2**20:.1f} MiB"
+        counts = f"{len(plan.steps)} steps, {len(plan.buffers)} buffers, {size(plan.total_bytes)}"
         click.echo(f"{escape(loaded.name)}: {counts} at batch {plan.batch}")
         if output is not None:
             click.echo(f"bundle: {escape(str(output))}")

@@ -19,6 +19,12 @@ def epoch_order(samples: int, seed: int, epoch: int) -> Array:
     return keyed_generator(seed, "shuffle", epoch).permutation(samples)
 
 
+def has_work(augmenter: Augmenter) -> bool:
+    """Whether there is anything for workers to do: samples are changed, or still to be decoded."""
+    part = augmenter.part
+    return bool(augmenter.augment) or any(on_demand(part[name]) for name in part.feed.fields)
+
+
 class Batches:
     """Cuts a part into batches. The arrays it yields are overwritten by the next batch.
 
@@ -32,9 +38,7 @@ class Batches:
         self._size = size
         fields = {name: part[name] for name in part.feed.fields}
         self._buffers = {name: np.empty((size, *array.shape[1:]), array.dtype) for name, array in fields.items()}
-        decodes = any(on_demand(array) for array in fields.values())
-        has_work = augmenter is not None and (augmenter.augment or decodes)
-        self._workers = Workers(augmenter, size, workers) if augmenter and has_work and workers else None
+        self._workers = Workers(augmenter, size, workers) if augmenter and has_work(augmenter) and workers else None
 
     def __len__(self) -> int:
         """Batches of one epoch, the last, smaller one included."""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,46 @@ def worker_count(wanted: int | None, samples: int, cores: int) -> int:
     return 0 if samples < _WORTH_A_START else max(1, min(cores - 1, _MOST_WORKERS))
 
 
+class _Layout(NamedTuple):
+    """What workers share: a note per worker and the slots of batches in the ring, and the samples that they read."""
+
+    notes: dict[str, Place]
+    slots: list[dict[str, Place]]
+    samples: dict[str, Place]
+
+    @property
+    def ring_bytes(self) -> int:
+        """Bytes of notes and slots."""
+        return end_of(self.slots[-1])
+
+    @property
+    def samples_bytes(self) -> int:
+        """Bytes of the samples that do not lie in shared memory already."""
+        return end_of(self.samples)
+
+
+def _laid_out(part: Part, example: Part, size: int, count: int) -> _Layout:
+    """The layout for ``count`` workers that make batches of up to ``size`` samples such as that in ``example``."""
+    shapes = {name: ((size, *array.shape[1:]), array.dtype) for name, array in example.fields.items()}
+    notes = laid_out({str(number): ((1,), np.dtype(np.int64)) for number in range(count)})
+    slots: list[dict[str, Place]] = []
+    for _ in range(_SLOTS_PER_WORKER * count + 1):
+        slots.append(laid_out(shapes, end_of(slots[-1] if slots else notes)))
+    arrays = {name: part[name] for name in part.feed.fields if on_demand(part[name]) is None}
+    return _Layout(notes, slots, laid_out({name: (array.shape, array.dtype) for name, array in arrays.items()}))
+
+
+def shared_bytes(augmenter: Augmenter, size: int, count: int) -> int:
+    """Bytes that ``count`` workers take of shared memory: a ring of batches, and a copy of the samples.
+
+    What the processes take for themselves, some tens of MiB each, is not in it.
+    """
+    if not count:
+        return 0
+    layout = _laid_out(augmenter.part, augmenter.batch(np.arange(1), 0), size, count)
+    return layout.ring_bytes + layout.samples_bytes
+
+
 @dataclass(slots=True)
 class _Worker:
     """A process; ``tasks`` are the slots that it was told to fill and has not yet, in their order."""
@@ -73,20 +113,12 @@ class Workers:
         self._augmenter, self._size = augmenter, size
         example = augmenter.batch(np.arange(1), 0)
         self._feed = example.feed
-        shapes = {name: ((size, *array.shape[1:]), array.dtype) for name, array in example.fields.items()}
-        notes = laid_out({str(number): ((1,), np.dtype(np.int64)) for number in range(count)})
-        slots: list[dict[str, Place]] = []
-        for _ in range(_SLOTS_PER_WORKER * count + 1):
-            slots.append(laid_out(shapes, end_of(slots[-1] if slots else notes)))
-        ring, part = Block(end_of(slots[-1])), augmenter.part
-        arrays = {name: part[name] for name in part.feed.fields}
-        stored = {name: later for name, each in arrays.items() if (later := on_demand(each))}
-        for name in stored:
-            del arrays[name]
-        places = laid_out({name: (array.shape, array.dtype) for name, array in arrays.items()})
-        samples = Block(end_of(places))
+        part = augmenter.part
+        notes, slots, places = layout = _laid_out(part, example, size, count)
+        stored = {name: later for name in part.feed.fields if (later := on_demand(part[name]))}
+        ring, samples = Block(layout.ring_bytes), Block(layout.samples_bytes)
         for name, place in places.items():
-            samples.array(place)[...] = arrays[name]
+            samples.array(place)[...] = part[name]
         self._blocks = [ring, samples]
         self._slots = [{name: ring.array(place) for name, place in slot.items()} for slot in slots]
         self._filled: set[int] = set()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from netspec.core.declare import REGISTRIES
-from netspec.diagnostics import Diagnostic, Diagnostics, Span
+from netspec.diagnostics import Diagnostic, Diagnostics, Note, Span
 from netspec.syntax import tree
 from netspec.syntax.environment import RESERVED, Environment
 from netspec.syntax.evaluation import UNKNOWN
@@ -14,6 +15,8 @@ from netspec.syntax.expressions import expression_words
 from netspec.syntax.validate import missing_key
 from netspec.syntax.values import Values
 from netspec.syntax.vocabulary import GROUP, MODIFIERS, REQUIRED
+
+_USE = "in block "
 
 
 class Block(NamedTuple):
@@ -145,3 +148,11 @@ def unused_names(block: Block) -> Iterator[Diagnostic]:
 def _entries(node: tree.Mapping, key: str) -> tuple[tree.Entry, ...]:
     entry = node.by_name.get(key)
     return entry.value.entries if entry is not None and isinstance(entry.value, tree.Mapping) else ()
+
+
+def with_use(diagnostic: Diagnostic, block: Block, place: Span) -> Diagnostic:
+    """The diagnostic with the place where the block is used, if it is about something in the block."""
+    places = [diagnostic.span, *(note.span for note in diagnostic.notes if note.text.startswith(_USE))]
+    if not block.holds(places[-1]):
+        return diagnostic
+    return replace(diagnostic, notes=(*diagnostic.notes, Note(place, f"{_USE}'{block.name}', used here")))

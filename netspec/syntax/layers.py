@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from netspec.core.builder import Builder
 from netspec.core.declare import REGISTRIES, Declaration
 from netspec.core.graph import Value, Where
-from netspec.diagnostics import Diagnostic, Note, Span
+from netspec.diagnostics import Diagnostic, Span
 from netspec.syntax import tree
-from netspec.syntax.blocks import Block, bind
+from netspec.syntax.blocks import Block, bind, with_use
 from netspec.syntax.dialects import written_out
 from netspec.syntax.environment import CHANNELS, INDEX, Environment
 from netspec.syntax.modifiers import Modifiers, beside
-from netspec.syntax.op_keys import Op, OpKeys
+from netspec.syntax.op_keys import Op, OpKeys, branches_of
 from netspec.syntax.placing import FROM, Parameters, Placement
 from netspec.syntax.record import Listing, Record, Reference
 from netspec.syntax.references import References
@@ -29,7 +28,6 @@ DEPTH_LIMIT = 60
 """Levels of groups, branches and blocks within one another."""
 LAYER_LIMIT = 200_000
 """Layers that a spec may expand to, unless it is said otherwise."""
-_USE = "in block "
 _TRIED = 10_000
 """Layers that an unused block is looked through for."""
 
@@ -242,8 +240,7 @@ class LayerExpansion:
         self._active.append(block)
         output = self.expand(block.layers, flow, self._inner(frame, record, flow, True)._replace(names=names))
         self._active.pop()
-        use = Note(op.key.span, f"{_USE}'{block.name}', used here")
-        self._diagnostics.amend(before, lambda diagnostic: _with_use(diagnostic, block, use))
+        self._diagnostics.amend(before, lambda diagnostic: with_use(diagnostic, block, op.key.span))
         self._diagnostics.drop_repeated(before)
         return output
 
@@ -302,7 +299,7 @@ class LayerExpansion:
         if declaration is None or not declaration.public:
             return self.placement.unknown(sources[0])
         merges = declaration.has("merges")
-        branches = _branches(declaration, op.value) if merges else []
+        branches = branches_of(declaration, op.value) if merges else []
         merged = [self._branch(branch, body, sources[0], record, frame) for branch, body in branches]
         there = [output for present, output in merged if present]
         if len(sources) > 1 and not merges:
@@ -398,18 +395,3 @@ class LayerExpansion:
 
     def _report(self, code: str, span: Span, **fields: object) -> None:
         self._diagnostics.append(Diagnostic(code, span, fields))
-
-
-def _branches(declaration: Declaration, value: tree.Node | None) -> list[tuple[str, tree.Node]]:
-    """Branches of a merge: what stands under its key and is not one of its attributes."""
-    if isinstance(value, tree.Sequence):
-        return [(str(index), item) for index, item in enumerate(value.items)]
-    if isinstance(value, tree.Mapping):
-        return [(e.name, e.value) for e in value.entries if declaration.attribute(e.name) is None]
-    return []
-
-
-def _with_use(diagnostic: Diagnostic, block: Block, use: Note) -> Diagnostic:
-    """The diagnostic with the place where the block is used, if it is about something in the block."""
-    places = [diagnostic.span, *(note.span for note in diagnostic.notes if note.text.startswith(_USE))]
-    return replace(diagnostic, notes=(*diagnostic.notes, use)) if block.holds(places[-1]) else diagnostic

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from netspec.core.declare import REGISTRIES
+from netspec.core.declare import REGISTRIES, Declaration
 from netspec.diagnostics import Diagnostic, Span
 from netspec.syntax import tree
 from netspec.syntax.environment import Environment
@@ -115,3 +115,12 @@ class OpKeys:
 
     def _report(self, code: str, span: Span, **fields: object) -> None:
         self._values.diagnostics.append(Diagnostic(code, span, fields))
+
+
+def branches_of(declaration: Declaration, value: tree.Node | None) -> list[tuple[str, tree.Node]]:
+    """Branches of a merge: what stands under its key and is not one of its attributes."""
+    if isinstance(value, tree.Sequence):
+        return [(str(index), item) for index, item in enumerate(value.items)]
+    if isinstance(value, tree.Mapping):
+        return [(e.name, e.value) for e in value.entries if declaration.attribute(e.name) is None]
+    return []

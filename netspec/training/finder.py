@@ -13,9 +13,8 @@ import numpy as np
 
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Part
-from netspec.diagnostics.errors import RunError
 from netspec.training.accumulate import Turn
-from netspec.training.loop import Position, train_step
+from netspec.training.loop import NotFiniteError, Position, train_step
 from netspec.training.runtime import Fed, Runtime
 from netspec.training.state import read_state
 
@@ -85,7 +84,7 @@ def find_rate(runtime: Runtime, train: Part, told: Callable[[int], None] = lambd
             rate = LOWEST * (HIGHEST / LOWEST) ** ((step - 1) / (STEPS - 1))
             try:
                 loss = train_step(runtime, loaded, batch, rate, Position(0, step), Turn(step))
-            except RunError:  # not finite: this rate, and any above it, is too much
+            except NotFiniteError:  # this rate, and any above it, is too much
                 break
             mean = _KEPT * mean + (1 - _KEPT) * loss
             rates.append(rate)

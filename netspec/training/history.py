@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, overload
 
-from netspec.analysis.notebook import plain, table
+from netspec.analysis.notebook import table
+from netspec.diagnostics.markup import as_markup
 
 _WIDTH, _HEIGHT, _MARGIN = 480, 160, 8
 _COLORS = {"train": "#4477aa", "validation": "#cc6677", "averaged": "#228833"}
@@ -75,7 +76,7 @@ def _curves(entries: Sequence[dict[str, Any]]) -> str:
         )
         color = _COLORS[part]
         lines.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>')
-        lines.append(f'<text x="{_WIDTH - 110}" y="{20 + 16 * place}" fill="{color}">{plain(part)} loss</text>')
+        lines.append(f'<text x="{_WIDTH - 110}" y="{20 + 16 * place}" fill="{color}">{as_markup(part)} loss</text>')
     size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
     label = f'role="img" aria-label="losses from {high:.4g} to {low:.4g}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {label} font-size="13">{"".join(lines)}</svg>'

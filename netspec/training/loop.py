@@ -12,7 +12,6 @@ from typing import Any
 from netspec.core.declare import declaration_of
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Array, Part
-from netspec.data.workers import worker_count
 from netspec.diagnostics.errors import RunError
 from netspec.training.accumulate import Turn, Turns
 from netspec.training.average import average_in_place
@@ -20,7 +19,6 @@ from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
 from netspec.training.runtime import Fed, Loaded, Runtime
 from netspec.training.scores import Meter, Scores
-from netspec.training.threads import available_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +155,8 @@ class _Course:
 
     def start(self, epochs: int) -> Batches:
         """Get ready to make the batches of so many epochs; the caller closes what does."""
-        wanted, samples = self._runtime.recipe.workers, len(self._train) * epochs
-        workers = worker_count(wanted, samples, available_threads())
-        self._batches = Batches(self._train, self._runtime.batch, self._runtime.augmenter(self._train), workers)
+        workers, augmenter = self._runtime.workers(self._train, epochs), self._runtime.augmenter(self._train)
+        self._batches = Batches(self._train, self._runtime.batch, augmenter, workers)
         return self._batches
 
     def train_epoch(self, place: Position) -> tuple[Position, float, Meter]:

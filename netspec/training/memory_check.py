@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from netspec.data.batches import has_work
 from netspec.data.dataset import Part
 from netspec.data.ondemand import on_demand
+from netspec.data.workers import shared_bytes
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 from netspec.training.runtime import Runtime
@@ -40,6 +42,8 @@ class Demand:
     data: int
     decoded: int = 0
     """Samples that are decoded on demand, and kept then."""
+    workers: int = 0
+    """What worker processes share with this one: a ring of batches, and a copy of the samples."""
 
     @property
     def total(self) -> int:
@@ -49,7 +53,7 @@ class Demand:
     @property
     def ahead(self) -> int:
         """What is yet to be taken."""
-        return self.weights + self.training + self.validation + self.checkpoints + self.decoded
+        return self.weights + self.training + self.validation + self.checkpoints + self.decoded + self.workers
 
     def parts(self) -> dict[str, int]:
         """What there is any need for, by name."""
@@ -60,26 +64,36 @@ class Demand:
             "checkpoints": self.checkpoints,
             "data": self.data,
             "decoded data": self.decoded,
+            "workers": self.workers,
         }
         return {name: count for name, count in named.items() if count}
 
     def document(self) -> dict[str, int]:
         """Plain data for JSON."""
-        names = ("weights", "training", "validation", "checkpoints", "data", "decoded")
+        names = ("weights", "training", "validation", "checkpoints", "data", "decoded", "workers")
         return {f"{name}_bytes": getattr(self, name) for name in names}
 
 
 def demand(runtime: Runtime, train: Part, *scored: Part, batch: int | None = None) -> Demand:
     """What training on ``train`` and scoring on the other parts takes, at this batch or the runtime's own.
 
-    Nothing is allocated: the planner lays everything out on paper.
+    Next to nothing is allocated: the planner lays everything out on paper, and where there are workers one sample is
+    made as they would.
     """
-    training = runtime.planned("train", runtime.train_type(train), batch or runtime.batch)
+    most = batch or runtime.batch
+    training = runtime.planned("train", runtime.train_type(train), most)
     dtypes = {runtime.input_type(part.inputs) for part in scored if len(part)}
-    scoring = (runtime.planned("evaluate", dtype, batch or runtime.batch).arena_bytes for dtype in dtypes)
+    scoring = (runtime.planned("evaluate", dtype, most).arena_bytes for dtype in dtypes)
     held, later = _held(train, *scored)
     state = training.state_bytes
-    return Demand(state, training.arena_bytes, sum(scoring), _CHECKPOINT_COPIES * state, held, later)
+    copies, shared = _CHECKPOINT_COPIES * state, _of_workers(runtime, train, most)
+    return Demand(state, training.arena_bytes, sum(scoring), copies, held, later, shared)
+
+
+def _of_workers(runtime: Runtime, train: Part, batch: int) -> int:
+    """Bytes that worker processes share, where there are any."""
+    count, augmenter = runtime.workers(train, runtime.recipe.epochs), runtime.augmenter(train)
+    return shared_bytes(augmenter, batch, count) if len(train) and has_work(augmenter) else 0
 
 
 def _held(*parts: Part) -> tuple[int, int]:

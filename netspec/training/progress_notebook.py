@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
+from netspec.diagnostics.markup import as_markup
 from netspec.training.progress import REDRAW_SECONDS, EpochResult, describe
 
 
@@ -29,7 +29,7 @@ class Notebook:
 
     def preparing(self, what: str) -> None:
         """Say it where the bar will be."""
-        self._show(f"{escape(what)} …")
+        self._show(f"{as_markup(what)} …")
 
     def begin(self, epoch: int, epochs: int, steps: int, done: int = 0) -> None:
         """An empty bar, or one as long as the steps that are done."""
@@ -44,7 +44,7 @@ class Notebook:
 
     def end(self, result: EpochResult) -> None:
         """Put the epoch's line in the bar's place."""
-        self._lines.append(escape(describe(result, self._epochs)))
+        self._lines.append(as_markup(describe(result, self._epochs)))
         self._show("")
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from netspec.data.augment import Augmenter
 from netspec.data.dataset import Part
 from netspec.data.feed import target_types
 from netspec.data.preprocess import transformed
+from netspec.data.workers import worker_count
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics.errors import RunError
@@ -25,6 +26,7 @@ from netspec.training.arrays import as_target
 from netspec.training.class_weights import balanced_heads
 from netspec.training.scores import named_metrics
 from netspec.training.state import initialize
+from netspec.training.threads import available_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,6 +158,10 @@ class Runtime:
         """What makes the samples of a part that is learnt from, or that is scored, and changes them where it should."""
         wanted = [each for each in self.recipe.augment if not evaluation or getattr(each, "in_evaluation", False)]
         return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe))
+
+    def workers(self, part: Part, epochs: int) -> int:
+        """How many processes make the batches of so many epochs over a part."""
+        return worker_count(self.recipe.workers, len(part) * epochs, available_threads())
 
     def plan(self, purpose: Purpose, dtype: DType) -> Plan:
         """The plan for inputs of ``dtype``; a RunError for training where the network was not made to train."""

@@ -75,12 +75,23 @@ def test_the_plan_names_its_algorithms_and_exact_math_has_one() -> None:
     assert said == [step.algorithm for step in plan("infer").steps if step.node.op.name == "conv"]
 
 
+def test_what_a_plan_says_of_its_computation_has_all_that_decides_the_bits() -> None:
+    fast, exact = (plan("infer", f"train.math={math}") for math in ("fast", "exact"))
+    assert fast.computation() != exact.computation()
+    said = [step for step in exact.computation() if step["op"] == "conv"]
+    assert [step.get("epilogue") for step in said] == [{"residual": False, "low": 0, "high": None}, None]
+    wider = plan_for(netspec.load(SPEC), NumbaBackend().target(2), 8, "infer")
+    assert wider.computation() == fast.computation()
+
+
 def test_an_algorithm_can_be_asked_for_and_one_that_does_not_fit_is_refused() -> None:
     spec, target = netspec.load(SPEC), NumbaBackend().target(1)
     graph = inference(spec.graph, spec.recipe, "float32")
-    value = next(node.outputs[0].name for node in graph.nodes if node.op.name == "conv")
+    unfused, value = (node.outputs[0].name for node in graph.nodes if node.op.name == "conv")
     for wanted in (DIRECT, "winograd-2"):
         made = make_plan(graph, target, 8, "infer", algorithms={value: wanted})
         assert next(step.algorithm for step in made.steps if step.node.outputs[0].name == value) == wanted
     with pytest.raises(ValueError, match="for conv here, not fft"):
         make_plan(graph, target, 8, "infer", algorithms={value: "fft"})
+    with pytest.raises(ValueError, match=f"of {unfused}, which no step makes"):
+        make_plan(graph, target, 8, "infer", algorithms={unfused: DIRECT})  # its relu is in it: it makes that one's

@@ -15,6 +15,8 @@ from netspec.cli import train
 from netspec.data.dataset import Part, labelled
 from netspec.data.images import ImageFiles
 from netspec.data.ondemand import fields
+from netspec.data.workers import Workers
+from netspec.declarations.augmentations import RandomFlip
 from netspec.diagnostics.errors import RunError
 from netspec.training.memory_check import Limit, demand, memory_limits, refuse_what_does_not_fit
 from netspec.training.runtime import Runtime
@@ -47,6 +49,19 @@ def test_what_is_decoded_on_demand_is_yet_to_come(make_runtime: MakeRuntime, tmp
     assert found.data == 6 * 4  # the labels
     assert 12 <= found.decoded < 12 + 3 * 8 + 2 * 64  # with checksums, at whole cache lines, once
     assert found.ahead - demand(runtime, labelled(np.zeros((6, 2, 2, 1), np.uint8), part["label"])).ahead > 0
+
+
+def test_what_workers_share_is_counted_where_there_are_any(make_runtime: MakeRuntime, make_part: MakePart) -> None:
+    part, changed = make_part(50), {"augment": (RandomFlip(),)}
+    assert demand(make_runtime(workers=2), part).workers == 0  # for they have nothing to do
+    assert demand(make_runtime(workers=0, **changed), part).workers == 0
+    runtime = make_runtime(workers=2, **changed)
+    made = Workers(runtime.augmenter(part), runtime.batch, 2)
+    try:
+        assert demand(runtime, part).workers == sum(block.size for block in made._blocks)
+    finally:
+        made.close()
+    assert demand(runtime, part, batch=400).workers > demand(runtime, part).workers + 4 * 400 * 2 * 2
 
 
 def test_what_fits_is_not_refused(make_runtime: MakeRuntime, make_part: MakePart, backend: Any) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from netspec.backend import find_backend
 from netspec.data.dataset import Dataset, Part
+from netspec.declarations.recipe import Head
 from netspec.declarations.schedules import Plateau
 from netspec.diagnostics.errors import RunError
 from netspec.syntax.load import load_spec
@@ -245,6 +246,12 @@ def test_another_network_is_refused_and_never_fits(bench: Bench) -> None:
     with pytest.raises(RunError, match="do not fit the network"):
         bench.open(allow_changes=True)
     lock(bench.folder / "run").release()  # a refusal gives the folder free
+
+
+def test_another_target_of_a_head_is_a_change(bench: Bench) -> None:
+    bench.interrupt(4)
+    with pytest.raises(RunError, match=r"train.heads: \{\} → \{'main'"):
+        bench.open(heads={"main": Head(target="label")})
 
 
 def test_a_comment_in_the_spec_is_no_change(bench: Bench) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from html import escape as escape_markup
 from typing import NamedTuple
 
 from netspec.analysis.draw.layout import Area, Curve, Layout, lay_out
 from netspec.analysis.draw.picture import Box, Cluster, Picture, below
+from netspec.diagnostics.markup import as_markup
 from netspec.diagnostics.text import cells, escape
 
 MARGIN = 24.0
@@ -126,7 +126,7 @@ def _document(
     picture: Picture, layout: Layout, texts: Mapping[Box, _Text], labels: Mapping[Cluster, str]
 ) -> Iterator[str]:
     width, height = (_number(side + 2 * MARGIN) for side in (layout.width, layout.height))
-    title = _markup(picture.name)
+    title = as_markup(picture.name)
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-label="{title}">'
@@ -150,7 +150,7 @@ def _document(
 def _box(box: Box, area: Area, text: _Text) -> Iterator[str]:
     yield f'<g class="box {box.kind}">'
     if box.remark:
-        yield f"<title>{_markup(box.remark)}</title>"
+        yield f"<title>{as_markup(box.remark)}</title>"
     round_corners = area.height / 2 if box.kind in ("input", "output") else 6
     yield _rectangle(area, min(round_corners, 16))
     x, y, right = area.x + PAD, area.y + PAD + 8, area.x + area.width - PAD
@@ -160,7 +160,7 @@ def _box(box: Box, area: Area, text: _Text) -> Iterator[str]:
             f'height="{_number(area.height - 14)}" rx="1.7" style="stroke:none"/>'
         )
     yield _line(x, y, "name", text.name)
-    yield f'<text class="shape" x="{_number(right)}" y="{_number(y)}" text-anchor="end">{_markup(box.shape)}</text>'
+    yield f'<text class="shape" x="{_number(right)}" y="{_number(y)}" text-anchor="end">{as_markup(box.shape)}</text>'
     for number, line in enumerate(text.lines, 1):
         yield _line(x, y + number * LINE, "text", line)
     yield "</g>"
@@ -172,7 +172,7 @@ def _rectangle(area: Area, corner: float) -> str:
 
 
 def _line(x: float, y: float, kind: str, text: str) -> str:
-    return f'<text class="{kind}" x="{_number(x)}" y="{_number(y)}">{_markup(text)}</text>'
+    return f'<text class="{kind}" x="{_number(x)}" y="{_number(y)}">{as_markup(text)}</text>'
 
 
 def _path(curve: Curve) -> str:
@@ -186,8 +186,3 @@ def _path(curve: Curve) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
-
-
-def _markup(text: str) -> str:
-    """Text that stands in XML as what it is, invisible characters written out."""
-    return escape_markup(escape(text))

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape as escape_markup
 from typing import Union
 
-from netspec.diagnostics.text import escape
+from netspec.diagnostics.markup import as_markup
 
 Content = Union[str, "Element", "Trusted", None, Iterable["Content"]]
 """What can stand in an element. ``None`` is nothing."""
@@ -68,12 +67,12 @@ def _rendered(content: Content) -> Iterator[str]:
     if content is None:
         return
     if isinstance(content, str):
-        yield _escaped(content)
+        yield as_markup(content)
     elif isinstance(content, Trusted):
         yield content.text
     elif isinstance(content, Element):
         attributes = "".join(
-            f' {name}="{_escaped(value)}"' if value else f" {name}" for name, value in content.attributes
+            f' {name}="{as_markup(value)}"' if value else f" {name}" for name, value in content.attributes
         )
         yield f"<{content.tag}{attributes}>"
         if content.tag not in _VOID:
@@ -83,8 +82,3 @@ def _rendered(content: Content) -> Iterator[str]:
     else:
         for each in content:
             yield from _rendered(each)
-
-
-def _escaped(text: str) -> str:
-    """Text as markup: what is invisible is written out, so that it can hide or turn round nothing."""
-    return escape_markup(escape(text), quote=True)
