@@ -57,7 +57,7 @@ def encode_bundle(spec: Spec, plan: Plan) -> bytes:
 
 
 def _description(spec: Spec, plan: Plan, text: bytes) -> dict[str, Any]:
-    facts = json.dumps(plan.document(), sort_keys=True).encode()
+    facts = json.dumps(plan.computation(), sort_keys=True).encode()
     return {
         "format": FORMAT,
         "version": VERSION,
