@@ -38,7 +38,7 @@ def expectations(
             for layer in value.entries:
                 found.extend(_shape("shape", layer.name, layer.value, values, variables))
         elif key == "train_only" and isinstance(value, tree.Mapping):
-            for total in value.entries:
+            for total in (each for each in value.entries if each.name in TOTALS):
                 found.extend(_total("train_only", total.name, total.value, values, variables, diagnostics))
         elif key in TOTALS:
             found.extend(_total("total", key, value, values, variables, diagnostics))

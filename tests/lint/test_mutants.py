@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from netspec.lint.engine import lint
+from netspec.syntax.source import Source
+
 PROGRAM = Path(__file__).with_name("mutants.py")
 
 
@@ -33,3 +36,8 @@ def test_five_hundred_mutants() -> None:
 @pytest.mark.parametrize("first", range(500, 20_000, 500))
 def test_twenty_thousand_mutants(first: int) -> None:
     assert what_came_of(first, first + 500)["failures"] == []
+
+
+def test_an_unknown_total_of_the_heads_that_are_left_out_after_training() -> None:
+    text = "netspec: 1\ninput: [4]\nlayers: [{dense: 3}]\nexpect: {train_only: {dense: 3}}\n"
+    assert [(d.code, d.span.line) for d in lint(Source("s.yaml", text)) if d.severity == "error"] == [("NS101", 4)]

@@ -28,7 +28,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 QUICK = (
     *("lenet5", "lenet5_1998", "cifar10_quick", "vgg11_bn_cifar", "resnet20", "mobilenet_v1", "shufflenet_v1_g3"),
-    *("mlp", "siamese", "signal_1d", "two_tasks", "unet_small", "inpainting", "cifar_fast", "volume_3d"),
+    *("mlp", "siamese", "signal_1d", "two_tasks", "unet_small", "inpainting", "cifar_fast", "fashion_cnn", "volume_3d"),
 )
 """At least one small network of each kind."""
 

@@ -184,4 +184,4 @@ def times_text(found: Times) -> str:
     whole = sum(each.forward + each.backward for each in found.layers)
     threads = f"{found.threads} thread{'' if found.threads == 1 else 's'}"
     measured = f"Medians of {found.runs} steps of {found.samples} samples on {threads}, {written(whole, 2)} ms in all."
-    return f"{measured} The update is not in it."
+    return f"{measured} The update is not in it. A layer without a line is done within the one before it."
