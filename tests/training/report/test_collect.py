@@ -14,7 +14,6 @@ from netspec.data.dataset import PARTS
 from netspec.data.read import read_dataset
 from netspec.training.evaluate_run import evaluate_run
 from netspec.training.open_run import open_run
-from netspec.training.open_run import open_run
 from netspec.training.report.collect import report_of_folder
 from netspec.training.report.content import ClassHead, MapHead, NumberHead, Report
 from netspec.training.report.page import page
