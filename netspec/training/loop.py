@@ -15,6 +15,7 @@ from netspec.data.dataset import Array, Part
 from netspec.diagnostics.errors import RunError
 from netspec.training.accumulate import Turn, Turns
 from netspec.training.average import average_in_place
+from netspec.training.blame import find_blame
 from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
 from netspec.training.runtime import Fed, Loaded, Runtime
@@ -227,11 +228,17 @@ def train_step(
     fed = loaded.feed(batch.inputs, batch.targets)
     executable.run(fed, runtime.scalars(rate, position.step, turn), samples, ("forward", "backward"))
     loss = float(executable.output("loss"))
-    where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
+    quantity: dict[str, object] = {}
     if not math.isfinite(loss):
-        raise NotFiniteError.of("NS903", quantity="the loss", value=loss, step=where)
-    if loaded.checks_gradients and not executable.output("gradients_finite"):
-        raise NotFiniteError.of("NS903", quantity="a gradient", value="infinite or NaN", step=where)
+        quantity = {"quantity": "the loss", "value": loss}
+    elif loaded.checks_gradients and not executable.output("gradients_finite"):
+        quantity = {"quantity": "a gradient", "value": "infinite or NaN"}
+    if quantity:
+        blame = (
+            None if runtime.recipe.on_nan == "skip" else find_blame(runtime, loaded, batch, rate, position.step, turn)
+        )
+        where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
+        raise NotFiniteError.of("NS903", **quantity, step=where, **({"blame": str(blame)} if blame else {}))
     # Inputs and scalars lie in the arena already; writing them again could hit what has taken their place since.
     if turn is None or turn.last:
         executable.run({}, {}, samples, ("update",))

@@ -143,6 +143,12 @@ class Run:
         """Steps of the epochs that are done which were left out, since their numbers were not finite."""
         return sum(int(row.get("skipped_steps", 0)) for row in self.course.metrics)
 
+    @property
+    def last(self) -> str | None:
+        """Name of the last checkpoint; None before the first."""
+        name: str | None = self._manifest["last"]
+        return name
+
     def last_scores(self) -> tuple[Scores, Scores | None]:
         """Scores of the last epoch on the training part and, where there is one, on the validation part."""
         train, validation = (_scores(self.course.metrics[-1], part) for part in ("train", "validation"))

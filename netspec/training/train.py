@@ -14,7 +14,7 @@ from netspec.data.dataset import Array, Dataset
 from netspec.diagnostics.errors import RunError
 from netspec.training.average import keep_average
 from netspec.training.evaluate import evaluate
-from netspec.training.loop import START, Position, run_epochs
+from netspec.training.loop import START, NotFiniteError, Position, run_epochs
 from netspec.training.progress import Progress
 from netspec.training.runs import Run, Status
 from netspec.training.runtime import Runtime
@@ -86,6 +86,11 @@ def train_into(
     except KeyboardInterrupt:
         _close_failed(run, "interrupted", now(), {})
         raise
+    except NotFiniteError as error:
+        kept = f"'{run.last}'" if run.last else "none yet, so that the run begins anew"
+        told = RunError(f"{error}\n  last good checkpoint: {kept}")
+        _close_failed(run, "failed", now(), {"error": str(told)})
+        raise told from error
     except Exception as error:
         _close_failed(run, "failed", now(), {"error": str(error)})
         raise

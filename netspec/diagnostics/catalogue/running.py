@@ -156,7 +156,7 @@ RUNNING: dict[str, Entry] = {
         "error",
         "number that is not finite",
         (
-            "{quantity} became {value} at step {step}, first in '{layer}'",
+            "{quantity} became {value} at step {step}, {blame}",
             "{quantity} became {value} at step {step}",
         ),
         "lower the learning rate, warm it up, or clip the gradients; the parameters of the step before are kept",

@@ -1,0 +1,93 @@
+"""Which layer a number that is not finite comes from: the step is computed again, and every value looked at.
+
+Only the forward and backward regions are run, which leave the state as it was, so that what is found is what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from netspec.core.graph import Graph, Node, Value
+from netspec.data.dataset import Array
+from netspec.diagnostics.errors import RunError
+from netspec.diagnostics.model import Span
+from netspec.passes.dead_code import remove_dead_code
+from netspec.passes.step import training_step
+from netspec.plan import make_plan
+from netspec.training.accumulate import Turn
+from netspec.training.runtime import Fed, Loaded, Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The first value of a step that is not finite: the layer whose it is, and what it was computed from."""
+
+    layer: str
+    gradient: bool
+    """Whether it is a gradient of the layer, and not its output."""
+    where: Span | None
+    wrong: int
+    numbers: int
+    read: str
+    """In which range its inputs lie, in words."""
+
+    def __str__(self) -> str:
+        place = f" ({self.where.file}:{self.where.line}:{self.where.column})" if self.where else ""
+        what = "the gradients" if self.gradient else "the output"
+        count = f"{self.wrong:,} of {self.numbers:,} numbers"
+        return f"first in {what} of '{self.layer}'{place}: {count}, computed from {self.read}"
+
+
+def find_blame(
+    runtime: Runtime, loaded: Loaded, fed: Fed, rate: float, step: int, turn: Turn | None = None
+) -> Blame | None:
+    """What was not finite first in a step without update; None where that cannot be told, as for lack of memory."""
+    graph = _all_values(training_step(runtime.network, runtime.recipe, loaded.dtype))
+    try:
+        plan = make_plan(graph, runtime.backend.target(runtime.threads), fed.samples, "gradients", runtime.recipe.math)
+        executable = runtime.backend.load(plan, runtime.state, runtime.threads)
+    except (RunError, MemoryError):
+        return None
+    given = loaded.feed(fed.inputs, fed.targets)
+    executable.run(given, runtime.scalars(rate, step, turn), fed.samples, ("forward", "backward"))
+    known = dict(given)
+    for node in graph.nodes:
+        for value in (each for each in node.outputs if each.name in graph.outputs):
+            known[value.name] = executable.output(value.name)
+            wrong = int(np.count_nonzero(~np.isfinite(known[value.name])))
+            if wrong:
+                return _blame(runtime, node, value, wrong, known)
+    return None
+
+
+def _all_values(step: Graph) -> Graph:
+    """Forward and backward of a step with every float32 value as an output, so that none is fused away."""
+    nodes = tuple(node for node in step.nodes if node.region != "update")
+    values = {v.name: v for node in nodes for v in node.outputs if v.type.dtype == "float32"}
+    slots = tuple(replace(slot, written=None) for slot in step.slots)
+    return remove_dead_code(replace(step, nodes=nodes, outputs=values, slots=slots, heads={}))
+
+
+def _blame(runtime: Runtime, node: Node, value: Value, wrong: int, known: Mapping[str, Array]) -> Blame:
+    read = [_range(each.name, _numbers(runtime, each, known)) for each in node.inputs]
+    where = node.where.layer if node.where is not None else None
+    size = int(known[value.name].size)
+    told = ", ".join(text for text in read if text) or "nothing that was kept"
+    return Blame(node.path or node.op.name, node.region == "backward", where, wrong, size, told)
+
+
+def _numbers(runtime: Runtime, value: Value, known: Mapping[str, Array]) -> Array | None:
+    if value.name in known:
+        return known[value.name]
+    return runtime.state.read(value.name) if value.role == "state" else None
+
+
+def _range(name: str, numbers: Array | None) -> str:
+    """``'conv.weight' from -0.2 to 0.3``; empty of what is not known or holds no numbers."""
+    if numbers is None or not numbers.size:
+        return ""
+    with np.errstate(invalid="ignore"):
+        return f"'{name}' from {numbers.min():.3g} to {numbers.max():.3g}"
