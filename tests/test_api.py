@@ -170,6 +170,20 @@ def test_gradients_are_the_slopes_of_the_loss() -> None:
     assert difference / 2 == pytest.approx(float((gradients["input"] * direction).sum()), rel=5e-3)
 
 
+def test_the_gradient_of_the_input_is_that_of_the_array_given_before_preprocessing() -> None:
+    preprocess = "  preprocess:\n    - divide: 50\n    - normalize: {mean: [0.3, -0.2], std: [0.5, 2]}\n"
+    given = np.random.default_rng(5).integers(0, 256, (8, 6, 6, 2), np.uint8)
+    whole, inner = model(PLAIN + preprocess), model(PLAIN)
+    found = whole.gradients(given, LABELS[:8], input=True)["input"]
+    after = (given / 50 - [0.3, -0.2]) / [0.5, 2]
+    expected = inner.gradients(after, LABELS[:8], input=True)["input"] / [25, 100]
+    assert found.dtype == np.float32
+    assert np.abs(expected).max() > 0
+    assert np.allclose(found, expected, rtol=1e-4, atol=1e-7)  # float32, through four layers
+    as_floats = whole.gradients(given.astype(np.float32), LABELS[:8], input=True)["input"]
+    assert np.array_equal(found, as_floats)
+
+
 def test_gradients_leave_everything_as_it_is() -> None:
     asked, plain = model(), model()
     before = bits(asked)
