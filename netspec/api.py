@@ -27,7 +27,7 @@ from netspec.syntax.load import load_spec
 from netspec.syntax.resolved import resolved_text
 from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.spec import Spec as ReadSpec
-from netspec.training.arrays import InputError
+from netspec.training.arrays import InputError, InputWarning
 from netspec.training.bundles import read_bundle
 from netspec.training.history import History
 from netspec.training.model import Model, Weights
@@ -37,7 +37,7 @@ from netspec.training.threads import available_threads
 from netspec.training.transfer import take_weights
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
-__all__ = ["History", "InputError", "Model", "Progress", "Spec", "Weights", "load"]
+__all__ = ["History", "InputError", "InputWarning", "Model", "Progress", "Spec", "Weights", "load"]
 
 ZOO = "zoo:"
 

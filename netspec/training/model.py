@@ -19,7 +19,7 @@ import numpy as np
 
 from netspec.data.dataset import Array, Part
 from netspec.interop.safetensors import encode, read_weights
-from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text
+from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text, warn_of_scaled
 from netspec.training.average import averaged_weights
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
@@ -80,6 +80,7 @@ class Model:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._position = START
+        self._warned = False
         self.weights = Weights(runtime)
 
     def fit(
@@ -141,7 +142,7 @@ class Model:
 
         ``x`` is a mapping of input to array where the network has several inputs.
         """
-        found = predict(self._runtime, checked_inputs(x, self._runtime.network))
+        found = predict(self._runtime, self._inputs(x))
         return next(iter(found.values())) if len(found) == 1 else found
 
     def step(self, x: Any, y: Any, rate: float | None = None) -> dict[str, float]:
@@ -149,7 +150,7 @@ class Model:
 
         ``rate`` is the learning rate; left out, it is the one with which the spec's schedule begins.
         """
-        part = self._one_batch(x, y)
+        part = self._one_batch(self._part(x, y))
         loaded = self._runtime.load("train", self._runtime.input_type(part.inputs))
         schedule, epochs = self._runtime.recipe.lr, self._runtime.recipe.epochs
         position = replace(self._position, step=self._position.step + 1)
@@ -166,7 +167,7 @@ class Model:
 
         In training mode: with batch statistics, and the dropout that the next step will draw. All state stays as it is.
         """
-        return gradients(self._runtime, self._one_batch(x, y), self._position.step + 1, input)
+        return gradients(self._runtime, self._one_batch(self._part(x, y)), self._position.step + 1, input)
 
     def activations(self, x: Any, layers: Iterable[str] | None = None) -> dict[str, Array]:
         """What layers give, (N, ...) channels-last, by their paths such as ``stage2/0/conv``; all layers if left out.
@@ -174,7 +175,7 @@ class Model:
         Of the inference form, in which a dropout is no layer. An InputError names a layer that is not there.
         """
         try:
-            return activations(self._runtime, checked_inputs(x, self._runtime.network), layers)
+            return activations(self._runtime, self._inputs(x), layers)
         except KeyError as error:
             raise InputError(f"the network has no layer {error} when it predicts") from error
 
@@ -193,11 +194,21 @@ class Model:
             file = find_checkpoint(file, "last").weights
         self.weights.update(read_weights(file, self.weights.shapes, self._runtime.unused_weights))
 
-    def _part(self, x: Any, y: Any) -> Part:
-        return checked_part(x, y, self._runtime.network, self._runtime.recipe)
+    def _inputs(self, x: Any) -> dict[str, Array]:
+        inputs = checked_inputs(x, self._runtime.network)
+        self._warn_once(inputs)
+        return inputs
 
-    def _one_batch(self, x: Any, y: Any) -> Part:
-        part = self._part(x, y)
+    def _part(self, x: Any, y: Any) -> Part:
+        part = checked_part(x, y, self._runtime.network, self._runtime.recipe)
+        self._warn_once(part.inputs)
+        return part
+
+    def _warn_once(self, inputs: Mapping[str, Array]) -> None:
+        """Called by what a public method calls, so that a warning shows the line that called that method."""
+        self._warned = self._warned or warn_of_scaled(inputs, self._runtime.recipe, stacklevel=4)
+
+    def _one_batch(self, part: Part) -> Part:
         if len(part) > self._runtime.batch:
             raise InputError(
                 f"{len(part)} samples do not fit one step: the model was compiled for {self._runtime.batch}"
