@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from numbers import Integral
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,21 @@ class InputError(NetspecError, ValueError):
 
 class InputWarning(UserWarning):
     """Arrays that fit the network, but most likely are not what was meant."""
+
+
+class UnknownNameError(InputError, KeyError):
+    """No weights of that name: the KeyError of a mapping."""
+
+    def __str__(self) -> str:
+        """The message; a KeyError would show it in quotes."""
+        return str(self.args[0])
+
+
+def whole_number(name: str, given: Any, least: int) -> int:
+    """A setting that counts, of Python or NumPy; an InputError for anything else, or what is smaller than ``least``."""
+    if not isinstance(given, Integral) or given < least:
+        raise InputError(f"{name} is {given!r}, but must be a whole number of at least {least}")
+    return int(given)
 
 
 BYTE_SCALE = 100.0
@@ -98,6 +115,8 @@ def _counts(lengths: Mapping[str, int]) -> str:
 
 def _array(given: Any, what: str) -> Array:
     """One array of what may be nested lists."""
+    if given is None or isinstance(given, (str, bytes, PurePath)):
+        raise InputError(f"{what} are a NumPy array, but {given!r} ({type(given).__name__}) was given")
     try:
         return np.asarray(given)
     except ValueError as error:  # lists of different lengths
