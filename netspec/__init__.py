@@ -10,14 +10,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netspec.api import Model, Spec, load
+    from netspec.api import InputError, InputWarning, Model, Spec, load
     from netspec.diagnostics.errors import NetspecError, RunError, SpecError
 
 __version__ = "0.1.0"
 
-__all__ = ["Model", "NetspecError", "RunError", "Spec", "SpecError", "__version__", "load"]
+__all__ = [
+    "InputError",
+    "InputWarning",
+    "Model",
+    "NetspecError",
+    "RunError",
+    "Spec",
+    "SpecError",
+    "__version__",
+    "load",
+]
 
 _HOMES = {
+    "InputError": "netspec.api",
+    "InputWarning": "netspec.api",
     "Model": "netspec.api",
     "NetspecError": "netspec.diagnostics.errors",
     "RunError": "netspec.diagnostics.errors",

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import index
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal
 
+import numpy as np
 import yaml
 
 from netspec.analysis.notebook import spec_html
@@ -27,7 +27,8 @@ from netspec.syntax.load import load_spec
 from netspec.syntax.resolved import resolved_text
 from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.spec import Spec as ReadSpec
-from netspec.training.arrays import InputError
+from netspec.syntax.suggestions import did_you_mean
+from netspec.training.arrays import InputError, InputWarning, whole_number
 from netspec.training.bundles import read_bundle
 from netspec.training.history import History
 from netspec.training.model import Model, Weights
@@ -37,23 +38,25 @@ from netspec.training.threads import available_threads
 from netspec.training.transfer import take_weights
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
-__all__ = ["History", "InputError", "Model", "Progress", "Spec", "Weights", "load"]
+__all__ = ["History", "InputError", "InputWarning", "Model", "Progress", "Spec", "Weights", "load"]
 
 ZOO = "zoo:"
 
 
-def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Sequence[str] = ()) -> Spec:
+def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: str | Sequence[str] = ()) -> Spec:
     """The spec in a file, a bundle, a text, nested mappings, or the zoo (``zoo:NAME``).
 
-    A string with a line break is the text itself. ``overrides`` are ``name=value``, as behind ``--set``. A SpecError
-    holds every mistake.
+    A string with a line break is the text itself. ``overrides`` are ``name=value``, as behind ``--set``; one
+    may stand alone. A SpecError holds every mistake.
     """
-    return Spec(load_spec(_source(source), tuple(overrides)))
+    return Spec(load_spec(_source(source), (overrides,) if isinstance(overrides, str) else tuple(overrides)))
 
 
 def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     if isinstance(given, Mapping):
         return Source("<mapping>", _written(given))
+    if not isinstance(given, (str, os.PathLike)):
+        raise InputError(f"a spec is a path, a text, a mapping or zoo:NAME, but {given!r} was given")
     name = os.fspath(given)
     if "\n" in name:
         return Source("<text>", name)
@@ -61,16 +64,26 @@ def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
         try:
             name = str(zoo_path(name.removeprefix(ZOO)))
         except UnknownZooSpecError as error:
-            raise NetspecError(str(error)) from error
+            near = did_you_mean(error.name, error.known, ZOO)
+            raise NetspecError(f"no spec called {error.name!r} ships with netspec; {near}") from error
     source = read_bundle(name) if name.endswith(BUNDLE_SUFFIX) else read_source(name)
     if not isinstance(source, Source):
         raise SpecError([source])
     return source
 
 
+def _plain(given: Any) -> Any:
+    """Nested mappings and lists with the numbers of NumPy as those of Python."""
+    if isinstance(given, Mapping):
+        return {_plain(key): _plain(value) for key, value in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [_plain(each) for each in given]
+    return given.item() if isinstance(given, np.generic) else given
+
+
 def _written(mapping: Mapping[str, Any]) -> str:
     try:
-        return yaml.safe_dump(dict(mapping), sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(_plain(mapping), sort_keys=False, allow_unicode=True)
     except yaml.representer.RepresenterError as error:
         kind = type(error.args[-1]).__name__
         raise InputError(
@@ -83,6 +96,10 @@ class Spec:
     """A spec without mistakes, ready to be compiled."""
 
     read: ReadSpec
+
+    def __repr__(self) -> str:
+        """Name and layers, for a prompt."""
+        return f"<Spec {self.name}: {len(self.graph.nodes)} nodes, heads {', '.join(self.graph.heads)}>"
 
     @property
     def name(self) -> str:
@@ -129,17 +146,11 @@ class Spec:
         """
         if mode not in ("train", "infer"):
             raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")
-        size = self.recipe.batch if batch is None else _positive("batch", batch)
-        count = available_threads() if threads is None else _positive("threads", threads)
-        recipe = self.recipe if seed is None else replace(self.recipe, seed=seed)
+        size = self.recipe.batch if batch is None else whole_number("batch", batch, 1)
+        count = available_threads() if threads is None else whole_number("threads", threads, 1)
+        recipe = self.recipe if seed is None else replace(self.recipe, seed=whole_number("seed", seed, 0))
         machine = find_backend(backend) if isinstance(backend, str) else backend
         runtime = Runtime(self.graph, recipe, machine, size, count, mode == "train")
         if recipe.init:
             take_weights(runtime, recipe.init, Path(self.read.file).parent)
         return Model(runtime)
-
-
-def _positive(name: str, given: SupportsIndex) -> int:
-    if not isinstance(given, SupportsIndex) or index(given) < 1:
-        raise InputError(f"{name} is {given!r}, but must be a whole number of at least 1")
-    return index(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ class NumbaTarget:
         configure()
         most = numba.config.NUMBA_NUM_THREADS
         if threads > most:
-            raise RunError(f"{threads} threads were asked for, but NUMBA_NUM_THREADS allows {most} here")
+            limited = ", as NUMBA_NUM_THREADS says" if "NUMBA_NUM_THREADS" in os.environ else ""
+            raise RunError(f"{threads} threads were asked for, but this process has at most {most}{limited}")
         self._lanes = LANES
         self._threads = threads
 

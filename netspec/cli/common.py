@@ -13,6 +13,7 @@ import click
 
 from netspec.diagnostics import Diagnostic, NetspecError, SpecError
 from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
+from netspec.syntax.suggestions import did_you_mean
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ UNREADABLE = ("NS006", "NS007", "NS008", "NS918", "NS919", "NS920")
 """The codes of what cannot be read at all, which the exit status tells from mistakes."""
 _READING = "netspec.reading"
 """Where click keeps what a spec is allowed."""
-NAMES_SHOWN = 20
-"""Names that a message lists at most."""
 
 spec_argument = click.argument("spec")
 format_option = click.option(
@@ -168,15 +167,6 @@ def writing(output: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise click.UsageError(f"{str(output)!r} cannot be written: {error.strerror or error}") from None
-
-
-def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """The end of a message about a word that is not known: what it may stand for, else all that is known."""
-    from netspec.syntax.suggestions import closest
-
-    names = list(known)
-    guess = closest(word, names)
-    return f"did you mean {prefix}{guess}?" if guess else f"there are: {', '.join(names[:NAMES_SHOWN]) or 'none'}"
 
 
 def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: bool) -> None:

@@ -10,11 +10,12 @@ import click
 
 from netspec.analysis.errata import common_mistakes
 from netspec.analysis.explain import explain_layer, find_layer
-from netspec.cli.common import NAMES_SHOWN, check_code, did_you_mean, format_option, load, set_option
+from netspec.cli.common import check_code, format_option, load, set_option
 from netspec.core.formulas import Formula, times
 from netspec.core.graph import Node
 from netspec.diagnostics.catalogue import Templates, lookup
 from netspec.lint.engine import load_rules
+from netspec.syntax.suggestions import NAMES_SHOWN, did_you_mean
 
 WIDTH = 100
 """Characters of a line of prose."""

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import ZOO, did_you_mean, reading, set_option, zoo_file
+from netspec.cli.common import ZOO, reading, set_option, zoo_file
 from netspec.diagnostics import Diagnostic
 from netspec.lint.many import Job, Outcome, lint_files, lint_source
 from netspec.lint.settings import Settings, unknown_selectors
 from netspec.syntax.source import decode_source
+from netspec.syntax.suggestions import did_you_mean
 
 STDIN = "-"
 _ENDINGS = (".yaml", ".yml")

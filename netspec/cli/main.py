@@ -63,7 +63,7 @@ class LazyCommands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is called; one that is not known is a usage error that names the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from netspec.cli.common import did_you_mean
+            from netspec.syntax.suggestions import did_you_mean
 
             ctx.fail(f"there is no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.common import NAMES_SHOWN, backend_option, format_option, threads_option, workers_option
+from netspec.cli.common import backend_option, format_option, threads_option, workers_option
+from netspec.syntax.suggestions import NAMES_SHOWN
 
 if TYPE_CHECKING:
     from netspec.training.verify import Comparison, Verification

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 LENGTH_LIMIT = 64
 """Characters of a word that is compared; the comparison takes the product of both lengths."""
 
+NAMES_SHOWN = 20
+"""Names that a message lists at most."""
+
 
 def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable[str]] | None = None) -> str | None:
     """The candidate closest to ``word``, or None when none is near.
@@ -42,6 +45,13 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable
         if rank[0] <= limit and (best is None or rank < best):
             best = rank
     return best[-1] if best else None
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """The end of a message about a word that is not known: what it may stand for, else all that is known."""
+    names = list(known)
+    guess = closest(word, names)
+    return f"did you mean {prefix}{guess}?" if guess else f"there are: {', '.join(names[:NAMES_SHOWN]) or 'none'}"
 
 
 def edit_distance(first: str, second: str) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from numbers import Integral
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -11,11 +14,57 @@ from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
 from netspec.data.dataset import Array, Feed, Part
 from netspec.declarations.recipe import Recipe
+from netspec.declarations.transforms import Divide
 from netspec.diagnostics.errors import NetspecError
 
 
 class InputError(NetspecError, ValueError):
     """Arrays or settings that do not fit the network."""
+
+
+class InputWarning(UserWarning):
+    """Arrays that fit the network, but most likely are not what was meant."""
+
+
+class UnknownNameError(InputError, KeyError):
+    """No weights of that name: the KeyError of a mapping."""
+
+    def __str__(self) -> str:
+        """The message; a KeyError would show it in quotes."""
+        return str(self.args[0])
+
+
+def whole_number(name: str, given: Any, least: int) -> int:
+    """A setting that counts, of Python or NumPy; an InputError for anything else, or what is smaller than ``least``."""
+    if not isinstance(given, Integral) or given < least:
+        raise InputError(f"{name} is {given!r}, but must be a whole number of at least {least}")
+    return int(given)
+
+
+BYTE_SCALE = 100.0
+"""What divides by so much is meant for bytes, or for numbers of their size."""
+
+
+def warn_of_scaled(inputs: Mapping[str, Array], recipe: Recipe, stacklevel: int) -> bool:
+    """An InputWarning, and True, where floats from 0 to 1 are about to be divided once more, as bytes would be."""
+    first = next(iter(recipe.preprocess), None)
+    if not isinstance(first, Divide) or first.by < BYTE_SCALE:
+        return False
+    for name, array in inputs.items():
+        # Most arrays are told by their first sample.
+        if array.dtype == np.float32 and _in_unit(array[:1]) and _in_unit(array) and array.any():
+            warnings.warn(
+                f"'{name}' holds floats from {array.min():g} to {array.max():g}, which preprocess divides by "
+                f"{first.by:g} once more: give the numbers as the data set holds them, 0 to 255",
+                InputWarning,
+                stacklevel=stacklevel + 1,
+            )
+            return True
+    return False
+
+
+def _in_unit(array: Array) -> bool:
+    return bool(array.min() >= 0 and array.max() <= 1)
 
 
 def checked_inputs(x: Any, network: Graph) -> dict[str, Array]:
@@ -66,6 +115,8 @@ def _counts(lengths: Mapping[str, int]) -> str:
 
 def _array(given: Any, what: str) -> Array:
     """One array of what may be nested lists."""
+    if given is None or isinstance(given, (str, bytes, PurePath)):
+        raise InputError(f"{what} are a NumPy array, but {given!r} ({type(given).__name__}) was given")
     try:
         return np.asarray(given)
     except ValueError as error:  # lists of different lengths

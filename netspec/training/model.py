@@ -12,14 +12,25 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from netspec.data.dataset import Array, Part
+from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import encode, read_weights
-from netspec.training.arrays import InputError, checked_inputs, checked_part, shape_text
+from netspec.syntax.suggestions import did_you_mean
+from netspec.training.arrays import (
+    InputError,
+    UnknownNameError,
+    checked_inputs,
+    checked_part,
+    shape_text,
+    warn_of_scaled,
+    whole_number,
+)
 from netspec.training.average import averaged_weights
 from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
@@ -49,14 +60,14 @@ class Weights(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.shapes:
-            raise KeyError(name)
+            raise UnknownNameError(_no_weights(name, self.shapes))
         array = self._state.read(name)
         array.flags.writeable = False
         return array
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self.shapes:
-            raise InputError(f"the network has no weights called {name!r}; it has {', '.join(self.shapes)}")
+            raise UnknownNameError(_no_weights(name, self.shapes))
         array = np.asarray(value, np.float32)
         if array.shape != self.shapes[name]:
             raise InputError(f"{name} is {shape_text(self.shapes[name])}, but {shape_text(array.shape)} was given")
@@ -74,13 +85,29 @@ class Weights(Mapping[str, Array]):
             self[name] = array
 
 
+def _no_weights(name: Any, known: Iterable[str]) -> str:
+    return f"the network has no weights called {name!r}; {did_you_mean(str(name), known)}"
+
+
 class Model:
     """A network in memory. To be used from one thread."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._position = START
+        self._warned = False
         self.weights = Weights(runtime)
+
+    def __repr__(self) -> str:
+        """Name, inputs, heads and size."""
+        network, runtime = self._runtime.network, self._runtime
+        types = [f"{v.name} {shape_text(('N', *v.type.shape))}" for v in network.inputs]
+        heads = [f"{name} {shape_text(('N', *v.type.shape))}" for name, v in network.heads.items()]
+        numbers = sum(math.prod(shape) for shape in self.weights.shapes.values())
+        return (
+            f"<Model {network.name}: {', '.join(types)} -> {', '.join(heads)}, {numbers:,} weights, "
+            f"batch {runtime.batch}, threads {runtime.threads}>"
+        )
 
     def fit(
         self,
@@ -104,13 +131,12 @@ class Model:
         With ``verbose`` it shows how it goes, as a terminal, a log or a notebook can; a ``progress`` of your own is
         told in its place.
         """
+        count = self._runtime.recipe.epochs if epochs is None else whole_number("epochs", epochs, 0)
+        _check_validation(validation)
         part = self._part(x, y)
         held = part.take(np.arange(0)) if validation is None else self._part(*validation)
         self._runtime.use(fit(self._runtime.recipe, self._runtime.network, part))
         refuse_what_does_not_fit(self._runtime, memory_limits(), part, held)
-        count = self._runtime.recipe.epochs if epochs is None else epochs
-        if count < 0:
-            raise InputError(f"epochs is {count}, but must be at least 0")
         progress = progress or _shown(verbose)
         history = []
         try:
@@ -141,7 +167,7 @@ class Model:
 
         ``x`` is a mapping of input to array where the network has several inputs.
         """
-        found = predict(self._runtime, checked_inputs(x, self._runtime.network))
+        found = predict(self._runtime, self._inputs(x))
         return next(iter(found.values())) if len(found) == 1 else found
 
     def step(self, x: Any, y: Any, rate: float | None = None) -> dict[str, float]:
@@ -149,14 +175,14 @@ class Model:
 
         ``rate`` is the learning rate; left out, it is the one with which the spec's schedule begins.
         """
-        part = self._one_batch(x, y)
+        part = self._one_batch(self._part(x, y))
         loaded = self._runtime.load("train", self._runtime.input_type(part.inputs))
         schedule, epochs = self._runtime.recipe.lr, self._runtime.recipe.epochs
         position = replace(self._position, step=self._position.step + 1)
         used = schedule.at(0, 1, epochs) if rate is None else rate
-        if not math.isfinite(used) or used < 0:
-            raise InputError(f"rate is {used}, but must be a finite number of at least 0")
-        loss = train_step(self._runtime, loaded, self._runtime.prepared(part), used, position)
+        if not isinstance(used, Real) or not math.isfinite(used) or used < 0:
+            raise InputError(f"rate is {used!r}, but must be a finite number of at least 0")
+        loss = train_step(self._runtime, loaded, self._runtime.prepared(part), float(used), position)
         self._position = position
         return {"loss": loss}
 
@@ -166,21 +192,31 @@ class Model:
 
         In training mode: with batch statistics, and the dropout that the next step will draw. All state stays as it is.
         """
-        return gradients(self._runtime, self._one_batch(x, y), self._position.step + 1, input)
+        return gradients(self._runtime, self._one_batch(self._part(x, y)), self._position.step + 1, input)
 
-    def activations(self, x: Any, layers: Iterable[str] | None = None) -> dict[str, Array]:
+    def activations(self, x: Any, layers: str | Iterable[str] | None = None) -> dict[str, Array]:
         """What layers give, (N, ...) channels-last, by their paths such as ``stage2/0/conv``; all layers if left out.
 
         Of the inference form, in which a dropout is no layer. An InputError names a layer that is not there.
         """
+        wanted = [layers] if isinstance(layers, str) else layers
+        inputs = self._inputs(x)
         try:
-            return activations(self._runtime, checked_inputs(x, self._runtime.network), layers)
+            return activations(self._runtime, inputs, wanted)
         except KeyError as error:
-            raise InputError(f"the network has no layer {error} when it predicts") from error
+            paths = dict.fromkeys(node.path for node in self._runtime.network.nodes)
+            near = did_you_mean(str(error.args[0]), paths)
+            raise InputError(f"the network has no layer {error} when it predicts; {near}") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all weights and statistics as safetensors; the file is replaced as a whole."""
-        write_atomic(Path(path), encode(self.weights, {"format": "netspec"}))
+        """Write all weights and statistics as safetensors; the file is replaced as a whole.
+
+        A RunError where it cannot be written.
+        """
+        try:
+            write_atomic(Path(path), encode(self.weights, {"format": "netspec"}))
+        except OSError as error:
+            raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read what :meth:`save` wrote, or the last checkpoint of a run directory.
@@ -193,16 +229,33 @@ class Model:
             file = find_checkpoint(file, "last").weights
         self.weights.update(read_weights(file, self.weights.shapes, self._runtime.unused_weights))
 
-    def _part(self, x: Any, y: Any) -> Part:
-        return checked_part(x, y, self._runtime.network, self._runtime.recipe)
+    def _inputs(self, x: Any) -> dict[str, Array]:
+        inputs = checked_inputs(x, self._runtime.network)
+        self._warn_once(inputs)
+        return inputs
 
-    def _one_batch(self, x: Any, y: Any) -> Part:
-        part = self._part(x, y)
+    def _part(self, x: Any, y: Any) -> Part:
+        part = checked_part(x, y, self._runtime.network, self._runtime.recipe)
+        self._warn_once(part.inputs)
+        return part
+
+    def _warn_once(self, inputs: Mapping[str, Array]) -> None:
+        """Called by what a public method calls, so that a warning shows the line that called that method."""
+        self._warned = self._warned or warn_of_scaled(inputs, self._runtime.recipe, stacklevel=4)
+
+    def _one_batch(self, part: Part) -> Part:
         if len(part) > self._runtime.batch:
             raise InputError(
                 f"{len(part)} samples do not fit one step: the model was compiled for {self._runtime.batch}"
             )
         return part
+
+
+def _check_validation(given: Any) -> None:
+    """Refuse what is not a pair of images and labels: an array of two samples is none either."""
+    if given is not None and not (isinstance(given, (tuple, list)) and len(given) == 2):
+        came = shape_text(given.shape) if isinstance(given, np.ndarray) else repr(given)
+        raise InputError(f"validation is images and labels, validation=(x, y), but {came} was given")
 
 
 def _shown(verbose: bool) -> Progress:

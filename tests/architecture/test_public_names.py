@@ -9,7 +9,7 @@ import pytest
 
 import netspec
 
-PUBLIC = ["Model", "NetspecError", "RunError", "Spec", "SpecError", "__version__", "load"]
+PUBLIC = ["InputError", "InputWarning", "Model", "NetspecError", "RunError", "Spec", "SpecError", "__version__", "load"]
 
 
 def test_the_list_is_what_was_promised() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netspec.core.attributes import attr
+from netspec.core.builder import Builder
+from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
 from netspec.core.types import TensorType
 
@@ -25,6 +27,10 @@ class Affine:
             if len(numbers) not in (1, x.channels):
                 raise ShapeError("NS503", count=len(numbers), channels=x.channels)
         return replace(x, dtype="float32")
+
+    def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value]:
+        """``dx = dy·scale``: the same op without the summand."""
+        return (g.add(Affine(scale=self.scale, shift=(0.0,)), dy),)
 
 
 @op("layout.convert", public=False, doc="The same numbers in another storage layout.")
