@@ -149,7 +149,8 @@ def zoo_file(name: str) -> Path:
     try:
         return zoo_path(name)
     except UnknownZooSpecError as error:
-        raise click.UsageError(f"the zoo has no {name!r}; {did_you_mean(name, error.known, ZOO)}") from None
+        said = did_you_mean(name, error.known, ZOO, " ('netspec zoo list' shows all)")
+        raise click.UsageError(f"the zoo has no {name!r}; {said}") from None
 
 
 @contextmanager
@@ -170,13 +171,17 @@ def writing(output: Path) -> Iterator[None]:
         raise click.UsageError(f"{str(output)!r} cannot be written: {error.strerror or error}") from None
 
 
-def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """The end of a message about a word that is not known: what it may stand for, else all that is known."""
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "", more: str = "") -> str:
+    """The end of a message about a word that is not known: what it may stand for, else what is known.
+
+    ``more`` says where the rest is shown when that is too much to list.
+    """
     from netspec.syntax.suggestions import closest
 
     names = list(known)
     guess = closest(word, names)
-    return f"did you mean {prefix}{guess}?" if guess else f"there are: {', '.join(names[:NAMES_SHOWN]) or 'none'}"
+    shown = ", ".join(names[:NAMES_SHOWN]) + (f", …{more}" if len(names) > NAMES_SHOWN else "")
+    return f"did you mean {prefix}{guess}?" if guess else f"there are: {shown or 'none'}"
 
 
 def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: bool) -> None:
