@@ -16,9 +16,10 @@ import numpy as np
 from netspec.data.dataset import Array, Dataset, Part, PartName, ReadContext, dataset_of
 from netspec.data.files import LARGEST_SET, fault, written_file
 from netspec.data.finite import not_finite
+from netspec.declarations.sources import Npz
 
 CLASS_NAMES = "class_names"
-IMAGE_NAMES = ("x", "image", "images", "input", "inputs", "data")
+IMAGE_NAMES = Npz.image_names
 """What the field of the images may be called, where the spec does not say."""
 LABEL_NAMES = ("y", "label", "labels", "target", "targets")
 """What the field of the labels may be called."""
