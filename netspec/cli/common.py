@@ -148,7 +148,8 @@ def zoo_file(name: str) -> Path:
     try:
         return zoo_path(name)
     except UnknownZooSpecError as error:
-        raise click.UsageError(f"the zoo has no {name!r}; {did_you_mean(name, error.known, ZOO)}") from None
+        said = did_you_mean(name, error.known, ZOO, " ('netspec zoo list' shows all)")
+        raise click.UsageError(f"the zoo has no {name!r}; {said}") from None
 
 
 @contextmanager

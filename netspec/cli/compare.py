@@ -41,7 +41,9 @@ def command(runs: tuple[Path, ...], format_: str) -> None:
     from netspec.training.comparison import compare_runs
 
     if not 2 <= len(runs) <= len(ascii_uppercase):
-        raise click.UsageError(f"compare takes 2 to {len(ascii_uppercase)} runs, but {len(runs)} are named")
+        raise click.UsageError(
+            f"compare takes 2 to {len(ascii_uppercase)} runs, but {len(runs)} {'is' if len(runs) == 1 else 'are'} named"
+        )
     found = compare_runs(runs)
     if format_ == "json":
         click.echo(json.dumps(_document(found), indent=2, ensure_ascii=False))

@@ -20,7 +20,7 @@ from netspec.syntax.suggestions import NAMES_SHOWN, did_you_mean
 WIDTH = 100
 """Characters of a line of prose."""
 
-_CODE = re.compile(r"[A-Z]{2,}\d{3}")
+_CODE = re.compile(r"[A-Z]{2,}\d+")
 
 
 @click.command("explain")
@@ -40,11 +40,12 @@ def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_
       netspec explain NS301
     """
     if layer is None:
-        if not _CODE.fullmatch(subject):
+        asked = subject.upper()
+        if not _CODE.fullmatch(asked):
             raise click.UsageError("name a layer after the spec, or a code such as NS201")
-        check_code(subject)
+        check_code(asked)
         click.echo(
-            json.dumps(_page_document(subject), indent=2, ensure_ascii=False) if format_ == "json" else _page(subject)
+            json.dumps(_page_document(asked), indent=2, ensure_ascii=False) if format_ == "json" else _page(asked)
         )
         return
     spec = load(subject, overrides)

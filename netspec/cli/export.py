@@ -90,11 +90,22 @@ def command(
     """
     from netspec.training.threads import available_threads
 
+    _refuse_suffix(to, output)
     count = threads or available_threads()
     spec, weights = _network(source, overrides, kept, backend, count)
     with shown_in(spec):
         found = (_to_onnx if to == "onnx" else _to_torch)(spec, weights, output, backend, count)
     click.echo(json.dumps(found.document(), indent=2) if format_ == "json" else _text(found))
+
+
+def _refuse_suffix(to: str, output: Path) -> None:
+    """A usage error where the file's ending is that of another format."""
+    formats = {".onnx": "onnx", ".py": "torch"}
+    endings = {"onnx": ".onnx", "torch": ".py"}
+    suffix = output.suffix.lower()
+    foreign = suffix in (".pt", ".pth", ".safetensors") or formats.get(suffix, to) != to
+    if foreign:
+        raise click.UsageError(f"--to {to} writes a file such as {output.stem}{endings[to]}, not {output.suffix}")
 
 
 def _network(

@@ -12,7 +12,7 @@ from netspec.cli.common import ZOO, reading, set_option, zoo_file
 from netspec.diagnostics import Diagnostic
 from netspec.lint.many import Job, Outcome, lint_files, lint_source
 from netspec.lint.settings import Settings, unknown_selectors
-from netspec.syntax.source import decode_source
+from netspec.syntax.source import BUNDLE_SUFFIX, decode_source
 from netspec.syntax.suggestions import did_you_mean
 
 STDIN = "-"
@@ -81,7 +81,9 @@ def command(
     job = Job(overrides, settings, reading(), not no_plugins, fix or diff, unsafe_fixes)
     names = _files(paths)
     found = [_from_stdin(stdin_filename, job)] if STDIN in names else []
-    found += lint_files([name for name in names if name != STDIN], job)
+    bundles = [name for name in names if name.endswith(BUNDLE_SUFFIX)]
+    found += lint_files([name for name in names if name != STDIN and name not in bundles], job)
+    found += [_from_bundle(name, job) for name in bundles]
     if fix:
         from netspec.cli.mending import write_mended
 
@@ -128,6 +130,18 @@ def _from_stdin(name: str | None, job: Job) -> Outcome:
     name = name or "<stdin>"
     source = decode_source(name, sys.stdin.buffer.read())
     return Outcome(name, (source,), {}) if isinstance(source, Diagnostic) else lint_source(source, job)
+
+
+def _from_bundle(name: str, job: Job) -> Outcome:
+    """The resolved spec in a bundle, of which no file is there to be mended."""
+    from netspec.training.bundles import read_bundle
+
+    source = read_bundle(name)
+    return (
+        Outcome(name, (source,), {})
+        if isinstance(source, Diagnostic)
+        else lint_source(source, job._replace(mend=False))
+    )
 
 
 def _print(outcomes: Sequence[Outcome], overrides: Sequence[str], format_: str, statistics: bool) -> None:

@@ -1,6 +1,6 @@
 """The program ``netspec``: finds the command, and turns what goes wrong into a message and an exit status.
 
-Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 130 interrupted.
+Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations

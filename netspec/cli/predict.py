@@ -81,6 +81,7 @@ def command(
     heads = {head: _joined(arrays) for head, arrays in found.items()}
     if output is not None:
         _write(output, heads)
+        click.echo(f"wrote {output}", err=True)
     document = _document(opened, names, heads, top)
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(document, top or LIKELIEST))
 

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from netspec.training.train import Outcome
 
 
+TERMINATED = 128 + 15
+"""The exit status where SIGTERM ended the run, as a shell gives it."""
+
+
 @click.command("train")
 @spec_argument
 @set_option
@@ -105,7 +109,8 @@ def command(
       netspec train zoo:lenet5 --run-dir runs/first --resume
       netspec train zoo:lenet5 --find-lr
 
-    Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from.
+    Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from;
+    the exit status is 130 and 143.
     """
     from netspec.backend import find_backend
     from netspec.data.download import cache_folder
@@ -225,11 +230,14 @@ def _train(
     progress = make_progress(quiet, sys.stderr)
     if tensorboard:
         progress = _logged(progress, resumed, runtime)
+    stop = StopRequest(_say_at_once)
     try:
-        with StopRequest(_say_at_once).listening() as stop:
+        with stop.listening():
             outcome = train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
         click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
+        if stop.terminated:
+            sys.exit(TERMINATED)
         raise
     report_after_run(outcome.run_dir, spec, runtime, dataset, quiet)
     return outcome
@@ -282,9 +290,10 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
         return json.dumps(document, indent=2)
     samples = ", ".join(f"{count:,} {part}" for part, count in document["samples"].items())
     memory = ", ".join(f"{name} {size(count)}" for name, count in needed.parts().items())
+    threads = f"{runtime.threads} thread{'' if runtime.threads == 1 else 's'}"
     return (
         f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of up to {runtime.batch} samples ({samples}), "
-        f"{size(needed.total)} ({memory}), {runtime.threads} threads; nothing was trained"
+        f"{size(needed.total)} ({memory}), {threads}; nothing was trained"
     )
 
 

@@ -105,5 +105,14 @@ class MaskFiles:
             found //= _WHITE
         if found.max() >= self.classes:
             problem = f"it holds the number {found.max()}, which is not one of the {self.classes} classes from 0"
-            raise fault(file, problem)
+            raise fault(file, problem, _way_out(found))
         return found
+
+
+def _way_out(found: Array) -> str:
+    """How a mask comes to hold class numbers."""
+    if found.max() == _WHITE and not ((found != 0) & (found != _WHITE)).any():
+        return (
+            "black and white (0 and 255) are two classes where 'classes' is 2 and the mask is grey; else divide by 255"
+        )
+    return "let 'classes' be one more than the largest number of any mask, or write the masks with class numbers from 0"

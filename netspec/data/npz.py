@@ -15,9 +15,11 @@ import numpy as np
 
 from netspec.data.dataset import Array, Dataset, Part, PartName, ReadContext, dataset_of
 from netspec.data.files import LARGEST_SET, fault, written_file
+from netspec.data.finite import not_finite
+from netspec.declarations.sources import Npz
 
 CLASS_NAMES = "class_names"
-IMAGE_NAMES = ("x", "image", "images", "input", "inputs", "data")
+IMAGE_NAMES = Npz.image_names
 """What the field of the images may be called, where the spec does not say."""
 LABEL_NAMES = ("y", "label", "labels", "target", "targets")
 """What the field of the labels may be called."""
@@ -48,6 +50,7 @@ def archive_dataset(name: str, file: Path, context: ReadContext, image: str = ""
         raise fault(file, "it holds no array of a training part")
     image = image or _usual(parts["train"], IMAGE_NAMES)
     label = label or _usual(parts["train"], LABEL_NAMES)
+    _refuse_not_finite(arrays, file)
     made = {part: _part(fields, part, file, image, label, context) for part, fields in parts.items()}
     for part, other in made.items():
         missing = made["train"].fields.keys() ^ other.fields.keys()
@@ -73,6 +76,14 @@ def read_archive(file: Path) -> dict[str, Array]:
         raise fault(file, f"an array in it cannot be read: {error}") from error
     except OSError as error:
         raise fault(file, f"it cannot be read: {error.strerror or error}") from error
+
+
+def _refuse_not_finite(arrays: dict[str, Array], file: Path) -> None:
+    for name, array in arrays.items():
+        found = not_finite(array) if array.ndim else None
+        if found:
+            advice = "mend the sample or leave it out: nothing can be learnt from it"
+            raise fault(file, f"array '{name}' holds {found[1]} in sample {found[0]}", advice)
 
 
 def _field(key: str) -> tuple[str, PartName]:

@@ -99,6 +99,8 @@ def _image(file: Path | io.BytesIO, called: str, shapes: Shapes, resize: str) ->
 
 
 def _from_bytes(data: bytes, shapes: Shapes, resize: str) -> Iterator[Sample]:
+    if not data:
+        raise fault(STDIN, "the standard input is empty", "pipe an image or an .npy into it")
     if data.startswith(b"\x93NUMPY"):
         yield from _array_samples(STDIN, io.BytesIO(data), shapes)
     else:

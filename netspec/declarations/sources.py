@@ -80,6 +80,7 @@ class Npz:
     image: str = attr(default="", doc="field of the images; without it the first of x, image, images, input, data")
     label: str = attr(default="", doc="field of the labels; without it the first of y, label, labels, target")
 
+    image_names = ("x", "image", "images", "input", "inputs", "data")
     reader = "netspec.data.npz"
 
 

@@ -17,7 +17,7 @@ from netspec.syntax.source import Source, read_source
 POOL_FROM = 200
 """Specs from which on more processes are worth their start, which takes as long as some hundred small specs."""
 _CHUNK = 16
-_UNREADABLE = ("NS006", "NS007", "NS008", "NS199")
+_UNREADABLE = ("NS006", "NS007", "NS008", "NS199", "NS918", "NS919", "NS920")
 
 
 class Job(NamedTuple):

@@ -93,6 +93,8 @@ class _Mender:
             fields = {"key": entry.name, "suggestion": guess, "known": sorted(known), "where": where}
             foreign = plain(entry.name)
             advice = FOREIGN.get(f"{owner}/{foreign}", FOREIGN.get(foreign))
+            if advice is None and not known and owner:
+                advice = _no_attributes(owner, entry.name)
             self._report("NS101", entry.key.span, fields | {"advice": advice})
             if guess is not None:
                 guesses[entry.name] = guess
@@ -174,6 +176,12 @@ def _moved(node: tree.Mapping, op: str, outside: list[str], inside: list[str], m
     beside = [e for e in attributes if e.name in inside and e.name not in node.by_name]
     layer = [e._replace(value=within) if e is entry else e for e in node.entries if e.name not in outside]
     return _mapping(node, [*layer, *beside])
+
+
+def _no_attributes(owner: str, key: str) -> str:
+    """What to say where an op of no attributes is given one: an op of a like name may have it."""
+    likes = [op for op in REGISTRIES["op"].public() if owner in op.name.split("_") and op.attribute(key) is not None]
+    return f"'{owner}' takes no attributes" + (f"; '{likes[0].name}' has '{key}'" if likes else "")
 
 
 def _main(op: str) -> str | None:

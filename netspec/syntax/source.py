@@ -16,6 +16,9 @@ SIZE_LIMIT = 2 * 1024 * 1024
 BUNDLE_SUFFIX = ".netspec"
 """What the name of a file ends in that holds a spec with its hash, and not the text alone."""
 
+RESOLVED = "spec.resolved.yaml"
+"""What the file is called in which a run keeps its spec, written out."""
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OTHER_ENCODINGS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 # A pipe or a device must neither block the open nor become the terminal; the flags do not exist on every platform.
@@ -87,7 +90,15 @@ def decode_source(name: str, data: bytes, limit: int = SIZE_LIMIT) -> Source | D
 
 
 def _unreadable(name: str, problem: str) -> Diagnostic:
-    return Diagnostic("NS008", Span.of_file(name), {"problem": problem})
+    spec = os.path.join(name, RESOLVED)
+    return Diagnostic("NS008", Span.of_file(name), {"problem": problem} | ({"spec": spec} if _is_file(spec) else {}))
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:  # a path with a null byte
+        return False
 
 
 def _reason(error: OSError | ValueError) -> str:

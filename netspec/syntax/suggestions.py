@@ -47,11 +47,15 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable
     return best[-1] if best else None
 
 
-def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """The end of a message about a word that is not known: what it may stand for, else all that is known."""
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "", more: str = "") -> str:
+    """The end of a message about a word that is not known: what it may stand for, else what is known.
+
+    ``more`` says where the rest is shown when that is too much to list.
+    """
     names = list(known)
     guess = closest(word, names)
-    return f"did you mean {prefix}{guess}?" if guess else f"there are: {', '.join(names[:NAMES_SHOWN]) or 'none'}"
+    shown = ", ".join(names[:NAMES_SHOWN]) + (f", …{more}" if len(names) > NAMES_SHOWN else "")
+    return f"did you mean {prefix}{guess}?" if guess else f"there are: {shown or 'none'}"
 
 
 def edit_distance(first: str, second: str) -> int:

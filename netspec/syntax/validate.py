@@ -198,9 +198,15 @@ def wrong_value(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
 
 
 def _as_share(value: float, schema: Mapping[str, Any]) -> str | None:
-    """A share that was written in per cent, as advice."""
+    """What to write for a share that was written in per cent or in pixels."""
     top = schema.get("maximum", schema.get("exclusiveMaximum"))
-    return f"{value:g} per cent is {value / 100:g}" if top == 1 and 2 <= value <= 100 else None
+    if top != 1 or value < 2:
+        return None
+    described = (schema, *schema.get("properties", {}).values())  # a main attribute stands for its mapping
+    of_what = re.search(r"\bshare of the (?:side|image)\b", " ".join(each.get("description", "") for each in described))
+    if of_what:
+        return f"a {of_what[0]} is wanted, not pixels: 0.1 is a tenth"
+    return f"{value:g} per cent is {value / 100:g}" if value <= 100 else None
 
 
 def _as_core_schema(value: object, schema: Mapping[str, Any]) -> str | None:

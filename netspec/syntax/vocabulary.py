@@ -117,9 +117,11 @@ FOREIGN: Mapping[str, str] = {
     "learningrate": "the rate stands beside the optimiser: 'lr: 0.001' under 'train:'",
     "lr": "the rate stands beside the optimiser: 'lr: 0.001' under 'train:'",
     "baselr": "the rate stands beside the optimiser: 'lr: 0.001' under 'train:'",
+    "train/classweights": "it belongs to the loss: 'loss: {cross_entropy: {class_weights: balanced}}'",
+    "train/labelsmoothing": "it belongs to the loss: 'loss: {cross_entropy: {label_smoothing: 0.1}}'",
     "depthwise_conv/filters": "leave it out: as many channels come out as come in, with 'multiplier: 2' twice as many",
     "depthwise_conv/outchannels": "leave it out: as many come out as come in, with 'multiplier: 2' twice as many",
     "weightdecay": "weight decay stands in the optimiser: 'optimizer: {sgd: {weight_decay: 1e-4}}'",
 }
 """What to do about a key of other tools that has no counterpart where it stands. It is spelt like those of
-``ALIASES``, behind the name of an op where it holds for that one alone."""
+``ALIASES``, behind the name of an op or a section where it holds for that one alone."""

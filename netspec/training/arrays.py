@@ -13,6 +13,7 @@ import numpy as np
 from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
 from netspec.data.dataset import Array, Feed, Part
+from netspec.data.finite import not_finite
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import Divide
 from netspec.diagnostics.errors import NetspecError
@@ -155,7 +156,16 @@ def checked_part(x: Any, y: Any, network: Graph, recipe: Recipe) -> Part:
         if targets[name] not in fields:
             kind = np.float32 if labels.dtype.kind == "f" else np.int32
             fields[targets[name]] = np.ascontiguousarray(labels, kind)
+    _refuse_not_finite({f"input '{name}'": array for name, array in inputs.items()})
+    _refuse_not_finite({f"the target of head '{name}'": fields[field] for name, field in targets.items()})
     return Part(fields, Feed({name: name for name in inputs}, targets))
+
+
+def _refuse_not_finite(arrays: Mapping[str, Array]) -> None:
+    for what, array in arrays.items():
+        found = not_finite(array)
+        if found:
+            raise InputError(f"{what} holds {found[1]} in sample {found[0]}: nothing can be learnt from it")
 
 
 def _check_labels(labels: Array, samples: int, head: str, target: TensorType, classes: int) -> None:

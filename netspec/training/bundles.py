@@ -22,12 +22,12 @@ from netspec import __version__
 from netspec.diagnostics import Diagnostic, Span
 from netspec.plan import Plan
 from netspec.syntax.resolved import resolved_text
-from netspec.syntax.source import SIZE_LIMIT, Source, decode_source
+from netspec.syntax.source import RESOLVED, SIZE_LIMIT, Source, decode_source
 from netspec.syntax.spec import Spec
 
 FORMAT = "netspec bundle"
 VERSION = 1
-DESCRIPTION, SPEC = "bundle.json", "spec.resolved.yaml"
+DESCRIPTION, SPEC = "bundle.json", RESOLVED
 _LIMIT = 16 * SIZE_LIMIT
 """Bytes that a bundle may have, and each of its members unpacked: a resolved spec is longer than what was written."""
 _WRITTEN_AT = (1980, 1, 1, 0, 0, 0)

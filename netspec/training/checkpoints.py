@@ -85,9 +85,7 @@ def write_checkpoint(
     remove_checkpoint(folder, name)  # a damaged one may lie there, and would look whole or not by chance on the way
     hashes = {}
     for key, arrays, ending in (("weights", weights, _ENDINGS[0]), ("moments", moments, _ENDINGS[1])):
-        data = encode(arrays, {"format": "netspec", "holds": key})
-        write_atomic(folder / f"{name}{ending}", data)
-        hashes[key] = {"file": f"{name}{ending}", "sha256": hashlib.sha256(data).hexdigest()}
+        hashes[key] = {"file": f"{name}{ending}", "sha256": _write_arrays(folder / f"{name}{ending}", arrays, key)}
     underway = position.underway
     document = {
         "version": FORMAT_VERSION,
@@ -104,6 +102,13 @@ def write_checkpoint(
         **hashes,
     }
     write_json(folder / f"{name}.json", {**document, "sha256": _sha256(document)})
+
+
+def _write_arrays(file: Path, arrays: Mapping[str, Array], holds: str) -> str:
+    """Write one file and return its hash; its bytes are gone when the next one is encoded."""
+    data = encode(arrays, {"format": "netspec", "holds": holds})
+    write_atomic(file, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
+from netspec.core.graph import Slot
 from netspec.data.batches import has_work
 from netspec.data.dataset import Part
 from netspec.data.ondemand import on_demand
@@ -15,8 +17,8 @@ from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 from netspec.training.runtime import Runtime
 
-_CHECKPOINT_COPIES = 2
-"""Copies of weights and moments that writing a checkpoint holds: as arrays, and as the bytes of a file."""
+_FLOAT = 4
+"""Bytes of a number of the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Demand:
     validation: int
     """The arena of the plan that scores the other parts; it stays beside that of training."""
     checkpoints: int
-    """Copies of the weights while a checkpoint is written."""
+    """What writing a checkpoint holds at once: a copy of weights and moments, and the bytes of one of their files."""
     data: int
     decoded: int = 0
     """Samples that are decoded on demand, and kept then."""
@@ -61,7 +63,7 @@ class Demand:
             "weights and optimizer": self.weights,
             "training step": self.training,
             "validation": self.validation,
-            "checkpoints": self.checkpoints,
+            "a copy to write checkpoints from": self.checkpoints,
             "data": self.data,
             "decoded data": self.decoded,
             "workers": self.workers,
@@ -86,8 +88,16 @@ def demand(runtime: Runtime, train: Part, *scored: Part, batch: int | None = Non
     scoring = (runtime.planned("evaluate", dtype, most).arena_bytes for dtype in dtypes)
     held, later = _held(train, *scored)
     state = training.state_bytes
-    copies, shared = _CHECKPOINT_COPIES * state, _of_workers(runtime, train, most)
+    copies, shared = state + _largest_file(training.graph.slots), _of_workers(runtime, train, most)
     return Demand(state, training.arena_bytes, sum(scoring), copies, held, later, shared)
+
+
+def _largest_file(slots: Iterable[Slot]) -> int:
+    """Bytes of the larger of a checkpoint's two files: one of weights, one of moments."""
+    files = {True: 0, False: 0}
+    for slot in slots:
+        files[slot.kind == "moment"] += _FLOAT * prod(slot.param.shape)
+    return max(files.values())
 
 
 def _of_workers(runtime: Runtime, train: Part, batch: int) -> int:
@@ -109,7 +119,8 @@ def _held(*parts: Part) -> tuple[int, int]:
 
 
 def refuse_what_does_not_fit(runtime: Runtime, limits: Iterator[Limit], train: Part, *scored: Part) -> Demand:
-    """What a run takes; NS902 where a limit leaves less, with the largest batch that would fit."""
+    """What a run takes; NS902 where a limit leaves less, with the largest batch that would fit,
+    or, where none would, the layer that holds most parameters."""
     needed = demand(runtime, train, *scored)
     tightest = min(limits, key=lambda limit: limit.left, default=None)
     if tightest is None or needed.ahead <= tightest.left:
@@ -122,7 +133,21 @@ def refuse_what_does_not_fit(runtime: Runtime, limits: Iterator[Limit], train: P
         limit=tightest.name,
         available=size(tightest.left + needed.data),
         batch=fits,
+        **({} if fits else _largest_layer(runtime.network.slots)),
     )
+
+
+def _largest_layer(slots: Iterable[Slot]) -> dict[str, str]:
+    """The layer that holds most parameters, and its share of them; nothing where there are none."""
+    held: dict[str, int] = {}
+    for slot in slots:
+        if slot.kind == "parameter":
+            layer = slot.name.rpartition(".")[0]
+            held[layer] = held.get(layer, 0) + prod(slot.param.shape)
+    if not held:
+        return {}
+    layer = max(held, key=held.__getitem__)
+    return {"layer": layer, "parameters": f"{held[layer]:,}", "share": f"{held[layer] / sum(held.values()):.0%}"}
 
 
 def _largest_batch(runtime: Runtime, room: int, train: Part, *scored: Part) -> int | None:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
+from netspec.syntax.source import RESOLVED
 from netspec.syntax.spec import Spec
 from netspec.training.checkpoints import (
     Checkpoint,
@@ -39,7 +40,7 @@ from netspec.training.progress import EpochResult
 from netspec.training.scores import Scores
 
 MANIFEST = "manifest.json"
-SPEC = "spec.resolved.yaml"
+SPEC = RESOLVED
 _WAITED_OF = ("waited_seconds", "seconds")
 Status = Literal["running", "finished", "failed", "interrupted"]
 Kept = Literal["best", "last"]

@@ -19,6 +19,8 @@ class StopRequest:
     def __init__(self, say: Callable[[str], None]) -> None:
         self.armed = False
         self.requested = False
+        self.terminated = False
+        """Whether the signal was SIGTERM: of a system that shuts down, say, and not of somebody at a terminal."""
         self._say = say
 
     @contextmanager
@@ -35,6 +37,7 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
+        self.terminated = number == signal.SIGTERM
         if self.requested or not self.armed:
             raise KeyboardInterrupt
         self.requested = True

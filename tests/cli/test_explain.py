@@ -85,3 +85,10 @@ def test_common_mistakes_of_a_layer(netspec: Netspec) -> None:
 def test_long_prose_is_wrapped(netspec: Netspec) -> None:
     lines = netspec("explain", "zoo:lenet5", "conv2").out.splitlines()
     assert max(map(len, lines)) <= 100
+
+
+def test_a_code_in_small_letters(netspec: Netspec) -> None:
+    assert netspec("explain", "ns201") == netspec("explain", "NS201")
+    result = netspec("explain", "NS9999")
+    assert result.status == 2
+    assert "there is no code 'NS9999'" in result.err

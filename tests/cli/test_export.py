@@ -128,3 +128,11 @@ def test_a_model_that_computes_something_else_is_not_written(tmp_path: Path, mon
     assert isinstance(result.exception, RunError)
     assert "[NS932] ONNX Runtime differs from netspec by" in str(result.exception)
     assert not (tmp_path / "mlp.onnx").exists()
+
+
+@pytest.mark.parametrize(("to", "file"), [("onnx", "a.pt"), ("onnx", "a.py"), ("torch", "a.onnx")])
+def test_an_ending_of_another_format_is_refused(tmp_path: Path, to: str, file: str) -> None:
+    result = CliRunner().invoke(command, ["zoo:lenet5", "--to", to, "-o", str(tmp_path / file)])
+    assert result.exit_code == 2
+    assert f"--to {to} writes a file such as a." in result.output
+    assert not list(tmp_path.iterdir())

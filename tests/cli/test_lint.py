@@ -311,3 +311,23 @@ def test_any_number_of_processes_says_the_same(netspec: Netspec, write: Write, m
         seen.append(netspec("lint", "--format", "json", "specs").out)
     assert seen[0].count('"NS104"') > 100
     assert seen[1:] == seen[:1] * 2
+
+
+def test_a_bundle_is_linted_by_the_spec_in_it(netspec: Netspec, write: Write) -> None:
+    write()
+    assert netspec("compile", "spec.yaml", "-o", "tiny.netspec").status == 0
+    before = Path("tiny.netspec").read_bytes()
+    result = netspec("lint", "--fix", "tiny.netspec")
+    assert (result.status, "clean" in result.out) == (0, True)
+    assert Path("tiny.netspec").read_bytes() == before
+    Path("tiny.netspec").write_bytes(before[:100])
+    result = netspec("lint", "tiny.netspec")
+    assert (result.status, "NS918" in result.out) == (2, True)
+
+
+def test_a_run_names_its_spec(netspec: Netspec, write: Write) -> None:
+    Path("run").mkdir()
+    write(name="run/spec.resolved.yaml")
+    result = netspec("summary", "run")
+    assert result.status == 2
+    assert "it is a run: its spec is run/spec.resolved.yaml" in result.err

@@ -192,3 +192,15 @@ def test_several_inputs_and_heads(netspec: Run, write: Callable[..., Path], tmp_
     assert "the network has the inputs left, right" in netspec("predict", "run", "one.npy").err
     np.savez(tmp_path / "half.npz", left=images)
     assert "it has no array 'right'" in netspec("predict", "run", "half.npz").err
+
+
+def test_an_empty_standard_input_is_named(netspec: Run, bright: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    result = netspec("predict", bright, "-")
+    assert result.status == 3
+    assert "data file '-': the standard input is empty" in result.err
+
+
+def test_what_was_written_is_told(netspec: Run, bright: Path, tmp_path: Path) -> None:
+    np.save("new.npy", np.full((1, 4, 4, 1), 230, np.uint8))
+    assert "wrote p.npz\n" in netspec("predict", bright, "new.npy", "-o", "p.npz").err

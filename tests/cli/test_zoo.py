@@ -110,3 +110,7 @@ def test_schema(netspec: Netspec, repository: Path) -> None:
     assert (status, err) == (0, "")
     Draft202012Validator.check_schema(json.loads(out))
     assert out == (repository / "docs" / "netspec.schema.json").read_text(encoding="utf-8")
+
+
+def test_a_name_that_is_like_none_cuts_the_list_visibly(netspec: Netspec) -> None:
+    assert ", … ('netspec zoo list' shows all)" in netspec("zoo", "copy", "xqzw").err

@@ -150,6 +150,12 @@ def test_black_and_white_are_two_classes(tmp_path: Path) -> None:
     assert np.array_equal(read_masks(tmp_path / "set").train["mask"][0], MASK == 1)
 
 
+def test_black_and_white_among_more_classes_is_told_its_way_out(tmp_path: Path) -> None:
+    write_pair(tmp_path / "set", "a", (MASK == 1).astype(np.uint8) * 255)
+    with pytest.raises(RunError, match=r"(?s)a\.png': it holds the number 255, .*two classes where 'classes' is 2"):
+        read_masks(tmp_path / "set", classes=3)
+
+
 def test_masks_follow_their_images_and_mix_no_classes(tmp_path: Path) -> None:
     write_pair(tmp_path / "set", "a", np.repeat(np.repeat(MASK, 2, axis=0), 2, axis=1))
     grey(tmp_path / "set" / "images" / "a.png", 7, (8, 12))

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from netspec.data.dataset import Dataset, ReadContext
+from netspec.data.finite import not_finite
 from netspec.data.npz import load as load_npz
 from netspec.data.table import load as load_csv
 from netspec.declarations.sources import Csv, Npz
@@ -143,3 +144,19 @@ def test_a_table_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "set.csv").write_bytes(b"a,b\n\xff\xfe\n")
     with pytest.raises(RunError, match="it is not UTF-8"):
         load_csv(Csv(path="set.csv"), ReadContext(None, tmp_path, (2, 1)))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_number_of_an_archive_that_is_not_finite_is_named_before_training(tmp_path: Path, number: float) -> None:
+    images = np.zeros((6, 4, 5, 1), np.float32)
+    images[3, 1, 2] = number
+    with pytest.raises(RunError, match=rf"set\.npz': array 'x_train' holds {number} in sample 3\b"):
+        npz(tmp_path, x_train=images, y_train=np.arange(6))
+
+
+def test_the_first_sample_that_is_not_finite_is_found_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netspec.data.finite._CHUNK", 4)
+    array = np.zeros((9, 3), np.float32)
+    assert not_finite(array) is None
+    array[7, 1] = -np.inf
+    assert not_finite(array) == (7, -np.inf)

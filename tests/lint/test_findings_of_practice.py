@@ -7,6 +7,7 @@ import struct
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from netspec.diagnostics import Diagnostic
@@ -166,3 +167,17 @@ def test_stochastic_depth_may_stand_before_a_norm() -> None:
 def test_what_a_misspelt_set_would_hold_is_no_finding() -> None:
     rest = "train: {data: {mnits: {}}, preprocess: [{divide: 255}]}\n"
     assert codes("- flatten\n- dense: 10\n- softmax", "[32, 32, 3]", rest) == ["NS101"]
+
+
+def test_an_archive_of_bytes_is_known_by_its_header(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", x_train=np.zeros((20, 4, 4, 1), np.uint8), y_train=np.zeros(20, np.int32))
+    np.savez(tmp_path / "float.npz", x_train=np.zeros((20, 4, 4, 1), np.float32))
+    (tmp_path / "damaged.npz").write_bytes((tmp_path / "set.npz").read_bytes()[:60])
+    text = "netspec: 1\ninput: [4, 4, 1]\nlayers: [flatten, {dense: 10}]\ntrain: {data: {npz: FILE}, batch: 21}\n"
+
+    def codes(file: str) -> list[str]:
+        return [found.code for found in lint(Source(str(tmp_path / "a.yaml"), text.replace("FILE", file)))]
+
+    assert codes("set.npz") == ["NS516", "NS515"]
+    assert codes("float.npz") == ["NS515"]
+    assert codes("damaged.npz") == codes("missing.npz") == []

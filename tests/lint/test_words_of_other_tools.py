@@ -31,6 +31,7 @@ def findings(layer: str, rest: str = "") -> list[Diagnostic]:
         ("conv: {filters: 4 maps, kernel: 3}", "did you mean 4?"),
         ("conv: {filters: 4, kernel: 3, padding: SAME}", "did you mean 'same'?"),
         ("dropout: 50", "50 per cent is 0.5"),
+        ("flatten: {colour: 1}", "'flatten' takes no attributes"),
         ("dropout:0.5", "write 'dropout: 0.5'"),
         ("dropout 0.5", "write 'dropout: 0.5'"),
     ],
@@ -53,6 +54,18 @@ def test_what_to_write_instead(layer: str, advice: str) -> None:
 def test_names_of_other_tools(written: str, meant: str) -> None:
     (found,) = findings("max_pool: 2", f"train:\n  {written}\n  validation: 0.1\n")
     assert (found.code, found.help_text) in [(code, f"did you mean '{meant}'?") for code in ("NS101", "NS109")]
+
+
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("class_weights: balanced", "it belongs to the loss: 'loss: {cross_entropy: {class_weights: balanced}}'"),
+        ("augment: [{random_shift: 2}]", "a share of the side is wanted, not pixels: 0.1 is a tenth"),
+    ],
+)
+def test_what_to_write_under_train(written: str, advice: str) -> None:
+    (found,) = findings("max_pool: 2", f"train:\n  {written}\n")
+    assert found.help_text == advice
 
 
 def test_a_rate_in_words() -> None:

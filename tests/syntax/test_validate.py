@@ -20,7 +20,7 @@ Read = Callable[..., Any]
         ("layers:\n  - conv: {filters: 4, kernel: 3, Stride: 2}\n", "NS101", "Stride", "did you mean 'stride'?"),
         ("layers:\n  - max_pool: {kernel: 2}\n", "NS101", "kernel", "did you mean 'size'?"),
         ("layers:\n  - conv: {units: 2, kernel: 1}\n", "NS101", "units", "did you mean 'filters'?"),
-        ("layers:\n  - relu: {slope: 2}\n", "NS101", "slope", "known here: "),
+        ("layers:\n  - relu: {slope: 2}\n", "NS101", "slope", "'relu' takes no attributes; 'leaky_relu' has 'slope'"),
         ("layers:\n  - Linear: 10\ninput: [4]\n", "NS104", "Linear", "did you mean 'dense'?"),
         ("layers:\n  - xyzzy: 10\n", "NS104", "xyzzy", "a block of your own stands under 'blocks:'"),
         ("layers: 5\n", "NS102", "5", None),

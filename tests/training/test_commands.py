@@ -174,14 +174,14 @@ def test_resume_begins_a_run_that_is_not_there(spec_file: Path, backend: Any) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_ends_with_130_and_says_how_to_go_on(
+def test_an_interrupted_run_ends_with_the_status_of_its_signal_and_says_how_to_go_on(
     number: int, spec_file: Path, backend: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["netspec", "train", str(spec_file), "--run-dir", "a run"])
     backend.loss = lambda: os.kill(os.getpid(), number) or 1.0
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 130
+    assert ended.value.code == 128 + number
     said = capfd.readouterr().err
     assert "stopping after this step" in said
     assert f"to go on: netspec train {spec_file} --run-dir 'a run' --resume\n" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,13 @@ def test_demand_is_that_of_the_plans_and_the_data(make_runtime: MakeRuntime, mak
     assert found.total == sum(found.parts().values()) == sum(found.document().values())
     assert demand(runtime, learnt).validation == 0
     assert demand(runtime, learnt, batch=400).training > 10 * found.training
+
+
+def test_a_checkpoint_is_a_copy_of_the_state_and_one_file(make_runtime: MakeRuntime, make_part: MakePart) -> None:
+    runtime = make_runtime()
+    found = demand(runtime, make_part(10))
+    files = [sum(4 * prod(slot.param.shape) for slot in slots) for slots in (runtime.weights, runtime.moments)]
+    assert found.checkpoints == found.weights + max(files)
 
 
 def test_what_is_decoded_on_demand_is_yet_to_come(make_runtime: MakeRuntime, tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ def test_the_tightest_limit_and_the_largest_batch_are_named(make_runtime: MakeRu
         refuse_what_does_not_fit(runtime, iter(limits), part)
     batch = int(str(refused.value).rpartition("a batch of ")[2].split()[0])
     assert demand(runtime, part, batch=batch).ahead <= room < demand(runtime, part, batch=batch + 1).ahead
-    with pytest.raises(RunError, match="use a smaller batch"):  # for not even one sample fits
+    with pytest.raises(RunError, match=r"no batch would fit: '\S+' holds [\d,]+ parameters, \d+% of all"):
         refuse_what_does_not_fit(runtime, iter([Limit("a limit", 1)]), part)
 
 

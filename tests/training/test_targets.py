@@ -108,9 +108,17 @@ def test_metrics_see_what_is_predicted() -> None:
         ("mean_squared_error", 3, np.ones((8, 4), int), r"wants labels \(8, 3\)"),
         ("mean_squared_error", 1, np.ones((8, 2)), r"wants labels \(8, 1\)"),
         ("huber", 1, np.array(["a"] * 8), "labels are numbers"),
+        ("huber", 1, np.array([0, 0, np.nan, 0, 0, 0, 0, 0]), "the target of head 'main' holds nan in sample 2"),
     ],
     ids=str,
 )
 def test_what_fits_no_head_is_refused(loss: str, units: int, labels: Array, message: str) -> None:
     with pytest.raises(InputError, match=message):
         model(loss, units).fit(images(), labels, epochs=1)
+
+
+def test_an_image_that_is_not_finite_is_named_before_training() -> None:
+    given = images()
+    given[5, 0] = np.inf
+    with pytest.raises(InputError, match="input 'input' holds inf in sample 5"):
+        model("cross_entropy", 3).fit(given, np.arange(8) % 3, epochs=1)

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from netspec.analysis.pages.examples import example_lines
 from netspec.analysis.pages.markup import GENERATED, attribute_table, block, code, escaped, formula, table
 from netspec.core import expression
-from netspec.core.declare import Declaration
+from netspec.core.declare import REGISTRIES, Declaration
 from netspec.core.expression import Expression
 from netspec.core.graph import Param
 from netspec.core.types import TensorType
+from netspec.syntax.descriptions import TRAIN_KEYS
 
 _EPOCHS, _STEPS = 10, 100
 
@@ -78,6 +79,12 @@ def _schedule(declaration: Declaration) -> str:
     return "At the start of each of ten epochs:\n\n" + table(head, [("rate", *(f"{rate:.3g}" for rate in rates))])
 
 
+def _train_keys() -> list[tuple[str, str]]:
+    """Every key of ``train:`` with what it means, by name."""
+    declared = {option.name: option.doc for option in REGISTRIES["option"].public()}
+    return sorted((TRAIN_KEYS | declared).items())
+
+
 KINDS: dict[str, Kind] = {
     "loss": Kind("losses", "Losses", "What `train.loss` may name, and `loss` of a head.", _loss),
     "optimizer": Kind("optimizers", "Optimisers", "What `train.optimizer` may name.", _optimizer),
@@ -88,6 +95,12 @@ KINDS: dict[str, Kind] = {
     "metric": Kind("metrics", "Metrics", "What `train.metrics` may name.", _nothing),
     "transform": Kind("transforms", "Transforms", "What `train.preprocess` may name.", _nothing),
     "augmentation": Kind("augmentations", "Augmentations", "What `train.augment` may name.", _nothing),
-    "option": Kind("options", "Options of training", "Keys of `train:` that stand for one thing each.", _nothing),
+    "option": Kind(
+        "options",
+        "Options of training",
+        "All keys of `train:`; below the table, those with attributes of their own that have no page of their kind.\n\n"
+        + table(("key", "meaning"), [(code(key), escaped(text)) for key, text in _train_keys()]),
+        _nothing,
+    ),
     "source": Kind("sources", "Data", "What `train.data` may name.", _nothing),
 }

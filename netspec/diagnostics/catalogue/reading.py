@@ -42,7 +42,12 @@ READING: dict[str, Entry] = {
         "the file is larger than the {limit:,} bytes that are read of a spec",
         "if this is a spec, write what repeats as blocks or with 'repeat', and long value lists as a file",
     ),
-    "NS008": Entry("error", "file cannot be read", "the file cannot be read: {problem}"),
+    "NS008": Entry(
+        "error",
+        "file cannot be read",
+        "the file cannot be read: {problem}",
+        "it is a run: its spec is {spec}",
+    ),
     "NS009": Entry(
         "error",
         "merge key",

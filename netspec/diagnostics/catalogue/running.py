@@ -150,7 +150,11 @@ RUNNING: dict[str, Entry] = {
             "this run needs {needed} ({parts}), but {limit} leaves only {available}",
             "this plan needs {needed}, but only {available} is free",
         ),
-        ("a batch of {batch} would fit", "use a smaller batch"),
+        (
+            "a batch of {batch} would fit",
+            "no batch would fit: '{layer}' holds {parameters} parameters, {share} of all; make it smaller",
+            "use a smaller batch",
+        ),
     ),
     "NS903": Entry(
         "error",

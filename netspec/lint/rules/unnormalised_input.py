@@ -45,7 +45,7 @@ _LARGE = 160
 def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the preprocessing, or at the data where there is none."""
     spec, recipe = facts.spec, facts.spec.recipe
-    brightest = getattr(recipe.data, "brightest", None)
+    brightest = getattr(recipe.data, "brightest", None) or (facts.data and facts.data.brightest)
     place = spec.recipe_spans.get("preprocess", spec.recipe_spans.get("data"))
     known = all(not transform.on_host and is_fitted(transform) for transform in recipe.preprocess)
     known = known and len(recipe.preprocess) == len(spec.recipe_items.get("preprocess", ()))  # none was refused
