@@ -181,8 +181,3 @@ def test_an_archive_of_bytes_is_known_by_its_header(tmp_path: Path) -> None:
     assert codes("set.npz") == ["NS516", "NS515"]
     assert codes("float.npz") == ["NS515"]
     assert codes("damaged.npz") == codes("missing.npz") == []
-
-
-def test_whether_a_window_fits_is_not_told_where_sides_are_unknown() -> None:
-    text = "netspec: 1\ninput: [8, 8, 3]\nlayers:\n  - max_pool: {size: 2, stride: $foo}\n  - max_pool: 9\n"
-    assert [found.code for found in lint(Source("a.yaml", text))] == ["NS107"]

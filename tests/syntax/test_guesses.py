@@ -118,8 +118,8 @@ def test_a_window_behind_one_that_does_not_fit_may_fit_once_that_is_mended(read_
     assert read_layers("\n".join(["- max_pool: 2"] * 7 + ["- conv: {filters: 4, kernel: 3}"])).codes == ["NS201"]
 
 
-def test_a_window_is_not_judged_by_sides_that_are_not_known(read_layers: Read) -> None:
-    assert read_layers("- max_pool: 29\n- max_pool: 2\n- conv: {filters: 4, kernel: 99}").codes == ["NS201"]
+def test_a_window_larger_than_the_input_is_wrong_wherever_it_stands(read_layers: Read) -> None:
+    assert read_layers("- max_pool: 29\n- max_pool: 2\n- conv: {filters: 4, kernel: 99}").codes == ["NS201", "NS201"]
 
 
 def test_an_axis_on_which_both_guesses_agree_is_certain(read_layers: Read) -> None:
