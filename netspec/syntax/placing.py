@@ -187,8 +187,6 @@ class Placement:
             {"layer": name, "input": shapes[0], **error.fields},
             {"layer": name, "input": shapes[1], **other.fields},
         )
-        if error.code == "NS201" and "?" in str(fields.get("input", "")):
-            return  # whether a window fits into sides that are not known is not to be told
         notes = tuple(note for note in map(self._made_by, inputs) if note is not None)
         formula = error.formula if error.formula == other.formula else None
         blamed = FROM if len(inputs) > 1 and error.attr not in where.attributes else error.attr
