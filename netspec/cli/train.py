@@ -224,6 +224,8 @@ def _train(
     from netspec.training.stopping import StopRequest
     from netspec.training.train import train_into
 
+    for warning in resumed.warnings:
+        click.echo(warning, err=True)
     if not quiet:
         for note in resumed.notes:
             click.echo(note, err=True)

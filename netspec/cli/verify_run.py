@@ -67,7 +67,8 @@ def _text(found: Verification) -> str:
     """What came of it, in words."""
     origin = "the seed" if found.origin is None else f"the checkpoint '{found.origin}' (step {found.begin:,})"
     steps = f"{found.steps:,} step{'' if found.steps == 1 else 's'}"
-    lines = [f"{steps} executed {'twice' if found.twice else 'again'} from {origin}", *found.circumstances]
+    done = f"{steps} executed {'twice' if found.twice else 'again'} from {origin}"
+    lines = [*found.damages, *found.tables, done, *found.circumstances]
     for comparison in found.compared:
         lines += _comparison_lines(comparison, found.twice)
     first = found.first_steps()

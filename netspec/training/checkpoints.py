@@ -120,25 +120,48 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         raise _error(damage, whole[0] if whole else None) from damage
 
 
-def newest_checkpoint(folder: Path, expected: str | None) -> tuple[Checkpoint | None, list[str]]:
-    """The whole checkpoint with the most steps, and what is wrong with those that had more.
+def newest_checkpoint(folder: Path, expected: str | None) -> tuple[Checkpoint | None, dict[str, str]]:
+    """The whole checkpoint with the most steps, and what is wrong with those that had more, by name.
 
     ``expected`` is one that has to be there. A RunError where there are checkpoints, but none of them is whole.
     """
     names = checkpoint_names(folder)
     if expected is not None and expected not in names:
         names.insert(0, expected)
-    damages: list[_DamageError] = []
+    damages: dict[str, _DamageError] = {}
     found = None
     for name in names:
         try:
             found = _read(folder, name)
             break
         except _DamageError as damage:
-            damages.append(damage)
+            damages[name] = damage
     if damages and found is None:
-        raise _error(damages[0], None)
-    return found, [str(_error(damage, found.name if found else None)) for damage in damages]
+        raise _error(next(iter(damages.values())), None)
+    previous = found.name if found else None
+    return found, {name: str(_error(damage, previous)) for name, damage in damages.items()}
+
+
+def damaged_checkpoints(folder: Path, expected: str | None) -> list[str]:
+    """What is wrong with each damaged checkpoint, its file named; ``expected`` is one that has to be there."""
+    found = []
+    for name in dict.fromkeys((*reversed(checkpoint_names(folder)), *([] if expected is None else [expected]))):
+        try:
+            _read(folder, name)
+        except _DamageError as damage:
+            found.append(f"the checkpoint '{name}' is damaged: '{damage.path}': {damage.problem}")
+    return found
+
+
+def set_aside(folder: Path, name: str) -> None:
+    """Rename the files of a damaged checkpoint to ``….damaged``, where nothing overwrites or removes them.
+
+    The description goes last: should this be cut off, the checkpoint is still there to be found damaged.
+    """
+    for ending in _ENDINGS:
+        file = folder / f"{name}{ending}"
+        if file.exists():
+            file.replace(file.with_name(f"{file.name}.damaged"))
 
 
 def whole_checkpoints(folder: Path) -> list[Checkpoint]:

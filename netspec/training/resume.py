@@ -9,7 +9,7 @@ from typing import Any
 
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import read_weights
-from netspec.training.checkpoints import Checkpoint, newest_checkpoint
+from netspec.training.checkpoints import Checkpoint, newest_checkpoint, set_aside
 from netspec.training.facts import RECIPE
 from netspec.training.lock import lock
 from netspec.training.loop import START, Position
@@ -27,6 +27,8 @@ class Resumed:
     run: Run
     begin: Position
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What is damaged of it, which is to be told even where notes are not."""
 
 
 def given_settings(folder: Path) -> dict[str, int]:
@@ -52,7 +54,7 @@ def resume_run(
     held = lock(folder)
     try:
         manifest = read_manifest(folder)
-        checkpoint, notes = newest_checkpoint(folder / "checkpoints", manifest.get("last"))
+        checkpoint, damages = newest_checkpoint(folder / "checkpoints", manifest.get("last"))
         if checkpoint is None:
             run = Run(folder, facts, held)
             run.begin(spec_text)
@@ -64,13 +66,18 @@ def resume_run(
         restore(runtime, checkpoint)
         entry = {"at": facts["started"], "command": facts["command"], "step": begin.step, "changes": changes}
         kept = {"started": manifest["started"], "resumed": [*manifest.get("resumed", []), entry]}
+        for name in damages:
+            set_aside(folder / "checkpoints", name)
         run = Run(folder, {**facts, **kept}, held, checkpoint)
         run.begin(spec_text)
     except BaseException:
         held.release()
         raise
-    lines = [*notes, *circumstances(manifest, facts), *(f"changed: {change}" for change in changes)]
-    return Resumed(run, begin, (*lines, _where(checkpoint, begin, runtime.recipe.epochs)))
+    lines = [*circumstances(manifest, facts), *(f"changed: {change}" for change in changes)]
+    where = _where(checkpoint, begin, runtime.recipe.epochs)
+    aside = "its files are kept as '….damaged'"
+    warnings = tuple(f"{problem}\n  {aside}; {where}" for problem in damages.values())
+    return Resumed(run, begin, (*lines, where), warnings)
 
 
 def changes_since(

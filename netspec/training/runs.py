@@ -273,6 +273,25 @@ def _table(rows: Sequence[Mapping[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
+def differing_rows(folder: Path, kept: Sequence[Mapping[str, float]]) -> list[str]:
+    """What of metrics.csv is not what the rows that a checkpoint ``kept`` are, line by line."""
+    try:
+        lines = (folder / "metrics.csv").read_bytes().decode("utf-8", "replace").splitlines() if kept else []
+    except OSError as error:
+        return [f"metrics.csv cannot be read: {error.strerror or error}"]
+    expected = _table(kept).decode().splitlines() if kept else []
+    found = [
+        f"metrics.csv, line {number}: it is not what the checkpoint keeps: {new} instead of {old}"
+        for number, (old, new) in enumerate(zip(expected, lines, strict=False), 1)
+        if old != new
+    ]
+    missing = [f"metrics.csv, line {number}: it is missing" for number in range(len(lines) + 1, len(expected) + 1)]
+    beyond = [
+        f"metrics.csv, line {n}: no whole checkpoint tells of it" for n in range(len(expected) + 1, len(lines) + 1)
+    ]
+    return [*found, *missing, *beyond]
+
+
 def with_settings(spec: Spec, manifest: Mapping[str, Any]) -> Spec:
     """The spec as the run used it: with the epochs, batch and seed that its command line may have set."""
     settings: dict[str, Any] = {key: int(manifest[key]) for key in ("epochs", "batch", "seed")}

@@ -25,13 +25,13 @@ from netspec.data.download import cache_folder
 from netspec.data.read import read_dataset
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import read_weights
-from netspec.training.checkpoints import Checkpoint, Course, whole_checkpoints
+from netspec.training.checkpoints import Checkpoint, Course, damaged_checkpoints, whole_checkpoints
 from netspec.training.facts import run_facts
 from netspec.training.loop import START, Position, run_epochs
 from netspec.training.open_run import spec_of_run
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.resume import changes_since, circumstances, restore
-from netspec.training.runs import metrics_row, validation_losses
+from netspec.training.runs import differing_rows, metrics_row, validation_losses
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state, weights_sha256
 from netspec.training.transfer import take_weights
@@ -75,6 +75,7 @@ class Comparison:
 class Verification:
     """What came of it. ``origin`` is the checkpoint that the steps began at, ``None`` for the seed.
 
+    ``damages`` names each checkpoint that is not whole, and ``tables`` what of metrics.csv is not what the run kept.
     ``circumstances`` are what differs between the run and now, and may be why something differs.
     """
 
@@ -82,14 +83,16 @@ class Verification:
     origin: str | None
     begin: int
     circumstances: Sequence[str]
+    damages: Sequence[str] = ()
+    tables: Sequence[str] = ()
     twice: bool = False
     steps: int = 0
     compared: list[Comparison] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
-        """Whether everything that was compared is the same to the bit."""
-        return not any(comparison.differences for comparison in self.compared)
+        """Whether every checkpoint is whole, and everything that was compared is the same to the bit."""
+        return not self.damages and not self.tables and not any(comparison.differences for comparison in self.compared)
 
     def first_steps(self) -> tuple[int, int] | None:
         """The steps, from and to, of which one is the first that came out otherwise; ``None`` where all are equal."""
@@ -111,6 +114,8 @@ class Verification:
             "equal": self.equal,
             "first_difference": self.first_steps(),
             "compared": [comparison.document() for comparison in self.compared],
+            "damaged": list(self.damages),
+            "tables": list(self.tables),
             "circumstances": list(self.circumstances),
         }
 
@@ -183,8 +188,10 @@ def verify_run(
     if workers is not None:
         spec = replace(spec, recipe=replace(spec.recipe, workers=workers))
     checkpoints = whole_checkpoints(folder / "checkpoints")
+    damages = damaged_checkpoints(folder / "checkpoints", manifest.get("last"))
     if not checkpoints:
-        raise RunError(f"the run '{folder}' has no checkpoint that is whole: there is nothing to compare with")
+        listed = "".join(f"\n  {damage}" for damage in damages)
+        raise RunError(f"the run '{folder}' has no checkpoint that is whole: there is nothing to compare with{listed}")
     begin = None if from_seed or len(checkpoints) == 1 else checkpoints[-2]
     dataset = read_dataset(spec, data_dir, spec_folder, cache_folder())
     machine = find_backend(backend)
@@ -198,7 +205,8 @@ def verify_run(
     per_epoch = -(-len(dataset.train) // runtime.batch)
     changed = changes_since(manifest, facts, runtime, checkpoints[-1], per_epoch)
     said = [*(f"changed: {change}" for change in changed), *circumstances(manifest, facts)]
-    found = Verification(folder, begin.name if begin else None, bench.position.step, said)
+    found = Verification(folder, begin.name if begin else None, bench.position.step, said, damages)
+    found.tables = differing_rows(folder, checkpoints[-1].course.metrics)
     last = checkpoints[-1].step if steps is None else bench.position.step + steps
     later = checkpoints if begin is None else checkpoints[checkpoints.index(begin) + 1 :]
     targets = [checkpoint for checkpoint in later if checkpoint.step <= last]

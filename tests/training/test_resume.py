@@ -276,8 +276,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(bench: Bench, 
         find_checkpoint(bench.folder / "run", "last")
     resumed, runtime = bench.open()
     assert resumed.begin.step == 4
-    assert "NS904" in resumed.notes[0]
-    assert "the one before it is whole: step-00000004" in resumed.notes[0]
+    assert "NS904" in resumed.warnings[0]
+    assert "the one before it is whole: step-00000004" in resumed.warnings[0]
     assert bench.go_on((resumed, runtime)).weights_sha256 == whole.weights_sha256
     assert bench.metrics() == bench.metrics("whole")
 

@@ -193,3 +193,28 @@ def test_a_checkpoint_within_an_epoch_is_compared_by_its_sums(
     path.write_text(json.dumps({**document, "sha256": _sha256(document)}))
     (compared,) = verify(tmp_path / "stopped", None, "numba", 1, NOW).compared
     assert [(each.kind, each.name) for each in compared.differences] == [("metric", "loss")]
+
+
+def test_a_damaged_checkpoint_and_a_changed_table_are_named(run: Path) -> None:
+    table = run / "metrics.csv"
+    written = table.read_text()
+    lines = written.splitlines()
+    table.write_text("\n".join([lines[0], lines[1] + "1", *lines[2:]]) + "\n")
+    result = call(verify_run.command, run)
+    assert result.exit_code == 1
+    assert "metrics.csv, line 2: it is not what the checkpoint keeps" in result.output
+    table.write_text(written)
+    file = run / "checkpoints" / "epoch-0003.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    result = call(verify_run.command, run)
+    assert result.exit_code == 1
+    assert f"the checkpoint 'epoch-0003' is damaged: '{file}'" in result.output
+    spec = run.parent / "small.yaml"
+    spec.write_text(SPEC)
+    result = call(train.command, spec, "--run-dir", run, "--resume", "--quiet", "--threads", 1)
+    assert result.exit_code == 0, result.output
+    assert str(file) in result.stderr
+    assert file.with_name(f"{file.name}.damaged").read_bytes() == data
+    assert call(verify_run.command, run).exit_code == 0
