@@ -57,9 +57,8 @@ def command(
     from netspec.data.read import data_folder
     from netspec.training.report.collect import report_of_folder
     from netspec.training.report.write import REPORT, write_report
-    from netspec.training.threads import available_threads
 
-    found = report_of_folder(run, data_folder(data_dir), backend, threads or available_threads())
+    found = report_of_folder(run, data_folder(data_dir), backend, threads)
     path = output if output is not None or format_ == "json" else run / REPORT
     if path is not None:
         write_report(found, path)

@@ -11,11 +11,27 @@ from netspec.diagnostics.errors import RunError
 from netspec.training.evaluate import Evaluation, evaluate
 from netspec.training.open_run import OpenRun
 
+SHOWN = 12
+"""Names of classes that a message lists."""
+
 
 def evaluate_run(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[Dataset, Evaluation]:
-    """The network's data, and its scores on a part of it. A RunError where the part is empty."""
+    """The network's data, and its scores on a part of it.
+
+    A RunError where the part is empty, or its classes are not those that the network has learnt (NS949): they would be
+    taken for others, since a class is told by its number.
+    """
     dataset = read_dataset(run.spec, data_dir, run.spec_folder, cache_folder())
+    for head, field in dataset.train.feed.targets.items():
+        learnt, found = run.class_names(head), dataset.classes(field)
+        if learnt and found and learnt != found:
+            raise RunError.of("NS949", data=dataset.name, found=_listed(found), learnt=_listed(learnt))
     if not len(dataset.part(part)):
         there = [name for name in PARTS if len(dataset.part(name))]
-        raise RunError(f"the data '{dataset.name}' has no {part} part in this run: --part {' or '.join(there)}")
+        raise RunError(f"the data '{dataset.name}' has no {part} part: --part {' or '.join(there)}")
     return dataset, evaluate(run.runtime, dataset.part(part))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """The names, the first of many."""
+    return ", ".join(names[:SHOWN]) + (f", … ({len(names)} in all)" if len(names) > SHOWN else "")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from netspec.cli import evaluate, train
 from netspec.cli.main import main
@@ -84,7 +85,20 @@ def test_eval_takes_other_data(spec_file: Path, backend: Any) -> None:
     assert run_json(evaluate.command, "run", "--data", "other.npz")["samples"] == 10
     assert run_json(evaluate.command, "run", "--data", "{npz: other.npz}", "--part", "train")["samples"] == 5
     missing = call(evaluate.command, "run", "--data", "other.npz", "--part", "validation")
-    assert "has no validation part in this run: --part train or test" in str(missing.exception)
+    assert "has no validation part: --part train or test" in str(missing.exception)
+
+
+def test_eval_refuses_data_of_other_classes(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    for name in "abcdefghij":
+        for part in ("train", "test"):
+            folder = Path("letters", part, name)
+            folder.mkdir(parents=True)
+            Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "1.png")
+    refused = call(evaluate.command, "run", "--data", "letters")
+    assert "[NS949] the classes of 'folder' are a, b, c, d, e, f, g, h, i, j; the network has learnt 0, 1, 2" in str(
+        refused.exception
+    )
 
 
 def test_eval_says_which_class_was_taken_for_which(spec_file: Path, backend: Any) -> None:

@@ -341,4 +341,10 @@ RUNNING: dict[str, Entry] = {
         "'{name}' cannot be called '{new}': {reason}",
         "choose another name",
     ),
+    "NS949": Entry(
+        "error",
+        "other classes than were learnt",
+        "the classes of '{data}' are {found}; the network has learnt {learnt}",
+        "name the folders (or the classes of the table) as those that were learnt, all of them, in the same order",
+    ),
 }

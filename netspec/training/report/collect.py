@@ -24,6 +24,7 @@ from netspec.training.report.inside import find_features, find_filters, find_spr
 from netspec.training.report.times import measure_times
 from netspec.training.runs import SPEC, read_manifest
 from netspec.training.runtime import Runtime
+from netspec.training.threads import available_threads
 
 DRAWN = 400
 """Layers of a network that is drawn: a larger picture is a page of its own, by `netspec draw`."""
@@ -49,15 +50,16 @@ class _Missing:
         return otherwise
 
 
-def report_of_folder(folder: Path, data_dir: Path | None, backend: str, threads: int) -> Report:
+def report_of_folder(folder: Path, data_dir: Path | None, backend: str, threads: int | None) -> Report:
     """The report of a run directory, with the weights of its last checkpoint.
 
-    A RunError where the folder holds no run. Where the run has no checkpoint yet, or its data is gone, what needs them
-    is missing from the report.
+    Times are measured with as many ``threads`` as the run had, unless others are given. A RunError where the folder
+    holds no run. Where it has no checkpoint yet, or its data is gone, what needs them is missing from the report.
     """
     manifest = read_manifest(folder)
+    used = threads or int(manifest.get("threads") or available_threads())
     missing = _Missing()
-    opened = missing.tried("checkpoint", lambda: open_run(folder, "last", backend, threads, trains=True), None)
+    opened = missing.tried("checkpoint", lambda: open_run(folder, "last", backend, used, trains=True), None)
     if opened is None:
         spec = missing.tried("network", lambda: _spec_of(folder), None)
         return _report(folder, manifest, spec, None, None, missing)
