@@ -40,8 +40,7 @@ class Value:
         return f"%{self.name}: {self.type}"
 
 
-@dataclass(frozen=True, slots=True)
-class Epilogue:
+class Epilogue(NamedTuple):
     """What becomes of a node's first output before it is stored: a residual is added, then it is clipped.
 
     Numbers below ``low`` become ``low``, those above ``high`` become ``high``; NaN stays. So relu is a ``low`` of 0.

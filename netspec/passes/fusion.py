@@ -119,7 +119,7 @@ def _epilogue(node: Node, before: Node) -> Epilogue | None:
     limits = clipping(node)
     if limits is None or (so_far.low, so_far.high) != (-inf, inf):
         return None
-    return replace(so_far, low=limits.low, high=limits.high)
+    return so_far._replace(low=limits.low, high=limits.high)
 
 
 def _alike(node: Node, value: Value) -> bool:
