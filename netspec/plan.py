@@ -210,14 +210,9 @@ class _Choice(NamedTuple):
     constant: bool
 
 
-def _is_unchanging(graph: Graph) -> bool:
-    """Whether no step of the graph writes state."""
-    return all(slot.written is None for slot in graph.slots)
-
-
 def _constants(graph: Graph) -> frozenset[Value]:
     """State, and what is computed from state alone; empty if a step of the graph writes state."""
-    if not _is_unchanging(graph):
+    if any(slot.written is not None for slot in graph.slots):
         return frozenset()
     known = {slot.value for slot in graph.slots}
     for node in graph.nodes:
@@ -233,9 +228,10 @@ def _choices(
     unmade = wanted.keys() - {node.outputs[0].name for node in graph.nodes}
     if unmade:
         raise ValueError(f"algorithms are asked for of {', '.join(sorted(unmade))}, which no step makes first")
-    unchanging, found = _is_unchanging(graph), {}
+    found = {}
     for node in graph.nodes:
-        kept = unchanging and all(value in constants for value in node.inputs if not value.type.batched)
+        # Without constants there is nothing to keep, also for a node that reads nothing but the batch.
+        kept = bool(constants) and all(value in constants for value in node.inputs if not value.type.batched)
         possible = target.algorithms(node, batch, math, kept) if isinstance(target, ChoosingTarget) else (DIRECT,)
         algorithm = wanted.get(node.outputs[0].name, possible[0])
         if algorithm not in possible:

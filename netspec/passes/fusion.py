@@ -123,7 +123,7 @@ def _epilogue(node: Node, before: Node) -> Epilogue | None:
 
 
 def _alike(node: Node, value: Value) -> bool:
-    """Whether the node is elementwise with one output, all of it float32 of the shape and layout of ``value``."""
+    """Whether the node is elementwise with one output, all of it of the element type, shape and layout of ``value``."""
     if not node.op.has("expressions") or node.epilogue or len(node.outputs) != 1:
         return False
     return all(v.type == value.type for v in (*node.inputs, node.output))

@@ -78,7 +78,7 @@ def test_junit_is_valid(found: tuple[list[Diagnostic], list[str]]) -> None:
     schema = xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd"))
     for diagnostics, files in (found, ([], []), ([], ["clean.yaml"])):
         text = render_junit(diagnostics, files)
-        schema.validate(ElementTree.fromstring(text))
+        assert list(schema.iter_errors(ElementTree.fromstring(text))) == []
 
 
 def test_every_finding_is_one_line_of_workflow_commands(found: tuple[list[Diagnostic], list[str]]) -> None:

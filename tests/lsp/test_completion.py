@@ -107,4 +107,5 @@ def test_any_place_of_any_text_is_answered(text: str) -> None:
     documents.put("/x.netspec.yaml", text)
     for line in range(4):
         for column in range(1, 12):
-            complete(documents, "/x.netspec.yaml", line, column)
+            found = complete(documents, "/x.netspec.yaml", line, column)
+            assert found is None or (found.span.line == line and found.span.column <= found.span.end_column)
