@@ -128,7 +128,10 @@ def _open_image(file: Path | IO[bytes], called: str) -> Iterator[Image.Image]:
 def _other_size(found: tuple[int, int], wanted: tuple[int, int], called: str) -> RunError:
     """That an image is not of the input's size (width, height)."""
     has, wants = (f"{height}x{width}" for width, height in (found, wanted))
-    advice = "say what to do with images of other sizes: resize: stretch, crop or letterbox"
+    advice = (
+        "say what to do with images of other sizes: 'resize: stretch', crop or letterbox in train.data,"
+        " or 'predict --resize stretch'"
+    )
     return fault(called, f"the image is {has} (height x width), but the input is {wants}", advice)
 
 
