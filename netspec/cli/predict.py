@@ -127,7 +127,9 @@ def _document(run: OpenRun, names: Sequence[str], heads: Mapping[str, Array], to
 
 def _classes(run: OpenRun, head: str, array: Array) -> list[str] | None:
     """The classes that a head gives the probabilities of; none where it gives anything else."""
-    if array.ndim != 2 or run.spec.recipe.head(head).loss.absorbs != "softmax":
+    recipe, last = run.spec.recipe, run.spec.graph.producer().get(run.spec.graph.heads[head])
+    probable = recipe.predicted_by(head) == "softmax" or (last is not None and last.op.name == "softmax")
+    if array.ndim != 2 or not probable:
         return None
     names = run.class_names(head)
     return list(names) if len(names) == array.shape[1] else list(map(str, range(array.shape[1])))

@@ -61,6 +61,8 @@ class Recipe:
     """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """What is said of single heads, by their name."""
+    stated: bool = True
+    """Whether the spec says anything of training; where it does not, predictions are what its layers give."""
 
     @property
     def host_preprocess(self) -> tuple[Any, ...]:
@@ -72,6 +74,10 @@ class Recipe:
     def graph_preprocess(self) -> tuple[Any, ...]:
         """The transforms that are nodes of the graph."""
         return self.preprocess[len(self.host_preprocess) :]
+
+    def predicted_by(self, name: str) -> str | None:
+        """The activation that predictions of a head end in, written or not, since the head's loss takes it in."""
+        return self.head(name).loss.absorbs if self.stated else None
 
     def head(self, name: str) -> Head:
         """How the output of that name is trained, filled up with what holds for all."""

@@ -66,7 +66,7 @@ def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph
     producers = graph.producer()
     outputs = {}
     for name, head in graph.heads.items():
-        absorbed = recipe.head(name).loss.absorbs
+        absorbed = recipe.predicted_by(name)
         ends_in = producers[head].op.name if head in producers else None
         outputs[name] = g.add(_activation(absorbed), head) if absorbed and ends_in != absorbed else head
     return remove_dead_code(g.graph(outputs, outputs))

@@ -65,7 +65,7 @@ class RecipeExpansion:
             kept["lr"] = Constant(rate=kept["optimizer"].default_rate)
         if "metrics" not in kept and "loss" in kept:
             kept["metrics"] = kept["loss"].metrics
-        return Expanded(Recipe(**kept), spans, places)
+        return Expanded(Recipe(**kept, stated=node is not None), spans, places)
 
     def _choice(self, key: str, node: tree.Node) -> str | None:
         """One of some words, of which not all can be acted on yet."""

@@ -81,7 +81,7 @@ def onnx_model(graph: Graph, recipe: Recipe, weights: Mapping[str, Array]) -> On
 
 def _predict(write: Writer, graph: Graph, recipe: Recipe, head: str, name: str, output: str) -> None:
     """The head under its own name, as it predicts."""
-    absorbs = recipe.head(head).loss.absorbs
+    absorbs = recipe.predicted_by(head)
     producer = graph.producer().get(graph.heads[head])
     if absorbs is None or (producer is not None and producer.op.name == absorbs):
         write.named(output, "Identity", name)

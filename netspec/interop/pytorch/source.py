@@ -101,7 +101,7 @@ class _Body:
             absorbs, last = recipe.head(name).loss.absorbs, producers.get(head)
             absorbed = last is not None and absorbs is not None and last.op.name == absorbs
             self.learnt[name] = last.data[0] if absorbed and last is not None else head
-            if absorbs is not None:
+            if absorbs is not None and (absorbed or recipe.stated):
                 self.activations[name] = PREDICTED[absorbs]
             if absorbed and last is not None and not consumers.get(head):
                 taken.add(last)
