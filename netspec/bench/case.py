@@ -31,8 +31,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SPEC, WEIGHTS, BATCH, SETTINGS = "spec.yaml", "weights.safetensors", "batch.npz", "case.json"
 TORCH_SOURCE, TORCH_WEIGHTS, ONNX_MODEL = "network.py", "network.safetensors", "network.onnx"
-COMPARED_RATE, TIMED_RATE = 1e-3, 1e-6
-"""Learning rates: so large that three steps tell of gradients, so small that no number of steps overshoots."""
+COMPARED_RATE, TIMED_RATE = 1e-4, 1e-6
+"""Learning rates: three steps tell of gradients and enlarge little of what was rounded; no number overshoots."""
 TARGET = "target/"
 """Before the head's name, what its targets are called among the arrays of a batch."""
 
