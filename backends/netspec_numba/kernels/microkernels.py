@@ -161,6 +161,7 @@ def forward_tile(
                 with branch:
                     sums = _allocate_sums(builder, TILE_ROWS, width)
                     _start_from_bias(builder, given, sums)
+                    _prefetch_destinations(builder, given, sums)
                     _accumulate_window(builder, given, sums)
                     _store_live_rows(builder, given, sums)
         return context.get_dummy_value()
@@ -251,6 +252,15 @@ def _prefetch_next_tile(builder: ir.IRBuilder, given: ForwardArguments, position
         ahead = builder.mul(given.lanes, INT64(FLOAT_BYTES * len(positions)))
         for position in positions:
             prefetch(builder, position, ahead)
+
+
+def _prefetch_destinations(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums) -> None:
+    """Ask for the lines that the tile is stored to, while it is computed."""
+    y, destinations = pointer(builder, given.y), pointer(builder, given.destinations)
+    for number, row in enumerate(sums):
+        place = element(builder, y, load_index(builder, destinations, 4 * number))
+        for vector in range(len(row)):
+            prefetch(builder, place, builder.mul(given.y_block, INT64(vector)), to_write=True)
 
 
 def _accumulate_channels(

@@ -80,11 +80,11 @@ def broadcast(builder: ir.IRBuilder, base: ir.Value, offset: int = 0) -> ir.Valu
     return _splat(builder, builder.load(shift(builder, base, offset), typ=FLOAT, align=FLOAT_BYTES), VECTOR)
 
 
-def prefetch(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int = 0) -> None:
+def prefetch(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int = 0, to_write: bool = False) -> None:
     """Ask for the cache line at ``base + offset`` in the second-level cache; any address will do."""
     function = _declare(builder, "llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32]))
-    to_read, second_level, data = INT32(0), INT32(2), INT32(1)
-    builder.call(function, [shift(builder, base, offset), to_read, second_level, data])
+    purpose, second_level, data = INT32(int(to_write)), INT32(2), INT32(1)
+    builder.call(function, [shift(builder, base, offset), purpose, second_level, data])
 
 
 def fused_multiply_add(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, addend: ir.Value) -> ir.Value:
