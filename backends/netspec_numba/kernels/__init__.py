@@ -22,6 +22,7 @@ FAMILIES = (
     "dropout",
     "finite",
     "folding",
+    "lane_sums",
     "layout",
     "local_response",
     "locally_connected",
