@@ -18,11 +18,11 @@ from netspec.core.window import WindowGeometry
 from netspec.plan import DIRECT
 from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Operand, Request, Types
 from netspec_numba.host import LANES
-from netspec_numba.kernels import convolution, dense, lane_sums, winograd  # noqa: F401 - registers the kernels
+from netspec_numba.kernels import convolution, dense, lane_positions, lane_sums, winograd  # noqa: F401 - registers the kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-ERROR_FACTORS = {DIRECT: 4.0, "lane-sums": 4.0, "winograd-2": 4.0, "winograd-4": 16.0}
+ERROR_FACTORS = {DIRECT: 4.0, "lane-positions": 4.0, "lane-sums": 4.0, "winograd-2": 4.0, "winograd-4": 16.0}
 """c of the bound |error| <= c*eps*sqrt(K)*sum|x||w|: K fused additions each round by at most eps/2 of a partial sum,
 with signs that are as good as random, and four standard deviations leave room. Winograd's transforms multiply numbers
 larger than the result, and mix those of a tile: the sum is the largest of a map, or of a filter."""
@@ -264,6 +264,7 @@ FEW_CASES = (
 TILED_CASES = (
     case("tiled", (7, 9), 19, 21, (3, 3), pad=1),
     case("tiled without padding", (6, 5), 5, 33, (3, 3), batch=9, n=7),
+    case("one channel", (6, 7), 1, LANES // 2, (3, 2), stride=(2, 1), pad=1),
     case("few results", (6, 7), 2 * LANES, LANES // 2, (3, 2), stride=(1, 2), pad=1),
 )
 

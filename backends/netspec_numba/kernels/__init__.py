@@ -22,6 +22,7 @@ FAMILIES = (
     "dropout",
     "finite",
     "folding",
+    "lane_positions",
     "lane_sums",
     "layout",
     "local_response",

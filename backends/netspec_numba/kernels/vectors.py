@@ -141,6 +141,24 @@ def select_lanes(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, lanes: 
     return builder.shuffle_vector(left, right, ir.Constant(INDICES, lanes))
 
 
+def transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+    """The columns of a square of ``LANES`` vectors.
+
+    Eklundh's algorithm (1972): for every power of two, exchange the off-diagonal quarters of squares twice that wide.
+    """
+    rows = list(rows)
+    width = 1
+    while width < LANES:
+        kept = [lane if not lane & width else LANES + lane - width for lane in range(LANES)]
+        moved = [lane + width if not lane & width else LANES + lane for lane in range(LANES)]
+        for upper in (row for row in range(LANES) if not row & width):
+            above, below = rows[upper], rows[upper + width]
+            rows[upper] = select_lanes(builder, above, below, kept)
+            rows[upper + width] = select_lanes(builder, above, below, moved)
+        width *= 2
+    return rows
+
+
 def _splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.Value:
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, INT32(0))
