@@ -122,6 +122,8 @@ class GradientArguments(NamedTuple):
     """Bytes from one vector of columns of dy to the next."""
     dw: ir.Value
     """float32 [rows, vectors*LANES], added to."""
+    ahead: ir.Value
+    """Bytes ahead of each position at which memory is asked for, or 0."""
 
 
 @intrinsic
@@ -170,7 +172,7 @@ def forward_tile(
 
 
 @intrinsic
-def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw):
+def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw, ahead):
     """Add to a tile of ``rows`` rows, rounded up to an even number, times ``vectors``; see ``GradientArguments``."""
 
     def generate(context, builder, signature, arguments):
@@ -315,6 +317,9 @@ def _accumulate_pairs(builder: ir.IRBuilder, given: GradientArguments, rows: int
         x_position, dy_position = element(builder, x, offsets[0]), element(builder, dy, offsets[1])
         blocks = [shift(builder, dy_position, builder.mul(given.dy_block, INT64(vector))) for vector in range(vectors)]
         columns = [load(builder, block) for block in blocks]
+        with builder.if_then(builder.icmp_signed("!=", given.ahead, INT64(0))):
+            for place in (x_position, *blocks):
+                prefetch(builder, place, given.ahead)
         for number, row in enumerate(sums):
             value = broadcast(builder, x_position, number * FLOAT_BYTES)
             for column, total in zip(columns, row, strict=True):
