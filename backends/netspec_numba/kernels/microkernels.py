@@ -54,6 +54,9 @@ TILE_ROWS = 14 if VECTOR_REGISTERS >= 32 else 6
 GRADIENT_ROWS = 8 if VECTOR_REGISTERS >= 32 else 4
 """Input channels of a gradient tile: with two vectors, enough sums in flight to hide the latency of adding."""
 
+WEIGHTS_AHEAD = 32
+"""Rows of weights ahead of the one at hand that are asked for: with few positions they are what is waited for."""
+
 Sums = list[list[ir.Value]]
 
 
@@ -279,6 +282,10 @@ def _accumulate_channels(
     with cgutils.for_range(builder, end_lane, start=first_lane) as lane:
         row_weights = shift(builder, weights, builder.mul(lane.index, given.weight_row))
         columns = [load(builder, row_weights, vector * VECTOR_BYTES) for vector in range(len(sums[0]))]
+        if len(columns) == PANEL_VECTORS:  # with one vector, loads are what the loop waits for
+            later = shift(builder, row_weights, builder.mul(given.weight_row, INT64(WEIGHTS_AHEAD)))
+            for vector in range(PANEL_VECTORS):
+                prefetch(builder, later, vector * VECTOR_BYTES)
         for position, row in zip(positions, sums, strict=True):
             value = broadcast(builder, element(builder, position, lane.index))
             for column, total in zip(columns, row, strict=True):
