@@ -1,4 +1,4 @@
-"""Convolutions whose vectors hold what is summed, against the definition at awkward shapes; and when they are chosen."""
+"""Convolutions whose vectors hold what is summed, against the definition at awkward shapes; when they are chosen."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from netspec_numba.kernels.vectors import (
 )
 
 AHEAD = 2
-"""Tiles ahead of the one at hand whose lines are asked for, so that they are there when it is their turn to be stored."""
+"""Tiles ahead of the one at hand whose lines are asked for, so that they are there when the tile is stored."""
 
 CHAINS = 4
 """Sums per tap of a gradient tile, each of every fourth place."""

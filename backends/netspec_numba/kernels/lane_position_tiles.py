@@ -2,8 +2,8 @@
 
 ``lane_position_tile``  y[position, column] = bias[column] + sum over taps: x[position + tap] w[tap, column]
 
-The lanes are neighbouring positions along the last axis, whose numbers lie side by side in an image of one channel; each
-weight meets all of them. What was summed is turned at the end, so that the lanes are columns, as they are stored.
+The lanes are neighbouring positions along the last axis, whose numbers lie side by side in an image of one channel;
+each weight meets all of them. What was summed is turned at the end, so that the lanes are columns, as they are stored.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -43,7 +44,7 @@ def _panels(columns: int) -> list[tuple[int, int]]:
     """(first column, columns) of panels of nearly the same width."""
     count = -(-columns // MOST_COLUMNS)
     starts = [number * columns // count for number in range(count + 1)]
-    return [(first, end - first) for first, end in zip(starts, starts[1:], strict=False)]
+    return [(first, end - first) for first, end in pairwise(starts)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Pooling over windows or bins along any number of axes, and the mean over all positions.
 
-A window or bin becomes a table of positions when the plan is loaded; the kernels then know nothing of axes. The
-gradient gathers, for each input position, from the windows that saw it, so that overlaps need no order.
+A window or bin becomes a table of positions when the plan is loaded; the kernels then know nothing of axes. Gradients
+gather, for each input position, from the windows that saw it, so that threads never meet; those of maxima go through
+the windows of a whole plane in their order instead, where there are planes enough.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from netspec.core.types import TensorType
 from netspec.core.window import BinGeometry, WindowGeometry
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.lanes import any_lane, as_double, as_single, choose, load_lanes, prefetch, spread, store_first
+from netspec_numba.kernels.lanes import (
+    any_lane,
+    as_double,
+    as_single,
+    choose,
+    load_lanes,
+    prefetch,
+    spread,
+    store_first,
+)
 from netspec_numba.kernels.loops import check_layout, load, parallel, same_layout, splits
 from netspec_numba.kernels.windows import (
     Gather,

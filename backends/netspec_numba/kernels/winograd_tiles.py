@@ -90,8 +90,8 @@ def _read_tile(matrix: Matrix) -> Any:
             side = matrix.shape[1]
             outputs = matrix.shape[0] - TAPS + 1
             places = _places(builder, pointer(builder, x), (rows, columns), side, limit, pointer(builder, zeros))
-            new = min(side, outputs)
-            for place in (place for row in places[-new:] for place in row[-new:]):
+            unseen = min(side, outputs)  # rows and columns that the tiles above and before have not read
+            for place in (place for row in places[-unseen:] for place in row[-unseen:]):
                 prefetch(builder, place, AHEAD * outputs * VECTOR_BYTES)
             square = [[load(builder, place) for place in row] for row in places]
             target = pointer(builder, transformed)

@@ -103,8 +103,8 @@ def _winograd(c: float) -> dict[str, Bound]:
 
 _BY_ALGORITHM = {"lane-positions": BOUNDS, "lane-sums": BOUNDS, "winograd-2": _winograd(4), "winograd-4": _winograd(16)}
 ALGORITHM_BOUNDS = {op: {name: bounds[op] for name, bounds in _BY_ALGORITHM.items()} for op in BOUNDS}
-"""Plain sums in another order err as these do. F(2,3) and F(4,3) multiply transformed numbers, which are larger than the
-result: their errors stand out."""
+"""Plain sums in another order err as these do. F(2,3) and F(4,3) multiply transformed numbers, which are larger than
+the result: their errors stand out."""
 
 
 def _case(shape: tuple[int, ...], filters: int, kernel: Any, **attributes: Any) -> Case:
