@@ -6,6 +6,7 @@ Run as a program with a kernel cache of its own, it checks a few convolutions un
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +18,11 @@ from netspec.core.window import WindowGeometry
 from netspec.plan import DIRECT
 from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Operand, Request, Types
 from netspec_numba.host import LANES
-from netspec_numba.kernels import convolution, dense, winograd  # noqa: F401 - registers the kernels
+from netspec_numba.kernels import convolution, dense, lane_positions, lane_sums, winograd  # noqa: F401 - registers the kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-ERROR_FACTORS = {DIRECT: 4.0, "winograd-2": 4.0, "winograd-4": 16.0}
+ERROR_FACTORS = {DIRECT: 4.0, "lane-positions": 4.0, "lane-sums": 4.0, "winograd-2": 4.0, "winograd-4": 16.0}
 """c of the bound |error| <= c*eps*sqrt(K)*sum|x||w|: K fused additions each round by at most eps/2 of a partial sum,
 with signs that are as good as random, and four standard deviations leave room. Winograd's transforms multiply numbers
 larger than the result, and mix those of a tile: the sum is the largest of a map, or of a filter."""
@@ -170,6 +171,13 @@ def run(
     return logical(output, n).copy()
 
 
+def computes(algorithm: str, op: str, trial: Case, inputs: list[Operand], output: Operand) -> bool:
+    """Whether there is such a kernel for this op and these types."""
+    entry = ALTERNATIVES[op].get(algorithm)
+    types = tuple(operand.type for operand in inputs), (output.type,)
+    return entry is not None and math.isfinite(entry.cost(trial.window, *types, trial.batch, False))
+
+
 def workspaces(entry: Kernel, attrs: Any, inputs: Types, outputs: Types, batch: int) -> dict[str, Array]:
     """All that a kernel asks for, for two threads, full of NaN."""
     sizes = {**entry.scratch(attrs, inputs, outputs, batch, 2), **entry.prepared(attrs, inputs, outputs, batch, 2)}
@@ -186,7 +194,10 @@ class Outcome:
 
 
 def outcomes(trial: Case, prefix: str = "conv", algorithm: str = DIRECT) -> dict[str, Outcome]:
-    """Run forward, data gradient and weight gradient of a case; dead samples and padding lanes start as NaN."""
+    """Run those of forward, data gradient and weight gradient of a case that the algorithm computes.
+
+    Dead samples and padding lanes start as NaN.
+    """
     random = np.random.default_rng(7)
     few = trial.channels <= 4
     plain = TensorType((*trial.spatial, trial.channels))
@@ -215,6 +226,8 @@ def outcomes(trial: Case, prefix: str = "conv", algorithm: str = DIRECT) -> dict
         output = stored(tensor, None, trial.batch)
         op = prefix if name == "y" else f"{prefix}.{name}"
         given = [operands[key] for key in names]
+        if algorithm != DIRECT and not computes(algorithm, op, trial, given, output):
+            continue
         computed = run(op, trial.window, given, output, trial.batch, trial.n, algorithm)
         left, right = {"y": (x, weight), "dx": (dy, weight), "dw": (x, dy)}[name]
         shape = weight_shape if name == "dw" else (trial.n, *tensor.shape)
@@ -224,7 +237,7 @@ def outcomes(trial: Case, prefix: str = "conv", algorithm: str = DIRECT) -> dict
             exact, size = exact + bias, size + abs(bias)
         terms = {"y": weight_shape[0] * weight_shape[1] + 1, "dx": weight_shape[0] * trial.outputs // groups}
         length = terms.get(name, trial.n * y_type.positions)
-        if algorithm != DIRECT:
+        if algorithm.startswith("winograd"):
             size = size.max(axis=0 if name == "dw" else (1, 2), keepdims=True)
         bound = ERROR_FACTORS[algorithm] * np.finfo(np.float32).eps * np.sqrt(length) * size
         found[name] = Outcome(computed.reshape(shape), exact, bound)
@@ -251,6 +264,8 @@ FEW_CASES = (
 TILED_CASES = (
     case("tiled", (7, 9), 19, 21, (3, 3), pad=1),
     case("tiled without padding", (6, 5), 5, 33, (3, 3), batch=9, n=7),
+    case("one channel", (6, 7), 1, LANES // 2, (3, 2), stride=(2, 1), pad=1),
+    case("few results", (6, 7), 2 * LANES, LANES // 2, (3, 2), stride=(1, 2), pad=1),
 )
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from netspec.plan import make_plan
 LAYERS = {
     "direct": (Conv(filters=19, kernel=3, stride=2, padding="same"), (9, 8, 5)),
     "point": (Conv(filters=33, kernel=1, bias=False), (4, 5, 17)),
+    "lane sums": (Conv(filters=3, kernel=(3, 2), padding="same"), (13, 9, 32)),
+    "lane positions": (Conv(filters=6, kernel=(3, 5), padding="same"), (13, 9, 1)),
     "winograd": (Conv(filters=35, kernel=3, padding="same"), (13, 9, 33)),
     "depthwise": (Conv(filters=20, kernel=3, groups=20, padding="same"), (6, 7, 20)),
     "groups": (Conv(filters=12, kernel=3, groups=3), (6, 7, 6)),

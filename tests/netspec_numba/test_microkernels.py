@@ -141,10 +141,18 @@ def test_forward_tile_sums_a_channel_range_over_the_taps_it_is_given(
 
 
 @njit
-def run_gradient_tile(rows, vectors, x, dy, pairs, dy_block, dw):
+def run_gradient_tile(rows, vectors, x, dy, pairs, dy_block, dw, ahead):
     """One tile over all pairs."""
     gradient_tile(
-        rows, vectors, x.ctypes.data, dy.ctypes.data, pairs.ctypes.data, len(pairs), 4 * dy_block, dw.ctypes.data
+        rows,
+        vectors,
+        x.ctypes.data,
+        dy.ctypes.data,
+        pairs.ctypes.data,
+        len(pairs),
+        4 * dy_block,
+        dw.ctypes.data,
+        ahead,
     )
 
 
@@ -157,7 +165,7 @@ def test_gradient_tile_adds_outer_products_of_pairs(rows: int, vectors: int) -> 
     pairs = np.stack([random.integers(0, 9, 11), random.integers(0, 7, 11)], axis=1)
     offsets = (pairs * [16, LANES]).astype(np.int32)
     dw = np.ones((GRADIENT_ROWS + 1, vectors * LANES), np.float32)
-    run_gradient_tile(rows, vectors, x.ravel(), dy.ravel(), offsets, 7 * LANES, dw)
+    run_gradient_tile(rows, vectors, x.ravel(), dy.ravel(), offsets, 7 * LANES, dw, rows % 2 * 4096)  # ask, or not
     columns = np.concatenate([dy[vector][pairs[:, 1]] for vector in range(vectors)], axis=1)
     wanted = min(rows, GRADIENT_ROWS)
     expected = 1 + x[pairs[:, 0], :wanted].astype(float).T @ columns

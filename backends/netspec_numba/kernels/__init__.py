@@ -22,6 +22,8 @@ FAMILIES = (
     "dropout",
     "finite",
     "folding",
+    "lane_positions",
+    "lane_sums",
     "layout",
     "local_response",
     "locally_connected",

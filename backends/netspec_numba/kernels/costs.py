@@ -24,5 +24,11 @@ TILED = 1.25
 KEPT_SUM = 25.0
 """Storing a vector of transformed sums of a weight gradient, loading it and transforming it back."""
 
+SUM_OF_LANES = 6.0
+"""Adding up the lanes of a vector."""
+
+TURNED = 40.0
+"""Turning sums whose lanes are positions into vectors of channels, for each vector of positions, and storing them."""
+
 LAST_CACHE = 2**22
 """Floats that the last cache is taken to hold; what is larger is fetched each time."""

@@ -28,9 +28,13 @@ from netspec_numba.kernels.vectors import (
     masked_load,
     masked_store,
     pointer,
+    prefetch,
     shift,
     store,
 )
+
+AHEAD = 2
+"""Tiles ahead of the one at hand whose lines are asked for, so that they are there when the tile is stored."""
 
 CHAINS = 4
 """Sums per tap of a gradient tile, each of every fourth place."""
@@ -122,6 +126,10 @@ def _compute_places(builder: ir.IRBuilder, given: TileArguments, places: int, in
     zeros, weights, steps = (pointer(builder, address) for address in (given.zeros, given.weights, given.steps))
     cells = [builder.add(given.cell, builder.mul(given.neighbour, INT64(place))) for place in range(places)]
     reads = [shift(builder, pointer(builder, given.x), builder.mul(cell, given.x_cell)) for cell in cells]
+    targets = [shift(builder, pointer(builder, given.y), builder.mul(given.y_place, INT64(i))) for i in range(places)]
+    ahead = builder.mul(given.y_place, INT64(AHEAD * places))
+    for target in targets:
+        prefetch(builder, target, ahead, to_write=True)
     with cgutils.for_range(builder, given.taps) as tap:
         step = shift(builder, steps, builder.mul(tap.index, INT64(8 * 3)))
         x_step, weight_step, cell_step = (builder.load(shift(builder, step, 8 * i), typ=INT64) for i in range(3))
@@ -134,8 +142,7 @@ def _compute_places(builder: ir.IRBuilder, given: TileArguments, places: int, in
             builder.store(fused_multiply_add(builder, load(builder, source), weight, builder.load(total)), total)
     stored = leading_lanes(builder, given.y_columns)
     ending = Ending(given.adds, given.distance, given.limits)
-    for place, total in enumerate(sums):
-        target = shift(builder, pointer(builder, given.y), builder.mul(given.y_place, INT64(place)))
+    for target, total in zip(targets, sums, strict=True):
         residual = shift(builder, target, given.distance)
         masked_store(builder, stored, end(builder, ending, builder.load(total), residual, stored), target)
 

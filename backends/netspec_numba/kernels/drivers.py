@@ -12,6 +12,7 @@ from numba import njit, prange
 from netspec_numba.host import LANES
 from netspec_numba.kernels.microkernels import (
     GRADIENT_ROWS,
+    PANEL_VECTORS,
     TILE_ROWS,
     forward_tile,
     gradient_tile,
@@ -24,6 +25,12 @@ ENOUGH_TASKS = 16
 
 CACHED_INPUT = 2**16
 """Floats of input in a run of tiles, so that it stays in the second-level cache while all panels pass over it."""
+
+AHEAD = 48 * 4 * LANES
+"""Bytes ahead of a pair of positions for which memory is asked: a look at a pair is shorter than a wait for memory."""
+
+MANY_CHUNKS = 8
+"""Chunks of positions of a plane from which on asking pays: in smaller ones much of what lies ahead is not theirs."""
 
 STRIP_COLUMN, STRIP_VECTORS, STRIP_BLOCK, STRIP_LANE, STRIP_CHANNEL, STRIP_ROWS = range(6)
 """Columns of a strip table: the output and input channels of one part of a weight gradient."""
@@ -199,7 +206,9 @@ def accumulate_strips(
 def add_strip(x, dy, dy_block, sums, strip, strip_lanes, live, starts, per_sample, pairs, taps, first_tap, end_tap):
     """sums [taps, strip_lanes, columns] += x*dy over the pairs of ``live`` samples; x, dy and sums are addresses."""
     width = strip[STRIP_VECTORS] * LANES
-    for chunk in range(len(starts) // taps):
+    chunks = len(starts) // taps
+    far = chunks >= MANY_CHUNKS and strip[STRIP_VECTORS] == PANEL_VECTORS
+    for chunk in range(chunks):
         for tap in range(first_tap, end_tap):
             entry = chunk * taps + tap
             for row in range(0, strip[STRIP_ROWS], GRADIENT_ROWS):
@@ -212,6 +221,7 @@ def add_strip(x, dy, dy_block, sums, strip, strip_lanes, live, starts, per_sampl
                     live * per_sample[entry],
                     4 * dy_block,
                     sums + 4 * ((tap - first_tap) * strip_lanes + row) * width,
+                    AHEAD if far and tap == first_tap and row == 0 else 0,  # later passes find it in the cache
                 )
 
 

@@ -206,6 +206,17 @@ def largest_of_lanes(typing_context: Any, vector: Any) -> Any:
 
 
 @intrinsic
+def any_lane(typing_context: Any, mask: Any) -> Any:
+    """Whether a mask holds in any lane."""
+
+    def generate(context: Any, builder: Any, declared: Any, arguments: Any) -> Any:
+        bits = ir.IntType(LANES)
+        return builder.icmp_unsigned("!=", builder.bitcast(arguments[0], bits), bits(0))
+
+    return types.boolean(mask), generate
+
+
+@intrinsic
 def choose(typing_context: Any, mask: Any, a: Any, b: Any) -> Any:
     """``a`` in the lanes where the mask holds, ``b`` in the others."""
 

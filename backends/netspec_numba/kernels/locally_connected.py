@@ -320,6 +320,7 @@ def multiply_samples(
                             min(samples, n - first),
                             4 * LANES,
                             tile,
+                            0,
                         )
                     for line in range(min(GRADIENT_ROWS, group_channels - row)):
                         target = result + 4 * ((row + line) * columns + panel[COLUMN])

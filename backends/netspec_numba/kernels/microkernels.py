@@ -54,6 +54,9 @@ TILE_ROWS = 14 if VECTOR_REGISTERS >= 32 else 6
 GRADIENT_ROWS = 8 if VECTOR_REGISTERS >= 32 else 4
 """Input channels of a gradient tile: with two vectors, enough sums in flight to hide the latency of adding."""
 
+WEIGHTS_AHEAD = 32
+"""Rows of weights ahead of the one at hand that are asked for: with few positions they are what is waited for."""
+
 Sums = list[list[ir.Value]]
 
 
@@ -122,6 +125,8 @@ class GradientArguments(NamedTuple):
     """Bytes from one vector of columns of dy to the next."""
     dw: ir.Value
     """float32 [rows, vectors*LANES], added to."""
+    ahead: ir.Value
+    """Bytes ahead of each position at which memory is asked for, or 0."""
 
 
 @intrinsic
@@ -161,6 +166,7 @@ def forward_tile(
                 with branch:
                     sums = _allocate_sums(builder, TILE_ROWS, width)
                     _start_from_bias(builder, given, sums)
+                    _prefetch_destinations(builder, given, sums)
                     _accumulate_window(builder, given, sums)
                     _store_live_rows(builder, given, sums)
         return context.get_dummy_value()
@@ -169,7 +175,7 @@ def forward_tile(
 
 
 @intrinsic
-def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw):
+def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, dw, ahead):
     """Add to a tile of ``rows`` rows, rounded up to an even number, times ``vectors``; see ``GradientArguments``."""
 
     def generate(context, builder, signature, arguments):
@@ -253,6 +259,15 @@ def _prefetch_next_tile(builder: ir.IRBuilder, given: ForwardArguments, position
             prefetch(builder, position, ahead)
 
 
+def _prefetch_destinations(builder: ir.IRBuilder, given: ForwardArguments, sums: Sums) -> None:
+    """Ask for the lines that the tile is stored to, while it is computed."""
+    y, destinations = pointer(builder, given.y), pointer(builder, given.destinations)
+    for number, row in enumerate(sums):
+        place = element(builder, y, load_index(builder, destinations, 4 * number))
+        for vector in range(len(row)):
+            prefetch(builder, place, builder.mul(given.y_block, INT64(vector)), to_write=True)
+
+
 def _accumulate_channels(
     builder: ir.IRBuilder,
     given: ForwardArguments,
@@ -267,6 +282,10 @@ def _accumulate_channels(
     with cgutils.for_range(builder, end_lane, start=first_lane) as lane:
         row_weights = shift(builder, weights, builder.mul(lane.index, given.weight_row))
         columns = [load(builder, row_weights, vector * VECTOR_BYTES) for vector in range(len(sums[0]))]
+        if len(columns) == PANEL_VECTORS:  # with one vector, loads are what the loop waits for
+            later = shift(builder, row_weights, builder.mul(given.weight_row, INT64(WEIGHTS_AHEAD)))
+            for vector in range(PANEL_VECTORS):
+                prefetch(builder, later, vector * VECTOR_BYTES)
         for position, row in zip(positions, sums, strict=True):
             value = broadcast(builder, element(builder, position, lane.index))
             for column, total in zip(columns, row, strict=True):
@@ -305,6 +324,9 @@ def _accumulate_pairs(builder: ir.IRBuilder, given: GradientArguments, rows: int
         x_position, dy_position = element(builder, x, offsets[0]), element(builder, dy, offsets[1])
         blocks = [shift(builder, dy_position, builder.mul(given.dy_block, INT64(vector))) for vector in range(vectors)]
         columns = [load(builder, block) for block in blocks]
+        with builder.if_then(builder.icmp_signed("!=", given.ahead, INT64(0))):
+            for place in (x_position, *blocks):
+                prefetch(builder, place, given.ahead)
         for number, row in enumerate(sums):
             value = broadcast(builder, x_position, number * FLOAT_BYTES)
             for column, total in zip(columns, row, strict=True):

@@ -22,8 +22,8 @@ from netspec_numba.kernels.vectors import (
     masked_load,
     masked_store,
     pointer,
-    select_lanes,
     store,
+    transposed,
 )
 
 
@@ -84,26 +84,13 @@ def zero_floats(typing_context, target, count):
 
 @intrinsic
 def transpose_square(typing_context, target, target_row, source, source_row):
-    """target[j, i] = source[i, j] for ``LANES`` rows and columns; the row distances count floats.
-
-    Eklundh's algorithm (1972): for every power of two, exchange the off-diagonal quarters of squares twice that wide.
-    """
+    """target[j, i] = source[i, j] for ``LANES`` rows and columns; the row distances count floats."""
 
     def generate(context, builder, signature, arguments):
         to, to_row, origin, origin_row = arguments
         to, origin = pointer(builder, to), pointer(builder, origin)
         rows = [load(builder, element(builder, origin, builder.mul(origin_row, INT64(i)))) for i in range(LANES)]
-        width = 1
-        while width < LANES:
-            for upper in (row for row in range(LANES) if not row & width):
-                above, below = rows[upper], rows[upper + width]
-                lanes = range(LANES)
-                kept = [lane if not lane & width else LANES + lane - width for lane in lanes]
-                moved = [lane + width if not lane & width else LANES + lane for lane in lanes]
-                rows[upper] = select_lanes(builder, above, below, kept)
-                rows[upper + width] = select_lanes(builder, above, below, moved)
-            width *= 2
-        for number, row in enumerate(rows):
+        for number, row in enumerate(transposed(builder, rows)):
             store(builder, row, element(builder, to, builder.mul(to_row, INT64(number))))
         return context.get_dummy_value()
 

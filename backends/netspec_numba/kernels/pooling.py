@@ -1,7 +1,8 @@
 """Pooling over windows or bins along any number of axes, and the mean over all positions.
 
-A window or bin becomes a table of positions when the plan is loaded; the kernels then know nothing of axes. The
-gradient gathers, for each input position, from the windows that saw it, so that overlaps need no order.
+A window or bin becomes a table of positions when the plan is loaded; the kernels then know nothing of axes. Gradients
+gather, for each input position, from the windows that saw it, so that threads never meet; those of maxima go through
+the windows of a whole plane in their order instead, where there are planes enough.
 """
 
 from __future__ import annotations
@@ -15,8 +16,17 @@ from netspec.core.types import TensorType
 from netspec.core.window import BinGeometry, WindowGeometry
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.lanes import as_double, as_single, choose, load_lanes, prefetch, spread, store_first
-from netspec_numba.kernels.loops import check_layout, parallel, same_layout, splits
+from netspec_numba.kernels.lanes import (
+    any_lane,
+    as_double,
+    as_single,
+    choose,
+    load_lanes,
+    prefetch,
+    spread,
+    store_first,
+)
+from netspec_numba.kernels.loops import check_layout, load, parallel, same_layout, splits
 from netspec_numba.kernels.windows import (
     Gather,
     backward_gather,
@@ -25,7 +35,7 @@ from netspec_numba.kernels.windows import (
     window_table,
 )
 
-NEXT_WINDOWS = 8 * LANES
+NEXT_WINDOWS = 16 * LANES
 """How far ahead of what a window sees memory is asked for: rows of an image lie too far apart to be foreseen."""
 
 
@@ -64,16 +74,39 @@ def max_pool_values(request: Request) -> Launch:
 @kernel("max_pool.dx")
 @kernel("adaptive_max_pool.dx")
 def max_pool_dx(request: Request) -> Launch:
-    """(index, dy) -> dx: each position gets dy of the windows it won."""
+    """(index, dy) -> dx: each position gets dy of the windows it won, summed in their order.
+
+    A whole plane is passed over window by window, which finds the same windows for every position; where planes are too
+    few to share, parts of them are, position by position.
+    """
     (index, dy), (dx,) = request.inputs, request.outputs
     same_layout(index.type, dy.type)
-    gather = backward_gather(_geometry(request.attrs, dx.type))
+    geometry = _geometry(request.attrs, dx.type)
     pieces = splits(request.batch, dx.type.blocks, dx.type.positions)
+    if pieces == 1:
+        return _send_back(geometry, index, dy, dx)
+    gather = backward_gather(geometry)
     sizes = dx.type.lanes, dy.type.positions, dx.type.positions, pieces
 
     def launch(n: int) -> None:
         planes = n * dx.type.blocks
         spread_maximum(planes, *sizes, gather.start, gather.source, gather.tap, index.array, dy.array, dx.array)
+
+    return launch
+
+
+def _send_back(geometry: WindowGeometry | BinGeometry, index: Operand, dy: Operand, dx: Operand) -> Launch:
+    """A launch that takes one window after the other."""
+    gather = forward_gather(geometry)
+    seen, first = np.unique(gather.source, return_index=True)
+    begins = np.zeros(gather.source.size, np.int32)
+    begins[first] = 1
+    unseen = np.setdiff1d(np.arange(dx.type.positions, dtype=np.int32), seen)
+    sizes = dx.type.lanes, dy.type.positions, dx.type.positions
+    tables = gather.start, gather.source, gather.tap, begins, unseen
+
+    def launch(n: int) -> None:
+        send_maximum(n * dx.type.blocks, *sizes, *tables, index.array, dy.array, dx.array)
 
     return launch
 
@@ -183,18 +216,26 @@ def pool_maximum(
         plane, piece = task // pieces, task % pieces
         for position in range(piece * outputs // pieces, (piece + 1) * outputs // pieces):
             row = (plane * outputs + position) * lanes
-            first, end = start[position], start[position + 1]
+            first, end = load(start, position), load(start, position + 1)
             for at in range(0, lanes, LANES):
                 # A window that sees nothing but padding has the maximum of no numbers.
                 best, chosen = spread(np.float32(-np.inf)), spread(np.int32(0))
                 if first < end:
-                    best, chosen = load_lanes(x, (plane * inputs + source[first]) * lanes + at), spread(tap[first])
+                    best = load_lanes(x, (plane * inputs + load(source, first)) * lanes + at)
+                    chosen = spread(load(tap, first))
+                unknown = best != best
                 for entry in range(first + 1, end):
-                    seen = (plane * inputs + source[entry]) * lanes + at
+                    seen = (plane * inputs + load(source, entry)) * lanes + at
                     prefetch(x, seen + NEXT_WINDOWS)
                     value = load_lanes(x, seen)
-                    wins = (value > best) | ((value != value) & (best == best))
-                    best, chosen = choose(wins, value, best), choose(wins, spread(tap[entry]), chosen)
+                    wins = value > best
+                    unknown = unknown | (value != value)
+                    best, chosen = choose(wins, value, best), choose(wins, spread(load(tap, entry)), chosen)
+                if any_lane(unknown):
+                    for entry in range(end - 1, first - 1, -1):  # so that the first NaN is what stays
+                        value = load_lanes(x, (plane * inputs + load(source, entry)) * lanes + at)
+                        best = choose(value != value, value, best)
+                        chosen = choose(value != value, spread(load(tap, entry)), chosen)
                 store_first(y, row + at, best, lanes - at)
                 store_first(index, row + at, chosen, lanes - at)
 
@@ -211,8 +252,10 @@ def keep_maximum(
             for at in range(0, lanes, LANES):
                 best, unknown = spread(np.float32(-np.inf)), spread(np.float32(np.nan))
                 bad = best != best
-                for entry in range(start[position], start[position + 1]):
-                    value = load_lanes(x, (plane * inputs + source[entry]) * lanes + at)
+                for entry in range(load(start, position), load(start, position + 1)):
+                    seen = (plane * inputs + load(source, entry)) * lanes + at
+                    prefetch(x, seen + NEXT_WINDOWS)
+                    value = load_lanes(x, seen)
                     bad = bad | (value != value)
                     best = choose(value > best, value, best)
                 store_first(y, row + at, choose(bad, unknown, best), lanes - at)
@@ -244,6 +287,43 @@ def spread_maximum(
                     won = load_lanes(index, seen) == spread(tap[entry])
                     total = total + choose(won, load_lanes(dy, seen), spread(np.float32(0.0)))
                 store_first(dx, row + at, total, lanes - at)
+
+
+@parallel
+def send_maximum(
+    planes: int,
+    lanes: int,
+    outputs: int,
+    inputs: int,
+    start: Array,
+    source: Array,
+    tap: Array,
+    begins: Array,
+    unseen: Array,
+    index: Array,
+    dy: Array,
+    dx: Array,
+) -> None:
+    """index, dy (planes, outputs, lanes) -> dx (planes, inputs, lanes); the tables are a forward ``Gather``'s.
+
+    An entry that ``begins`` is the first to see its position; the positions that no window sees are ``unseen``.
+    """
+    for task in prange(planes):
+        plane = np.int64(task)
+        none = spread(np.float32(0.0))
+        for at in range(0, lanes, LANES):
+            for hidden in range(unseen.size):
+                store_first(dx, (plane * inputs + load(unseen, hidden)) * lanes + at, none, lanes - at)
+            for position in range(outputs):
+                here = (plane * outputs + position) * lanes + at
+                winner, share = load_lanes(index, here), load_lanes(dy, here)
+                for entry in range(load(start, position), load(start, position + 1)):
+                    place = (plane * inputs + load(source, entry)) * lanes + at
+                    prefetch(dx, place + NEXT_WINDOWS)
+                    total = choose(winner == spread(load(tap, entry)), share, none)
+                    if load(begins, entry) == 0:
+                        total = load_lanes(dx, place) + total
+                    store_first(dx, place, total, lanes - at)
 
 
 @parallel

@@ -80,11 +80,11 @@ def broadcast(builder: ir.IRBuilder, base: ir.Value, offset: int = 0) -> ir.Valu
     return _splat(builder, builder.load(shift(builder, base, offset), typ=FLOAT, align=FLOAT_BYTES), VECTOR)
 
 
-def prefetch(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int = 0) -> None:
+def prefetch(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int = 0, to_write: bool = False) -> None:
     """Ask for the cache line at ``base + offset`` in the second-level cache; any address will do."""
     function = _declare(builder, "llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32]))
-    to_read, second_level, data = INT32(0), INT32(2), INT32(1)
-    builder.call(function, [shift(builder, base, offset), to_read, second_level, data])
+    purpose, second_level, data = INT32(int(to_write)), INT32(2), INT32(1)
+    builder.call(function, [shift(builder, base, offset), purpose, second_level, data])
 
 
 def fused_multiply_add(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, addend: ir.Value) -> ir.Value:
@@ -139,6 +139,24 @@ def end(builder: ir.IRBuilder, ending: Ending, value: ir.Value, residual: ir.Val
 def select_lanes(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, lanes: list[int]) -> ir.Value:
     """The given lanes of ``left`` and ``right`` side by side: those of ``right`` count from ``LANES``."""
     return builder.shuffle_vector(left, right, ir.Constant(INDICES, lanes))
+
+
+def transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+    """The columns of a square of ``LANES`` vectors.
+
+    Eklundh's algorithm (1972): for every power of two, exchange the off-diagonal quarters of squares twice that wide.
+    """
+    rows = list(rows)
+    width = 1
+    while width < LANES:
+        kept = [lane if not lane & width else LANES + lane - width for lane in range(LANES)]
+        moved = [lane + width if not lane & width else LANES + lane for lane in range(LANES)]
+        for upper in (row for row in range(LANES) if not row & width):
+            above, below = rows[upper], rows[upper + width]
+            rows[upper] = select_lanes(builder, above, below, kept)
+            rows[upper + width] = select_lanes(builder, above, below, moved)
+        width *= 2
+    return rows
 
 
 def _splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.Value:

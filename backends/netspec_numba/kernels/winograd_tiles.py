@@ -38,6 +38,7 @@ from netspec_numba.kernels.vectors import (
     masked_load,
     masked_store,
     pointer,
+    prefetch,
     shift,
     store,
 )
@@ -48,6 +49,9 @@ TILE_HEIGHTS = (TILE_ROWS, 8, 4) if VECTOR_REGISTERS >= 32 else (TILE_ROWS, 4, 2
 
 UNROLLED = 4
 """Channels of one turn of a product's loop, a divisor of every number of lanes."""
+
+AHEAD = 2
+"""Tiles ahead of the one at hand for which memory is asked: their rows lie too far apart to be foreseen."""
 
 OUTSIDE = 2**40
 """In a table of distances: a row or column beyond the border. No sum with it is below any limit."""
@@ -84,7 +88,11 @@ def _read_tile(matrix: Matrix) -> Any:
         def generate(context, builder, signature, arguments):
             x, rows, columns, limit, zeros, transformed, step = arguments
             side = matrix.shape[1]
+            outputs = matrix.shape[0] - TAPS + 1
             places = _places(builder, pointer(builder, x), (rows, columns), side, limit, pointer(builder, zeros))
+            unseen = min(side, outputs)  # rows and columns that the tiles above and before have not read
+            for place in (place for row in places[-unseen:] for place in row[-unseen:]):
+                prefetch(builder, place, AHEAD * outputs * VECTOR_BYTES)
             square = [[load(builder, place) for place in row] for row in places]
             target = pointer(builder, transformed)
             for vector in (vector for row in transform(builder, matrix, square) for vector in row):
@@ -135,6 +143,8 @@ def _write_tile(matrix: Matrix) -> Any:
             places = _places(builder, origin, (rows, columns), outputs, limit, beyond)
             residual = shift(builder, origin, ending.distance)
             residuals = _places(builder, residual, (rows, columns), outputs, limit, beyond)
+            for place in (place for row in places for place in row):
+                prefetch(builder, place, AHEAD * outputs * VECTOR_BYTES, to_write=True)
             tile = transform(builder, matrix, square)
             for row, targets, sources in zip(tile, places, residuals, strict=True):
                 for vector, target, source in zip(row, targets, sources, strict=True):
