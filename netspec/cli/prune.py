@@ -184,8 +184,9 @@ def _sensitivity(
     among = candidates(stored.spec, stored.weights, measure, leave)
     opened = running(stored, backend, threads or available_threads())
     _, scored = part_of(opened, data_folder(data_dir), part)
-    if samples is not None:
-        scored = scored.take(np.arange(min(samples, len(scored))))
+    if samples is not None:  # evenly from the part, in which classes may stand one after the other
+        count = min(samples, len(scored))
+        scored = scored.take(np.arange(count) * len(scored) // count)
     return sensitivity(opened.runtime, stored.weights, among, scored, partial(click.echo, err=True))
 
 

@@ -120,7 +120,13 @@ def test_the_table_of_sensitivity(trained: Path) -> None:
 
 def test_a_spec_with_weights_is_pruned_like_its_run(trained: Path) -> None:
     one, other = trained.parent / "one.yaml", trained.parent / "other.yaml"
-    run(prune.command, trained, "--channels", 0.5, "--by", "l2", "-o", one)
+    told = json.loads(run(prune.command, trained, "--channels", 0.5, "--by", "l2", "-o", one, "--format", "json"))
+    assert (told["by"], told["files"]) == ("l2", [str(one), str(one.with_suffix(".safetensors"))])
+    assert [(row["layers"], row["before"], row["left"]) for row in told["rows"]] == [
+        (["conv", "add/body/conv"], 16, 8),
+        (["dense"], 10, 10),
+    ]
+    assert told["macs"] == {"before": 64 * 9 * 16 * 17 + 2560, "after": 64 * 9 * 8 * 9 + 1280}
     run(prune.command, trained / "spec.resolved.yaml", "--from", trained, "--channels", 0.5, "--by", "l2", "-o", other)
     assert one.with_suffix(".safetensors").read_bytes() == other.with_suffix(".safetensors").read_bytes()
     assert one.read_text().replace("one.", "other.") == other.read_text()
