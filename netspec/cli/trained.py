@@ -28,12 +28,16 @@ class Trained(NamedTuple):
     threads: int | None
 
 
-def trained_options(function: F) -> F:
-    """The argument RUN and the options that say which weights are meant, and what runs them."""
+def trained_options(function: F, weights_option: str = "--weights") -> F:
+    """The argument RUN and the options that say which weights are meant, and what runs them.
+
+    ``weights_option`` is what names the weights of a bundle or a spec.
+    """
     options: tuple[Callable[[F], F], ...] = (
         click.argument("run", metavar="RUN"),
         click.option(
-            "--weights",
+            weights_option,
+            "weights",
             type=click.Path(path_type=Path),
             help="Where RUN is a bundle or a spec: its weights, a safetensors file or a run directory.",
         ),

@@ -24,6 +24,18 @@ A declared op is a class with these methods; all but ``infer`` are optional:
 ``weighs_channels = True``
     linear in its parameter ``weight``, whose last axis is the output's channels, with an optional ``bias`` for each:
     what scales and shifts the output's channels afterwards can be taken into them
+    of which its main attribute says how many there are
+``per_channel = True``
+    each output channel is made of the same channel of the inputs alone, and of its place in the parameters, whose last
+    axis is the channels (elementwise ops are so anyway)
+``channel_sources(self, *data) -> Sources``
+    where it is another channel, or several: see :mod:`netspec.core.channels`. Of an op that states neither, nor
+    ``axis_maps``, any channel may depend on any other
+``channel_parts``
+    of ops that tell channels apart by their place in equal parts, as groups: the number of parts
+``narrowed(self, sources) -> attrs``
+    the op with fewer channels, made of these sources, where its attributes tell of channels and it is not one that
+    ``weighs_channels``
 ``merges = True``
     takes several inputs: branches, or ``from: [a, b]``
 ``branches = False``

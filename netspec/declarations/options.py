@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from netspec.core.attributes import attr
 from netspec.core.declare import declare
+from netspec.core.graph import Slot
 
 
 @declare(
@@ -52,3 +53,56 @@ class EarlyStopping:
             else:
                 since += 1
         return since >= self.patience
+
+
+@declare(
+    "option",
+    "prune",
+    main="sparsity",
+    doc="The smallest weights become 0 and stay it, under momentum, weight decay and averages too. Biases and "
+    "normalisations are left out.",
+    example="{sparsity: 0.8, start: 500, over: 2000}",
+)
+class Prune:
+    sparsity: float = attr(default=0.5, doc="share of the weights that is 0 in the end", minimum=0, exclusiveMaximum=1)
+    start: int = attr(default=0, doc="updates before the first weights go", minimum=0)
+    over: int = attr(
+        default=0,
+        doc="updates from the first weights that go to the last; 0: all go at once. Between them the share is "
+        "sparsity · (1 − (1 − t/over)³) (Zhu and Gupta 2017)",
+        minimum=0,
+    )
+    every: int = attr(default=100, doc="updates after which the share grows", minimum=1)
+    scope: str = attr(
+        default="layer",
+        doc="whether every layer loses that share, or the network as a whole",
+        enum=("layer", "network"),
+    )
+    leave: str = attr(
+        default="none",
+        doc="layers that stay whole: the first one with weights, the last one, or both",
+        enum=("none", "first", "last", "both"),
+    )
+
+    @property
+    def end(self) -> int:
+        """Updates before the last weights go."""
+        return self.start + self.over
+
+    def due(self, updates: int) -> bool:
+        """Whether weights go after so many updates."""
+        return self.start <= updates <= self.end and ((updates - self.start) % self.every == 0 or updates == self.end)
+
+    def share(self, updates: int) -> float:
+        """The share of weights that is 0 after so many updates."""
+        if updates < self.start:
+            return 0.0
+        left = 1 - (updates - self.start) / self.over if updates < self.end else 0.0
+        return self.sparsity * (1 - left**3)
+
+    def weights(self, slots: Iterable[Slot]) -> tuple[Slot, ...]:
+        """The state that is pruned: trained parameters with more than a number per channel, in the network's order."""
+        found = [
+            slot for slot in slots if slot.kind == "parameter" and slot.param.trained and len(slot.param.shape) > 1
+        ]
+        return tuple(found[self.leave in ("first", "both") : len(found) - (self.leave in ("last", "both"))])

@@ -55,6 +55,8 @@ class Recipe:
     """Batches whose gradients are summed before an update."""
     average: Any = None
     """How an average of the weights is made beside them, if it is."""
+    prune: Any = None
+    """Which share of the weights becomes 0, and when, if it does."""
     early_stopping: Any = None
     """When the run ends before its last epoch, if it may."""
     init: Mapping[str, str] | None = None

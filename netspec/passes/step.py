@@ -11,7 +11,7 @@ from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Graph, Param, Value
 from netspec.core.op import ShapeError
 from netspec.core.types import DType
-from netspec.declarations.ops.accumulation import Accumulate, MoveAverage
+from netspec.declarations.ops.accumulation import Accumulate, KeepWhere, MoveAverage
 from netspec.declarations.ops.clipping import ClipNorm, ClipValue, GlobalNorm
 from netspec.declarations.ops.merge import Add, Times
 from netspec.declarations.ops.reductions import AllFinite
@@ -25,8 +25,9 @@ from netspec.passes.forms import inference_form, training_form
 from netspec.passes.lower import lower
 from netspec.passes.rewrite import finish, rewire
 
-SUM, AVERAGE = "sum", "average"
-"""What state is called, behind the name of what it is of, that holds a sum over batches, or an average of weights."""
+SUM, AVERAGE, MASK = "sum", "average", "mask"
+"""What state is called, behind the name of what it is of, that holds a sum over batches, an average of weights,
+or 1 where a weight is learnt and 0 where it was pruned."""
 
 
 def prepare(network: Graph, recipe: Recipe, dtype: DType) -> Graph:
@@ -165,6 +166,8 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
         new = g.node(rule, slot.value, gradients[slot.value], rate, step, *moments).outputs
         for old, value in zip((slot.value, *moments), new, strict=True):
             g.write(old, value)
+    if recipe.prune is not None:
+        _mask_weights(g, recipe.prune)
     if recipe.average is not None:
         _add_average(g)
     return remove_dead_code(g.graph({"loss": loss, **finite, **heads}, heads))
@@ -187,6 +190,16 @@ def _sum(g: Builder, value: Value, name: str) -> Value:
     g.write(held, new)
     g.path = ""
     return new
+
+
+def _mask_weights(g: Builder, prune: Any) -> None:
+    """Keep pruned weights at 0, whatever the update made of them. The masks change between steps."""
+    g.derived_from = "pruning"
+    for slot in prune.weights(g.slots.values()):
+        if slot.written is not None:
+            g.path = slot.name
+            mask = g.state(f"{slot.name}:{MASK}", Param(slot.param.shape, "ones", trained=False), "moment")
+            g.write(slot.value, g.add(KeepWhere(), slot.written, mask))
 
 
 def _add_average(g: Builder) -> None:

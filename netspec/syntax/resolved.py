@@ -23,19 +23,29 @@ _WIDTH = 120
 """Characters of a line, about."""
 
 
-def resolved_text(spec: Spec) -> str:
+Changes = Mapping[Record, Mapping[str, Any]]
+"""Attributes that layers are to have otherwise than they were written."""
+_NONE: Changes = {}
+
+
+def resolved_text(spec: Spec, changes: Changes = _NONE) -> str:
     """The resolved spec as YAML. The spec is one without mistakes."""
     # PyYAML's own layout: collections of plain values on one line, all else in blocks.
     text: str = yaml.dump(
-        resolved(spec), Dumper=_Dumper, default_flow_style=None, sort_keys=False, width=_WIDTH, allow_unicode=True
+        resolved(spec, changes),
+        Dumper=_Dumper,
+        default_flow_style=None,
+        sort_keys=False,
+        width=_WIDTH,
+        allow_unicode=True,
     )
     return text
 
 
-def resolved(spec: Spec) -> dict[str, Any]:
+def resolved(spec: Spec, changes: Changes = _NONE) -> dict[str, Any]:
     """The resolved spec as nested mappings and lists."""
     assert spec.listing is not None
-    names = _Names(spec)
+    names = _Names(spec, changes)
     found: dict[str, Any] = {"netspec": LANGUAGE_VERSION, "name": spec.name}
     if spec.doc:
         found["doc"] = spec.doc
@@ -74,7 +84,8 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 class _Names:
     """What the resolved spec calls each layer that another refers to; a layer that is referred to gets its name."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, changes: Changes) -> None:
+        self._changes = changes
         self._inputs = {value: value.name for value in spec.graph.inputs}
         self._records = spec.records
         listings = [spec.listing, *spec.head_listings.values()]
@@ -89,6 +100,10 @@ class _Names:
             if source is not None and spec.listing is not None:
                 reference = Reference(source)
                 self.texts[reference, spec.head_listings.get(head, spec.listing)] = self._text(reference, spec.listing)
+
+    def attributes(self, record: Record) -> Mapping[str, Any]:
+        """The attributes of a layer as they are to be written."""
+        return {**record.attributes, **self._changes.get(record, {})}
 
     def _text(self, reference: Reference | PathReference, place: Listing) -> str:
         if isinstance(reference, PathReference):
@@ -165,7 +180,7 @@ def _body(record: Record, names: _Names) -> Any:
         return _layers(record.listing, names)
     attributes = {
         name: names.texts[value, record.parent] if isinstance(value, Reference) else _escaped(value)
-        for name, value in record.attributes.items()
+        for name, value in names.attributes(record).items()
     }
     branches = {listing.branch: _layers(listing, names) for listing in record.branches}
     if attributes.keys() == {REGISTRIES["op"][record.op].main} and not branches:

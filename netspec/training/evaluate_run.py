@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netspec.data.dataset import PARTS, Dataset, PartName
+from netspec.data.dataset import PARTS, Dataset, Part, PartName
 from netspec.data.download import cache_folder
 from netspec.data.read import read_dataset
 from netspec.diagnostics.errors import RunError
@@ -16,7 +16,13 @@ SHOWN = 12
 
 
 def evaluate_run(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[Dataset, Evaluation]:
-    """The network's data, and its scores on a part of it.
+    """The network's data, and its scores on a part of it; a RunError as :func:`part_of` says."""
+    dataset, found = part_of(run, data_dir, part)
+    return dataset, evaluate(run.runtime, found)
+
+
+def part_of(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[Dataset, Part]:
+    """The network's data, and a part of it.
 
     A RunError where the part is empty, or its classes are not those that the network has learnt (NS949): they would be
     taken for others, since a class is told by its number.
@@ -29,7 +35,7 @@ def evaluate_run(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[D
     if not len(dataset.part(part)):
         there = [name for name in PARTS if len(dataset.part(name))]
         raise RunError(f"the data '{dataset.name}' has no {part} part: --part {' or '.join(there)}")
-    return dataset, evaluate(run.runtime, dataset.part(part))
+    return dataset, dataset.part(part)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from netspec.training.average import average_in_place
 from netspec.training.blame import find_blame
 from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
+from netspec.training.pruning import prune_weights
 from netspec.training.runtime import Fed, Loaded, Runtime
 from netspec.training.scores import Meter, Scores
 
@@ -225,6 +226,8 @@ def train_step(
     With a ``turn`` the update waits for the last batch of those that share it, and a gradient is their sum so far.
     """
     executable, samples = loaded.executable, batch.samples
+    if turn is None or turn.first:
+        prune_weights(runtime, (position.step if turn is None else turn.update) - 1)
     fed = loaded.feed(batch.inputs, batch.targets)
     executable.run(fed, runtime.scalars(rate, position.step, turn), samples, ("forward", "backward"))
     loss = float(executable.output("loss"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.backend import find_backend
+from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import read_weights
 from netspec.syntax.load import load_spec
@@ -79,6 +80,46 @@ def spec_of_run(folder: Path, changes: Sequence[str] = ()) -> tuple[Spec, Path, 
     return replace(spec, recipe=with_kept_numbers(spec.recipe, folder)), spec_folder, manifest
 
 
+@dataclass(frozen=True, slots=True)
+class StoredNetwork:
+    """A trained network that is to be changed, not run: its spec, and all that it has learnt, by name.
+
+    Relative paths of its spec begin in ``spec_folder``. ``manifest`` as for :class:`OpenRun`.
+    """
+
+    spec: Spec
+    spec_folder: Path
+    weights: Mapping[str, Array]
+    manifest: Mapping[str, Any]
+
+
+def stored_run(folder: Path, kept: Kept, averaged: bool = False) -> StoredNetwork:
+    """The network of a run, with the weights of its best or last checkpoint or their average; see :func:`open_run`."""
+    spec, spec_folder, manifest = spec_of_run(folder)
+    checkpoint = find_checkpoint(folder, kept)
+    weights = _all_weights(spec, checkpoint.weights)
+    return StoredNetwork(spec, spec_folder, read_average(checkpoint, weights) if averaged else weights, manifest)
+
+
+def stored_weights(spec: Spec, weights: Path) -> StoredNetwork:
+    """The network of a spec with the weights in a file or a run directory; see :func:`open_weights`."""
+    file, spec, manifest = _located(spec, weights)
+    return StoredNetwork(spec, Path(spec.file).parent, _all_weights(spec, file), manifest)
+
+
+def running(stored: StoredNetwork, backend: str, threads: int) -> OpenRun:
+    """A stored network, to be used."""
+    spec = stored.spec
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+    for name in runtime.weight_shapes:
+        runtime.state.write(name, stored.weights[name])
+    return OpenRun(spec, stored.spec_folder, runtime, stored.manifest)
+
+
+def _all_weights(spec: Spec, file: Path) -> dict[str, Array]:
+    return read_weights(file, {slot.name: slot.param.shape for slot in spec.graph.slots})
+
+
 def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenRun:
     """The network of a spec with the weights in a safetensors file, or of the last checkpoint of a run directory.
 
@@ -86,12 +127,17 @@ def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenR
     where the weights cannot be read or are not those of the network, or its preprocessing was fitted and no run says to
     what.
     """
+    file, spec, manifest = _located(spec, weights)
+    return OpenRun(spec, Path(spec.file).parent, _with_weights(spec, file, backend, threads), manifest)
+
+
+def _located(spec: Spec, weights: Path) -> tuple[Path, Spec, Mapping[str, Any]]:
+    """The file of weights that are meant; the spec with what their run has learnt beside, and that run's manifest."""
     run = _run_of(weights)
+    if run is None:
+        return weights, spec, {}
     file = find_checkpoint(weights, "last").weights if run == weights else weights
-    if run is not None:
-        spec = replace(spec, recipe=with_kept_numbers(spec.recipe, run))
-    runtime = _with_weights(spec, file, backend, threads)
-    return OpenRun(spec, Path(spec.file).parent, runtime, {} if run is None else read_manifest(run))
+    return file, replace(spec, recipe=with_kept_numbers(spec.recipe, run)), read_manifest(run)
 
 
 def _run_of(weights: Path) -> Path | None:

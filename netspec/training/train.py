@@ -16,6 +16,7 @@ from netspec.training.average import keep_average
 from netspec.training.evaluate import evaluate
 from netspec.training.loop import START, NotFiniteError, Position, run_epochs
 from netspec.training.progress import Progress
+from netspec.training.pruning import refuse_late_pruning
 from netspec.training.runs import Run, Status
 from netspec.training.runtime import Runtime
 from netspec.training.scores import Scores
@@ -117,6 +118,7 @@ def _train(
     checkpoint_every: int | None,
     stop: StopRequest,
 ) -> Outcome:
+    refuse_late_pruning(runtime, dataset.train)
     begun = time.perf_counter()
     epochs, place = runtime.recipe.epochs, begin
     if epochs > begin.epoch:

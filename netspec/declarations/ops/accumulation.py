@@ -1,4 +1,4 @@
-"""What stands around an update: gradients summed over several batches before it, an average of weights behind it."""
+"""What stands around an update: gradients summed before it, pruned weights kept at 0 and an average behind it."""
 
 from __future__ import annotations
 
@@ -35,3 +35,17 @@ class MoveAverage:
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
         average, number, share = variables(3)
         return (average + share * (number - average),)
+
+
+@op(
+    "keep_where",
+    public=False,
+    doc="(number, mask): the number where the mask is not 0, else 0.",
+)
+class KeepWhere:
+    def infer(self, number: TensorType, mask: TensorType) -> TensorType:
+        return number
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        number, mask = variables(2)
+        return (where(mask > 0.5, number, 0.0),)

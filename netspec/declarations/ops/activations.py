@@ -97,6 +97,7 @@ class LeakyRelu:
 
 @op("prelu", doc="x where x > 0, else a learned slope times x, one slope per channel, 0.25 at first.")
 class PRelu:
+    per_channel = True
     activation = True
 
     def infer(self, x: TensorType) -> TensorType:

@@ -46,6 +46,8 @@ def _explain(bins: BinGeometry) -> Iterator[Formula]:
 class AdaptiveMaxPool:
     size: Window = attr(doc=_SIZE_DOC, minimum=1)
 
+    per_channel = True
+
     def bins(self, x: TensorType) -> BinGeometry:
         """The bins over the axes of ``x``."""
         return _bins(self.size, x)
@@ -87,6 +89,8 @@ class AdaptiveMaxPoolDx:
 class AdaptiveAvgPool:
     size: Window = attr(doc=_SIZE_DOC, minimum=1)
 
+    per_channel = True
+
     def bins(self, x: TensorType) -> BinGeometry:
         """The bins over the axes of ``x``."""
         return _bins(self.size, x)
@@ -122,6 +126,8 @@ class AdaptiveAvgPoolDx:
 )
 class GlobalMaxPool:
     keep: bool = attr(default=False, doc="keep the spatial axes, each of length 1")
+
+    per_channel = True
 
     def infer(self, x: TensorType) -> TensorType:
         check_image(x)

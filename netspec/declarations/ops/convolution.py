@@ -37,6 +37,11 @@ class Conv:
 
     weighs_channels = True
 
+    @property
+    def channel_parts(self) -> int:
+        """Groups: parts of the channels, of equal size."""
+        return self.groups
+
     def _sliding(self) -> Sliding:
         return Sliding(self.kernel, self.stride, self.dilation, self.padding, "kernel")
 

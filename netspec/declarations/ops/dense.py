@@ -8,6 +8,7 @@ from dataclasses import replace
 from netspec.core import formulas
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
+from netspec.core.channels import Sources
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Param, Value
 from netspec.core.op import ShapeError, op
@@ -76,6 +77,9 @@ class DenseDw:
     example="- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n- flatten",
 )
 class Flatten:
+    def channel_sources(self, x: TensorType) -> Sources:
+        return tuple(((0, channel),) for _ in range(x.positions) for channel in range(x.channels))
+
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, shape=(x.elements,), block=None)
 

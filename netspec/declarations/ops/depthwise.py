@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netspec.core import formulas
 from netspec.core.attributes import Padding, Window, attr
 from netspec.core.builder import Builder
+from netspec.core.channels import Sources
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Param, Value
 from netspec.core.op import op
@@ -32,6 +33,9 @@ class DepthwiseConv:
     dilation: Window = attr(default=1, doc="distance between the cells that a window reads", minimum=1)
     multiplier: int = attr(default=1, doc=_MULTIPLIER_DOC, minimum=1)
     bias: bool = attr(default=True, doc="add one learned number per filter")
+
+    def channel_sources(self, x: TensorType) -> Sources:
+        return tuple(((0, channel),) for channel in range(x.channels) for _ in range(self.multiplier))
 
     def _conv(self, x: TensorType) -> Conv:
         """The same as a convolution with a group for each channel; even the weight is, ``(*window, 1, C·m)``."""

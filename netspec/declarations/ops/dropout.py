@@ -29,6 +29,8 @@ class Dropout:
         enum=("element", "channel", "sample"),
     )
 
+    per_channel = True
+
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, dtype="float32")
 

@@ -144,6 +144,8 @@ class InstanceNorm:
     scale: bool = attr(default=True, doc="learn a factor per channel")
     center: bool = attr(default=True, doc="learn a summand per channel")
 
+    per_channel = True
+
     def normalization(self, x: TensorType) -> SampleNorm:
         """What it is for an input of this type."""
         return SampleNorm(eps=self.eps, scale=self.scale, center=self.center, groups=x.channels)

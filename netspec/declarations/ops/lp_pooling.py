@@ -38,6 +38,8 @@ class LpPool:
         default=2, doc="the power: 1 sums magnitudes, 2 takes the root of squares", minimum=1, maximum=HIGHEST_POWER
     )
 
+    per_channel = True
+
     geometry = pool_geometry
     padding_after = pool_padding_after
     explain = explain_pool

@@ -33,6 +33,8 @@ class MedianPool:
     padding: Padding = attr(default="valid", doc="cells added around the input; they are left out of the median")
     round: str = round_attr()
 
+    per_channel = True
+
     geometry = filled_geometry
     padding_after = pool_padding_after
     explain = explain_pool

@@ -9,6 +9,7 @@ from operator import add
 
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
+from netspec.core.channels import Sources, side_by_side
 from netspec.core.expression import Expression, maximum, where
 from netspec.core.expression import inputs as variables
 from netspec.core.formulas import Formula
@@ -201,6 +202,11 @@ class Concat:
                 raise ShapeError("NS204", attr="axis", axis=self.axis, shapes=spell(inputs))
         shape = with_axis(inputs[0], axis, sum(x.shape[axis] for x in inputs))
         return replace(inputs[0], shape=shape, dtype="float32", block=None)
+
+    def channel_sources(self, *data: TensorType) -> Sources:
+        if self.axis != "channels":
+            return side_by_side(data)
+        return tuple(((number, channel),) for number, x in enumerate(data) for channel in range(x.channels))
 
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         axis = self.axis_index(len(node.data[0].type.spatial))

@@ -39,6 +39,8 @@ class BatchNorm:
         enum=("unbiased", "biased"),
     )
 
+    per_channel = True
+
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, dtype="float32", block=None)
 

@@ -101,6 +101,8 @@ class MaxPool:
     padding: Padding = attr(default="valid", doc="cells added around the input; they never win")
     round: str = round_attr()
 
+    per_channel = True
+
     geometry = filled_geometry
     padding_after = pool_padding_after
     explain = explain_pool
@@ -154,6 +156,8 @@ class AvgPool:
         default=False, doc="whether padding counts in the divisor", dialects={"caffe": True, "torch": True}
     )
 
+    per_channel = True
+
     geometry = pool_geometry
     padding_after = pool_padding_after
     explain = explain_pool
@@ -195,6 +199,8 @@ class AvgPoolDx:
 )
 class GlobalAvgPool:
     keep: bool = attr(default=False, doc="keep the spatial axes, each of length 1")
+
+    per_channel = True
 
     def infer(self, x: TensorType) -> TensorType:
         check_image(x)

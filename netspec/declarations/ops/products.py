@@ -42,6 +42,7 @@ def stretched_shape(inputs: tuple[TensorType, ...]) -> tuple[int, ...] | None:
     ),
 )
 class Multiply:
+    per_channel = True
     merges = True
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -72,6 +73,8 @@ class MultiplyDx:
 class Scale:
     by: Factor = attr(default=LEARNED, doc="learned, one factor per channel that starts at 1; or a fixed number")
     bias: bool = attr(default=False, doc="add one learned number per channel")
+
+    per_channel = True
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, dtype="float32", block=None)

@@ -11,6 +11,7 @@ from netspec.core import formulas
 from netspec.core.attributes import Shape, Window, attr
 from netspec.core.axis_map import AS_IT_IS, Reach
 from netspec.core.builder import Builder
+from netspec.core.channels import Sources
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
@@ -22,6 +23,8 @@ from netspec.declarations.ops.windows import check_image, per_axis
 
 @op("identity", doc="Its input, as it is: a layer that does nothing, but can bear a name.")
 class Identity:
+    per_channel = True
+
     def infer(self, x: TensorType) -> TensorType:
         return x
 
@@ -91,6 +94,11 @@ class DepthToSpace:
         sides = [formulas.upsampled(n, f) for n, f in zip(x.spatial, factors, strict=True)]
         shape = (*sides, formulas.equal_part(x.channels, cells))
         return replace(x, shape=shape, dtype="float32", block=None)
+
+    def channel_sources(self, x: TensorType) -> Sources:
+        cells = math.prod(self.factors(x))
+        channels = formulas.equal_part(x.channels, cells)
+        return tuple(tuple((0, cell * channels + channel) for cell in range(cells)) for channel in range(channels))
 
     def reach(self, x: TensorType) -> tuple[Reach, ...]:
         return tuple(Reach(1, Fraction(1, factor)) for factor in self.factors(x))

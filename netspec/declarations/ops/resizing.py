@@ -10,6 +10,8 @@ from netspec.core import axis_map, formulas
 from netspec.core.attributes import LayerShape, Margin, Margins, Window, attr
 from netspec.core.axis_map import AxisMap, Reach
 from netspec.core.builder import Builder
+from netspec.core.channels import Sources
+from netspec.core.declare import attributes_of
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
@@ -140,6 +142,12 @@ class Pad:
         mode: Literal["value", "reflect", "replicate"] = self.mode  # type: ignore[assignment]  # the schema knows them
         sides = zip(x.shape, self.margins(x), strict=True)
         return tuple(axis_map.pad(n, *margin, mode) if any(margin) else None for n, margin in sides)
+
+    def narrowed(self, sources: Sources) -> Pad:
+        """With as many empty channels before and behind as are left there."""
+        empty = [not source for source in sources]
+        before = empty.index(False) if False in empty else len(empty)
+        return Pad(**{**attributes_of(self), "channels": (before, sum(empty) - before)})
 
     def reach(self, x: TensorType) -> tuple[Reach, ...]:
         return reach_of_maps(self.axis_maps(x))

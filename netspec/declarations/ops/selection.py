@@ -9,6 +9,7 @@ from netspec.core import formulas
 from netspec.core.attributes import Indices, attr
 from netspec.core.axis_map import AxisMap, Reach, take
 from netspec.core.builder import Builder
+from netspec.core.channels import Sources
 from netspec.core.formulas import Formula
 from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
@@ -46,6 +47,11 @@ class Part:
         first = self.index * length
         return along(axis, take(x.shape[axis], range(first, first + length)), x)
 
+    @property
+    def channel_parts(self) -> int:
+        """Parts of the channels, of which it takes one."""
+        return self.of if self.axis == "channels" else 1
+
     def reach(self, x: TensorType) -> tuple[Reach, ...]:
         return reach_of_maps(self.axis_maps(x))
 
@@ -82,6 +88,11 @@ class Select:
         axis = axis_index(self.axis, len(x.spatial))
         return along(axis, take(x.shape[axis], self._places()), x)
 
+    def narrowed(self, sources: Sources) -> Select:
+        """The channels that are left, counted anew; of another axis the same places."""
+        places = tuple(channel for ((_, channel),) in sources) if self.axis == "channels" else self.index
+        return Select(index=places, axis=self.axis)
+
     def reach(self, x: TensorType) -> tuple[Reach, ...]:
         return reach_of_maps(self.axis_maps(x))
 
@@ -115,6 +126,11 @@ class ChannelShuffle:
         each = formulas.equal_part(x.channels, self.groups)
         places = [group * each + place for place in range(each) for group in range(self.groups)]
         return along(len(x.spatial), take(x.channels, places), x)
+
+    @property
+    def channel_parts(self) -> int:
+        """Groups that the channels come in, of equal size."""
+        return self.groups
 
     def reach(self, x: TensorType) -> tuple[Reach, ...]:
         return reach_of_maps(self.axis_maps(x))

@@ -46,6 +46,11 @@ class ConvTranspose:
 
     weighs_channels = True
 
+    @property
+    def channel_parts(self) -> int:
+        """Groups: parts of the channels, of equal size."""
+        return self.groups
+
     def reverse(self, x: TensorType) -> WindowGeometry:
         """The window of the convolution whose gradient this is: from an image like our output to one like ``x``."""
         check_image(x)

@@ -13,10 +13,11 @@ from netspec.diagnostics.catalogue.network import NETWORK
 from netspec.diagnostics.catalogue.practice import PRACTICE
 from netspec.diagnostics.catalogue.reading import READING
 from netspec.diagnostics.catalogue.running import RUNNING
+from netspec.diagnostics.catalogue.slimming import SLIMMING
 
 __all__ = ["Entry", "Templates", "codes", "fill", "lookup", "register"]
 
-_ENTRIES: dict[str, Entry] = {**READING, **NETWORK, **PRACTICE, **RUNNING}
+_ENTRIES: dict[str, Entry] = {**READING, **NETWORK, **PRACTICE, **RUNNING, **SLIMMING}
 
 
 def lookup(code: str) -> Entry:
