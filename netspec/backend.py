@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.graph import Region
@@ -53,6 +53,29 @@ class Executable(Protocol):
 
     def output(self, name: str) -> Array:
         """A copy of an output of the last run: (samples, ...) channels-last, or a scalar array."""
+
+
+@runtime_checkable
+class Opened(Protocol):
+    """What an executable has whose values can be looked at and changed between its steps; a backend need not offer it.
+
+    It is what ranks need that train together.
+    """
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        scalars: Mapping[str, float],
+        samples: int,
+        regions: tuple[Region, ...] = ("forward", "backward", "update"),
+        after: Mapping[int, Callable[[], None]] = ...,
+    ) -> None:
+        """Run as ``Executable.run`` does, and after each step call what ``after`` has for its place in the plan."""
+
+    def memory(self, name: str) -> Array:
+        """The memory itself of a value that does not grow with the batch, flat; it is the value's from the step that
+        makes it to the last that reads it.
+        """
 
 
 @runtime_checkable

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LINE = 64
 SLACK = 64
 REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
+NOTHING: Mapping[int, Callable[[], None]] = {}
+"""What is done after the steps of a run that nobody looks into."""
 
 
 def aligned(bytes: int) -> Array:
@@ -98,13 +100,23 @@ class NumbaExecutable:
         scalars: Mapping[str, float],
         samples: int,
         regions: tuple[Region, ...] = REGIONS,
+        after: Mapping[int, Callable[[], None]] = NOTHING,
     ) -> None:
-        """Run the steps of these regions for the first ``samples`` samples (1 to the plan's batch)."""
+        """Run the steps of these regions for the first ``samples`` samples (1 to the plan's batch).
+
+        After each step what ``after`` has for its place in the plan is called.
+        """
         self._begin(inputs, scalars, samples)
         for region in regions:
-            for _, launch in self._launches[region]:
+            for place, launch in self._launches[region]:
                 launch(samples)
+                if place in after:
+                    after[place]()
         self._end()
+
+    def memory(self, name: str) -> Array:
+        """The memory itself of a value that does not grow with the batch, flat."""
+        return next(array for value, array in self._arrays.items() if value.name == name)
 
     def profile(
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 ZOO = "zoo:"
+ISSUES = "https://github.com/netspec/netspec/issues"
 UNREADABLE = ("NS006", "NS007", "NS008", "NS918", "NS919", "NS920")
 """The codes of what cannot be read at all, which the exit status tells from mistakes."""
 _READING = "netspec.reading"
@@ -178,8 +179,12 @@ def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: boo
     click.echo(render_text(list(diagnostics), sources, color=use_color(stream, os.environ)), err=err, color=True)
 
 
-def fail(error: NetspecError) -> int:
-    """Print what an error says to stderr and return the exit status it calls for."""
+def fail(error: Exception) -> int:
+    """Print what an error says to stderr and return the exit status it calls for; one that is not ours is a bug."""
+    if not isinstance(error, NetspecError):
+        text = f"netspec has a bug: {type(error).__name__}: {error}"
+        click.echo(f"{text}\nPlease report it at {ISSUES} with the spec; --traceback shows more.", err=True)
+        return 3
     if isinstance(error, SpecError):
         show(error.diagnostics, error.sources, err=True)
         unreadable = any(d.code in UNREADABLE for d in error.diagnostics)

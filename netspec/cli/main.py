@@ -15,7 +15,6 @@ import click
 
 from netspec import __version__
 
-ISSUES = "https://github.com/netspec/netspec/issues"
 TRACEBACK = "--traceback"
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -112,16 +111,7 @@ def main() -> None:
     except Exception as error:  # the last line of defence: a traceback never reaches a user unasked
         if TRACEBACK in sys.argv:
             raise
-        sys.exit(_report(error))
+        from netspec.cli.common import fail
+
+        sys.exit(fail(error))
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _report(error: Exception) -> int:
-    from netspec.cli.common import fail
-    from netspec.diagnostics import NetspecError
-
-    if isinstance(error, NetspecError):
-        return fail(error)
-    text = f"netspec has a bug: {type(error).__name__}: {error}"
-    click.echo(f"{text}\nPlease report it at {ISSUES} with the spec; --traceback shows more.", err=True)
-    return 3

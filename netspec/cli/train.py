@@ -23,6 +23,7 @@ from netspec.cli.common import (
     threads_option,
     workers_option,
 )
+from netspec.cli.ranks import Ranks, ranks_option
 from netspec.cli.report import report_after_run, report_option
 from netspec.diagnostics.text import size
 
@@ -72,6 +73,7 @@ TERMINATED = 128 + 15
 @backend_option
 @format_option
 @report_option
+@ranks_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
@@ -99,6 +101,7 @@ def command(
     tensorboard: bool,
     dry_run: bool,
     find_lr: bool,
+    ranks: Ranks,
 ) -> None:
     """Train a network as its spec says, into a run directory.
 
@@ -108,6 +111,7 @@ def command(
       netspec train zoo:lenet5 --set train.data=mnist --data-dir ~/data --epochs 10
       netspec train zoo:lenet5 --run-dir runs/first --resume
       netspec train zoo:lenet5 --find-lr
+      mpiexec -n 4 netspec train zoo:lenet5 --distributed
 
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from;
     the exit status is 130 and 143.
@@ -118,32 +122,76 @@ def command(
     from netspec.training.facts import run_facts
     from netspec.training.fitted import keep_fitted
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
+    from netspec.training.ranks import threads_of_ranks
     from netspec.training.runtime import Runtime
-    from netspec.training.threads import available_threads
 
-    _refuse_early(resume, run_dir, tensorboard)
+    _refuse_early(resume, run_dir, tensorboard, find_lr, ranks)
+    quiet, world = quiet or not ranks.leads, ranks.world
     earlier, options = run_dir if resume else None, {"epochs": epochs, "batch": batch, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
     recipe, machine = _fitted(loaded, dataset, earlier), find_backend(backend)
-    runtime = Runtime(loaded.graph, recipe, machine, recipe.batch, threads or available_threads())
+    runtime = Runtime(
+        loaded.graph, recipe, machine, recipe.batch, threads or threads_of_ranks(world, ranks.host), True, world
+    )
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
-        return click.echo(_plan_text(loaded, dataset, runtime, needed, format_))
+        return _tell(ranks, _plan_text(loaded, dataset, runtime, needed, format_))
     if find_lr:
-        return click.echo(_found_rate(runtime, dataset, format_))
+        return _tell(ranks, _found_rate(runtime, dataset, format_))
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
-    resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
-    keep_fitted(resumed.run.folder, recipe)
+    facts |= _agreed(ranks, facts, runtime, checkpoint_every)
+    resumed = None
+    if ranks.leads:
+        resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
+        keep_fitted(resumed.run.folder, recipe)
+    resumed = _alike(resumed, runtime, facts)
     outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
-    click.echo(json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
+    _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
 
 
-def _refuse_early(resume: bool, run_dir: Path | None, tensorboard: bool) -> None:
-    """Say what is wrong with the command line before anything is read."""
+def _tell(ranks: Ranks, text: str) -> None:
+    """Print what came of it, once."""
+    if ranks.leads:
+        click.echo(text)
+
+
+def _agreed(
+    ranks: Ranks, facts: dict[str, Any], runtime: Runtime, checkpoint_every: int | None
+) -> dict[str, dict[str, Any]]:
+    """What the manifest says of the ranks, once it is known that they are about to do the same."""
+    from netspec.training.ranks import refuse_other_runs, world_document
+
+    if not ranks.distributed:
+        return {}
+    refuse_other_runs(ranks.world, ranks.host, {**facts, "checkpoint_every": checkpoint_every})
+    return {"world": world_document(ranks.world, ranks.host, runtime.threads, ranks.mpi)}
+
+
+def _alike(resumed: Resumed | None, runtime: Runtime, facts: dict[str, Any]) -> Resumed:
+    """The run as all ranks know it: that of the one which writes it, at the same place and with the same weights."""
+    from netspec.training.loop import START
+    from netspec.training.ranks import begin_alike
+    from netspec.training.resume import Resumed
+
+    run, begin, notes, warnings = (
+        (resumed.run, resumed.begin, resumed.notes, resumed.warnings) if resumed else (None, START, (), ())
+    )
+    return Resumed(*begin_alike(run, begin, runtime, facts), notes, warnings)
+
+
+def _refuse_early(resume: bool, run_dir: Path | None, tensorboard: bool, find_lr: bool, ranks: Ranks) -> None:
+    """Say what is wrong with the command line before anything is read, and with versions before they read it."""
+    if ranks.distributed:
+        from netspec.diagnostics import RunError
+        from netspec.training.ranks import refuse_other_versions
+
+        if find_lr:
+            raise RunError.of("NS956", option="--find-lr")
+        refuse_other_versions(ranks.world, ranks.host)
     if resume and run_dir is None:
         raise click.UsageError("--resume goes on with the run in --run-dir DIR, which is missing")
     if tensorboard:
@@ -204,7 +252,7 @@ def _open(
     from netspec.training.runs import Run, new_folder
 
     if resume and run_dir is not None:
-        steps = -(-len(dataset.train) // runtime.batch)
+        steps = -(-len(dataset.train) // runtime.split.batch)
         return resume_run(run_dir, resolved_text(spec), facts, runtime, steps, allow_changes)
     folder = run_dir or new_folder(Path("runs"), spec.name, _now())
     return Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
@@ -230,18 +278,20 @@ def _train(
         for note in resumed.notes:
             click.echo(note, err=True)
     progress = make_progress(quiet, sys.stderr)
-    if tensorboard:
+    if tensorboard and resumed.run.writes:
         progress = _logged(progress, resumed, runtime)
-    stop = StopRequest(_say_at_once)
+    stop = StopRequest(_say_at_once if resumed.run.writes else lambda text: None)
     try:
         with stop.listening():
             outcome = train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
-        click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
+        if resumed.run.writes:
+            click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         if stop.terminated:
             sys.exit(TERMINATED)
         raise
-    report_after_run(outcome.run_dir, spec, runtime, dataset, quiet)
+    if resumed.run.writes:
+        report_after_run(outcome.run_dir, spec, runtime, dataset, quiet)
     return outcome
 
 
@@ -282,8 +332,8 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
         "name": spec.name,
         "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
         "epochs": epochs,
-        "steps": epochs * -(-len(dataset.train) // runtime.batch),
-        "batch": runtime.batch,
+        "steps": epochs * -(-len(dataset.train) // runtime.split.batch),
+        "batch": runtime.split.batch,
         "threads": runtime.threads,
         "memory_bytes": needed.total,
         "memory": needed.document(),
@@ -293,8 +343,9 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
     samples = ", ".join(f"{count:,} {part}" for part, count in document["samples"].items())
     memory = ", ".join(f"{name} {size(count)}" for name, count in needed.parts().items())
     threads = f"{runtime.threads} thread{'' if runtime.threads == 1 else 's'}"
+    batch = f"up to {document['batch']} samples"
     return (
-        f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of up to {runtime.batch} samples ({samples}), "
+        f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of {batch} ({samples}), "
         f"{size(needed.total)} ({memory}), {threads}; nothing was trained"
     )
 

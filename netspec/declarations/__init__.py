@@ -31,6 +31,7 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     dense,
     depthwise,
     dropout,
+    exchange,
     folding,
     group_normalization,
     local_response,

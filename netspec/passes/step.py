@@ -24,6 +24,7 @@ from netspec.passes.folding import fold_batch_norm
 from netspec.passes.forms import inference_form, training_form
 from netspec.passes.lower import lower
 from netspec.passes.rewrite import finish, rewire
+from netspec.passes.sharing import at_border, exchanged, part_of_loss, sent_early, share_statistics, with_whole_divisors
 
 SUM, AVERAGE, MASK = "sum", "average", "mask"
 """What state is called, behind the name of what it is of, that holds a sum over batches, an average of weights,
@@ -100,10 +101,11 @@ def _activation(name: str) -> Any:
     return REGISTRIES["op"][name].make()
 
 
-def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dict[str, Value]]:
+def _with_loss(graph: Graph, recipe: Recipe, shared: bool = False) -> tuple[Builder, Graph, Value, dict[str, Value]]:
     """A builder holding the graph up to the loss; the graph; the loss; per head the value that metrics take.
 
-    The loss is the sum over the heads of each one's loss times its weight.
+    The loss is the sum over the heads of each one's loss times its weight; where batches are ``shared`` among ranks it
+    is this rank's part of that.
     """
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "loss"
@@ -121,6 +123,7 @@ def _with_loss(graph: Graph, recipe: Recipe) -> tuple[Builder, Graph, Value, dic
             loss = said.loss.apply(g, logits, target)
         except ShapeError as error:
             raise RunError.of(error.code, **error.fields, head=name) from error
+        loss = part_of_loss(g, loss) if shared else loss
         losses.append(loss if said.weight == 1.0 else g.add(Times(factor=said.weight), loss))
         heads[name] = _measured(g, head, logits, said)
     return g, graph, losses[0] if len(losses) == 1 else g.add(Add(), *losses), heads
@@ -134,7 +137,7 @@ def _measured(g: Builder, head: Value, logits: Value, said: Head) -> Value:
     return g.add(_activation(absorbs), head) if absorbs and logits is head else head
 
 
-def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
+def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32", shared: bool = False) -> Graph:
     """One step of training: forward, backward and update as regions of one graph.
 
     Scalars: ``learning_rate``, ``step`` (from 1), and ``seed`` where something is random. Outputs: ``loss``; each head
@@ -143,14 +146,22 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
     Where gradients are summed over several batches before an update, ``step`` counts batches, and there are the scalars
     ``share``, this batch's share of the samples, ``first``, 1 at the first batch of an update, and ``update``, the
     update's number (from 1). Where an average is made of the weights, ``average_share`` says how far it moves.
+
+    Where each batch is ``shared`` among ranks, what they exchange is marked (see :mod:`netspec.passes.sharing`), and
+    the loss is this rank's part of the whole batch's.
     """
-    g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
+    g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe, shared)
     trained = [s for s in graph.slots if s.param.trained]
     gradients = differentiate(g, loss, [s.value for s in trained])
     g.region, g.derived_from, g.path, g.where = "backward", "check", "", None
     summed = recipe.accumulate > 1
+    if shared:
+        with_whole_divisors(g)
+        share_statistics(g)
     if summed:
         gradients = _accumulated(g, gradients)
+    if shared:
+        gradients = exchanged(g, gradients)
     finite = {"gradients_finite": g.add(AllFinite(), *gradients.values())} if gradients else {}
     g.region = "update" if summed else "backward"
     gradients = _clipped(g, recipe.optimizer, gradients)
@@ -170,15 +181,14 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32") -> G
         _mask_weights(g, recipe.prune)
     if recipe.average is not None:
         _add_average(g)
+    if shared:
+        sent_early(g)
     return remove_dead_code(g.graph({"loss": loss, **finite, **heads}, heads))
 
 
 def _accumulated(g: Builder, gradients: dict[Value, Value]) -> dict[Value, Value]:
     """The sums of the gradients, with this batch's in them; the statistics that updates go by become such sums too."""
-    made = {value for node in g.nodes if node.region != "update" for value in node.outputs}
-    border = [v for node in g.nodes if node.region == "update" for v in node.inputs if v in made]
-    sums = {value: _sum(g, value, value.name) for value in dict.fromkeys(border)}
-    g.nodes = [rewire(node, sums) if node.region == "update" else node for node in g.nodes]
+    at_border(g, lambda value: _sum(g, value, value.name))
     return {value: _sum(g, gradient, value.name) for value, gradient in gradients.items()}
 
 

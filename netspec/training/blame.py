@@ -5,8 +5,11 @@ Only the forward and backward regions are run, which leave the state as it was, 
 
 from __future__ import annotations
 
+import math
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from netspec.core.graph import Graph, Node, Value
 from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.model import Span
+from netspec.distributed.split import Piece
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.step import training_step
 from netspec.plan import make_plan
@@ -41,18 +45,53 @@ class Blame:
         return f"first in {what} of '{self.layer}'{place}: {count}, computed from {self.read}"
 
 
-def find_blame(
-    runtime: Runtime, loaded: Loaded, fed: Fed, rate: float, step: int, turn: Turn | None = None
-) -> Blame | None:
+class Replayed(NamedTuple):
+    """A step that is to be computed again: what it was given. Of one that ranks share it is this rank's piece."""
+
+    runtime: Runtime
+    loaded: Loaded
+    fed: Fed
+    rate: float
+    step: int
+    turn: Turn | None = None
+    piece: Piece | None = None
+
+
+def what_is_odd(step: Replayed, own: float, loss: float) -> dict[str, object]:
+    """The fields of NS903 for a step whose ``loss`` over all ranks, of which this one has its ``own``, or one of whose
+    gradients is not finite. All ranks return those of the first whose numbers are to blame, and say which it is.
+
+    Where steps are skipped nothing is computed again.
+    """
+    runtime = step.runtime
+    blame = None if runtime.recipe.on_nan == "skip" else find_blame(step)
+    seen = {
+        "loss": repr(own) if not math.isfinite(own) else "",
+        "blame": str(blame or ""),
+        "host": socket.gethostname(),
+    }
+    ranks = runtime.world.gather(seen)
+    rank = min(range(len(ranks)), key=lambda each: (not ranks[each]["loss"], not ranks[each]["blame"], each))
+    found: dict[str, object] = {"quantity": "a gradient", "value": "infinite or NaN"}
+    if ranks[rank]["loss"] or not math.isfinite(loss):
+        found = {"quantity": "the loss", "value": ranks[rank]["loss"] or loss}
+    if len(ranks) > 1:
+        found["quantity"] = f"{found['quantity']} of rank {rank} on {ranks[rank]['host']}"
+    return found | ({"blame": ranks[rank]["blame"]} if ranks[rank]["blame"] else {})
+
+
+def find_blame(step: Replayed) -> Blame | None:
     """What was not finite first in a step without update; None where that cannot be told, as for lack of memory."""
-    graph = _all_values(training_step(runtime.network, runtime.recipe, loaded.dtype))
+    runtime, fed = step.runtime, step.fed
+    graph = _all_values(training_step(runtime.network, runtime.recipe, step.loaded.dtype, runtime.world.size > 1))
     try:
         plan = make_plan(graph, runtime.backend.target(runtime.threads), fed.samples, "gradients", runtime.recipe.math)
         executable = runtime.backend.load(plan, runtime.state, runtime.threads)
     except (RunError, MemoryError):
         return None
-    given = loaded.feed(fed.inputs, fed.targets)
-    executable.run(given, runtime.scalars(rate, step, turn), fed.samples, ("forward", "backward"))
+    given = step.loaded.feed(fed.inputs, fed.targets)
+    scalars = runtime.scalars(step.rate, step.step, step.turn, step.piece)
+    executable.run(given, scalars, fed.samples, ("forward", "backward"))
     known = dict(given)
     for node in graph.nodes:
         for value in (each for each in node.outputs if each.name in graph.outputs):

@@ -11,8 +11,10 @@ import numpy as np
 from netspec.core.types import TensorType
 from netspec.data.batches import Batches
 from netspec.data.dataset import Array, Part
+from netspec.distributed.communicator import ALONE, Communicator
+from netspec.distributed.split import Split
 from netspec.training.runtime import Runtime
-from netspec.training.scores import Meter, Scores
+from netspec.training.scores import Meter, Scores, over_ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,11 @@ class Evaluation:
     confusion: Mapping[str, Array]
 
 
-def evaluate(runtime: Runtime, part: Part) -> Evaluation:
-    """Scores of the inference form over all samples of ``part``, of which there must be one; nothing is learnt."""
+def evaluate(runtime: Runtime, part: Part, world: Communicator = ALONE) -> Evaluation:
+    """Scores of the inference form over all samples of ``part``, of which there must be one; nothing is learnt.
+
+    The ranks of ``world`` share the samples, and all have the scores.
+    """
     loaded = runtime.load("evaluate", runtime.input_type(part.inputs))
     meter = Meter(runtime.metrics(loaded.targets))
     confusion = {
@@ -37,14 +42,18 @@ def evaluate(runtime: Runtime, part: Part) -> Evaluation:
         if _numbers_classes(part.targets[name], runtime.network.heads[name].type)
     }
     batches = Batches(part, runtime.batch, runtime.augmenter(part, evaluation=True))
-    for batch in batches.in_order(np.arange(len(part)), "evaluation"):
+    split = Split(len(part), world.rank, world.size)
+    for batch in batches.in_order(split.of_order(np.arange(len(part))), "evaluation"):
         inputs, targets, _ = runtime.prepared(batch)
         loaded.executable.run(loaded.feed(inputs, targets), {}, len(batch))
         outputs = {name: loaded.executable.output(name) for name in loaded.targets}
-        meter.add(float(loaded.executable.output("loss")), len(batch), outputs, targets)
+        counted = len(batch) if split.own else 0
+        meter.add(float(loaded.executable.output("loss")), counted, meter.measured(outputs, targets))
         for name, counts in confusion.items():
             counts += _confused(outputs[name], targets[name])
-    return Evaluation(len(part), meter.scores(), confusion)
+    meter.join(world, bool(split.own))
+    joined = over_ranks(world, confusion, bool(split.own))
+    return Evaluation(len(part), meter.scores(), {name: counts.astype(np.int64) for name, counts in joined.items()})
 
 
 def _numbers_classes(target: Array, head: TensorType) -> bool:

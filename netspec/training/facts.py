@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec import __version__
+from netspec.core.graph import Graph
 from netspec.data.dataset import Dataset
 from netspec.syntax.spec import Spec
 from netspec.training.runtime import Runtime
@@ -47,7 +48,7 @@ def run_facts(
         "started": now.isoformat(timespec="seconds"),
         "seed": recipe.seed,
         "epochs": recipe.epochs,
-        "batch": runtime.batch,
+        "batch": runtime.split.batch,
         "given": dict(given or {}),
         "recipe": {name: repr(getattr(recipe, name)) for name in RECIPE},
         "threads": runtime.threads,
@@ -65,6 +66,7 @@ def run_facts(
             "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
         },
         "plan_sha256": _sha256(json.dumps([plan.target, plan.batch, plan.computation()], sort_keys=True).encode()),
+        "network_sha256": _sha256(json.dumps(_written(runtime.network)).encode()),
         "versions": {
             "netspec": __version__,
             "python": platform.python_version(),
@@ -73,6 +75,14 @@ def run_facts(
         "machine": {"platform": platform.platform(), "processor": processor()},
         "resumed": [],
     }
+
+
+def _written(network: Graph) -> list[Any]:
+    """What a network computes, as plain data."""
+    return [
+        [node.path, node.op.name, repr(node.attrs), [value.name for value in node.inputs], str(node.output.type)]
+        for node in network.nodes
+    ]
 
 
 def processor(file: Path = Path("/proc/cpuinfo")) -> str:

@@ -9,18 +9,21 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from netspec.core.declare import declaration_of
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Array, Part
 from netspec.diagnostics.errors import RunError
+from netspec.distributed.split import Piece
 from netspec.training.accumulate import Turn, Turns
 from netspec.training.average import average_in_place
-from netspec.training.blame import find_blame
+from netspec.training.blame import Replayed, what_is_odd
 from netspec.training.evaluate import evaluate
 from netspec.training.progress import EpochResult, Progress
 from netspec.training.pruning import prune_weights
 from netspec.training.runtime import Fed, Loaded, Runtime
-from netspec.training.scores import Meter, Scores
+from netspec.training.scores import Meter, Scores, over_ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ def run_epochs(
     The order of the samples follows from ``recipe.seed`` and the epoch's number alone. Epochs and steps count on from
     ``origin``, where the learning rate's schedule begins. ``begin`` is where an interrupted course goes on: the state
     has to be that of this position, and ``losses`` those of its epochs on the validation part, by which a schedule may
-    go. ``after_step`` is told the position after each step. A RunError if a loss is not finite, the state then is that
+    go. ``after_step`` is told the position after each step. Where ranks share the batches, each trains its own pieces
+    and all of them come to the same. A RunError if a loss is not finite, the state then is that
     of the step before; or if the schedule needs a validation part and there is none. Workers that make the batches
     run until the iterator is closed.
     """
@@ -95,7 +99,7 @@ def run_epochs(
         for epoch in range(place.epoch, origin.epoch + epochs):
             reached, rate, meter = course.train_epoch(place)
             done = reached.underway or NOTHING
-            validated = evaluate(runtime, validation).scores if len(validation) else None
+            validated = evaluate(runtime, validation, runtime.world).scores if len(validation) else None
             averaged = _averaged_scores(runtime, validation)
             if validated is not None:
                 course.losses.append(validated.loss)
@@ -125,7 +129,7 @@ def _averaged_scores(runtime: Runtime, validation: Part) -> Scores | None:
     if runtime.recipe.average is None or not len(validation):
         return None
     with average_in_place(runtime):
-        return evaluate(runtime, validation).scores
+        return evaluate(runtime, validation, runtime.world).scores
 
 
 class NotFiniteError(RunError):
@@ -150,31 +154,31 @@ class _Course:
         self._progress, self._clock, self._after_step = progress, clock, after_step
         self._loaded = runtime.load("train", runtime.train_type(train))
         self._train = train
-        self._batches = Batches(train, runtime.batch)
-        self._turns = Turns(len(train), runtime.batch, runtime.recipe.accumulate)
+        self._batches = Batches(train, runtime.split.own)
+        self._steps = -(-len(train) // runtime.split.batch)
+        self._turns = Turns(len(train), runtime.split.batch, runtime.recipe.accumulate)
         self.losses = list(losses)
         """On the validation part, one for each epoch of the course that is done."""
 
     def start(self, epochs: int) -> Batches:
         """Get ready to make the batches of so many epochs; the caller closes what does."""
         workers, augmenter = self._runtime.workers(self._train, epochs), self._runtime.augmenter(self._train)
-        self._batches = Batches(self._train, self._runtime.batch, augmenter, workers)
+        self._batches = Batches(self._train, self._runtime.split.own, augmenter, workers)
         return self._batches
 
     def train_epoch(self, place: Position) -> tuple[Position, float, Meter]:
         """Train the rest of the epoch at ``place``: where that leads, the last learning rate, and the scores."""
         underway = place.underway or NOTHING
         meter = Meter(self._runtime.metrics(self._runtime.network.heads), underway.sums or None)
-        self._progress.begin(
-            place.epoch - self._origin.epoch + 1, self._epochs, len(self._batches), done=underway.batches
-        )
+        self._progress.begin(place.epoch - self._origin.epoch + 1, self._epochs, self._steps, done=underway.batches)
         begun = self._clock() - underway.seconds
         order = epoch_order(len(self._train), self._runtime.recipe.seed, place.epoch)
-        for fed, waited in self._fed(order[underway.batches * self._runtime.batch :], place.epoch):
+        split = self._runtime.split
+        for fed, waited in self._fed(split.of_order(order[underway.batches * split.batch :]), place.epoch):
             place = self._step(place, fed, waited, begun, meter)
             if self._after_step is not None:
                 self._after_step(place)
-        return place, self._rate(place.epoch, len(self._batches) - 1), meter
+        return place, self._rate(place.epoch, self._steps - 1), meter
 
     def _fed(self, order: Array, epoch: int) -> Iterator[tuple[Fed, float]]:
         """The batches as the network takes them, each with the seconds that went by until it was there."""
@@ -191,15 +195,19 @@ class _Course:
         """Learn one batch, or leave it out if its numbers are not finite and the recipe wants that."""
         underway, step, row = at.underway or NOTHING, at.step + 1, 0
         rate, turn = self._rate(at.epoch, underway.batches), self._turns.at(at.epoch, underway.batches)
+        runtime, batch = self._runtime, self._runtime.split.batch
+        piece = runtime.split.piece(min(batch, len(self._train) - underway.batches * batch))
         try:
-            loss = train_step(self._runtime, self._loaded, fed, rate, Position(at.epoch, step), turn)
-            meter.add(loss, fed.samples, _outputs(self._runtime, self._loaded), fed.targets)
+            loss = train_step(runtime, self._loaded, fed, rate, Position(at.epoch, step), turn, piece)
+            sums = meter.measured(_outputs(runtime, self._loaded), fed.targets)
+            meter.add(loss, piece.of, over_ranks(runtime.world, sums, bool(piece.samples)))
+            runtime.world.ready()
         except NotFiniteError as error:
             if self._runtime.recipe.on_nan != "skip":
                 raise
             loss, row = math.nan, at.skipped_in_a_row + 1
             # A sum of gradients that one batch has spoilt stays so until the update that it is for is over.
-            if row >= min(MOST_SKIPPED_IN_A_ROW * self._runtime.recipe.accumulate, len(self._batches)):
+            if row >= min(MOST_SKIPPED_IN_A_ROW * self._runtime.recipe.accumulate, self._steps):
                 raise RunError.of("NS914", count=row, problem=str(error.args[0]).splitlines()[0]) from error
         self._progress.step(loss)
         done, skipped = underway.batches + 1, underway.skipped + bool(row)
@@ -210,7 +218,7 @@ class _Course:
         """Learning rate of a batch (from 0). It follows from epoch and batch, not from the number of steps, so that it
         stays in its place where a run goes on with batches of another size.
         """
-        steps, schedule = len(self._batches), self._runtime.recipe.lr
+        steps, schedule = self._steps, self._runtime.recipe.lr
         if hasattr(schedule, "after"):
             schedule = schedule.after(self.losses)
         rate: float = schedule.at((epoch - self._origin.epoch) * steps + batch, steps, self._epochs)
@@ -218,32 +226,34 @@ class _Course:
 
 
 def train_step(
-    runtime: Runtime, loaded: Loaded, batch: Fed, rate: float, position: Position, turn: Turn | None = None
+    runtime: Runtime,
+    loaded: Loaded,
+    batch: Fed,
+    rate: float,
+    position: Position,
+    turn: Turn | None = None,
+    piece: Piece | None = None,
 ) -> float:
     """Loss of one batch that was prepared, before its update. ``position.step`` (from 1) is the step's number.
 
     A loss or a gradient that is not finite is a NotFiniteError, and the update does not run.
     With a ``turn`` the update waits for the last batch of those that share it, and a gradient is their sum so far.
+    Where ranks share the batch, ``batch`` is this one's ``piece``; all have the same loss, and the same error.
     """
-    executable, samples = loaded.executable, batch.samples
+    executable, samples, whole = loaded.executable, batch.samples, turn is None or turn.last
     if turn is None or turn.first:
         prune_weights(runtime, (position.step if turn is None else turn.update) - 1)
     fed = loaded.feed(batch.inputs, batch.targets)
-    executable.run(fed, runtime.scalars(rate, position.step, turn), samples, ("forward", "backward"))
-    loss = float(executable.output("loss"))
-    quantity: dict[str, object] = {}
-    if not math.isfinite(loss):
-        quantity = {"quantity": "the loss", "value": loss}
-    elif loaded.checks_gradients and not executable.output("gradients_finite"):
-        quantity = {"quantity": "a gradient", "value": "infinite or NaN"}
-    if quantity:
-        blame = (
-            None if runtime.recipe.on_nan == "skip" else find_blame(runtime, loaded, batch, rate, position.step, turn)
-        )
+    loaded.exchange.run(fed, runtime.scalars(rate, position.step, turn, piece), samples, whole)
+    own = float(executable.output("loss"))
+    odd = loaded.checks_gradients and not executable.output("gradients_finite")
+    loss, troubles = map(float, runtime.world.sums(np.array([own, odd or not math.isfinite(own)], np.float64)))
+    if troubles or not math.isfinite(loss):
+        replayed = Replayed(runtime, loaded, batch, rate, position.step, turn, piece)
         where = f"{position.step} (epoch {position.epoch + 1}, learning rate {rate:g})"
-        raise NotFiniteError.of("NS903", **quantity, step=where, **({"blame": str(blame)} if blame else {}))
+        raise NotFiniteError.of("NS903", **what_is_odd(replayed, own, loss), step=where)
     # Inputs and scalars lie in the arena already; writing them again could hit what has taken their place since.
-    if turn is None or turn.last:
+    if whole:
         executable.run({}, {}, samples, ("update",))
     return loss
 

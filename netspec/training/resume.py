@@ -90,13 +90,21 @@ def changes_since(
     changes = [f"{name}: {old} → {new}" for name, old, new in pairs if old != new]
     if manifest["data"]["sha256"] != facts["data"]["sha256"]:
         changes.append(f"the data: {_data(manifest)} → {_data(facts)}")
-    if manifest["plan_sha256"] != facts["plan_sha256"]:
-        old, new = (str(document["plan_sha256"])[:12] for document in (manifest, facts))
-        changes.append(f"the plan, which follows from the network, its training and the kernels: {old} → {new}")
+    compared, what = "plan_sha256", "the plan, which follows from the network, its training and the kernels"
+    if _ranks(manifest) != _ranks(facts):  # the plan is for a rank's piece of a batch
+        compared, what = "network_sha256", "the network"
+    if manifest.get(compared, facts[compared]) != facts[compared]:
+        old, new = (str(document[compared])[:12] for document in (manifest, facts))
+        changes.append(f"{what}: {old} → {new}")
     epochs = int(manifest["epochs"]), int(facts["epochs"])
     if _rates_differ(runtime.recipe.lr, at.step, steps_per_epoch, epochs):
         changes.append(f"epochs: {epochs[0]} → {epochs[1]}, on which the learning rates of the steps done depend")
     return changes
+
+
+def _ranks(manifest: Mapping[str, Any]) -> int:
+    """How many ranks share the batches of a run."""
+    return int(manifest.get("world", {}).get("size", 1))
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
@@ -141,7 +149,8 @@ def restore(runtime: Runtime, checkpoint: Checkpoint) -> None:
 
 def circumstances(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
     """What may change the last bits though it is none of the run's own settings."""
-    found = {"processor": (manifest["machine"]["processor"], facts["machine"]["processor"])}
+    found: dict[str, tuple[object, object]] = {"ranks": (_ranks(manifest), _ranks(facts))}
+    found |= {"processor": (manifest["machine"]["processor"], facts["machine"]["processor"])}
     found |= {name: (manifest["versions"].get(name), new) for name, new in facts["versions"].items()}
     return [
         f"{name}: {old} → {new}; the last bits may differ from those of an undisturbed run"

@@ -49,10 +49,15 @@ Kept = Literal["best", "last"]
 class Run:
     """A run directory that is being written, by this process alone. Every file in it is replaced as a whole, never half
     written. What cannot be written is a RunError, and the checkpoint before it is whole.
+
+    Without a lock that is ``held`` the process follows the one that writes: it knows of the run what that one does.
     """
 
-    def __init__(self, folder: Path, facts: Mapping[str, Any], held: Lock, begin: Checkpoint | None = None) -> None:
+    def __init__(
+        self, folder: Path, facts: Mapping[str, Any], held: Lock | None, begin: Checkpoint | None = None
+    ) -> None:
         self.folder = folder
+        self.writes = held is not None
         self.course = Course() if begin is None else begin.course
         self._lock = held
         self._kept = set() if begin is None else {begin.name, begin.course.best or begin.name}
@@ -82,6 +87,14 @@ class Run:
             except BaseException:
                 held.release()
                 raise
+        return run
+
+    @classmethod
+    def following(cls, folder: Path, facts: Mapping[str, Any], course: Course, last: str | None) -> Run:
+        """A run that another process writes, at this point of its course and with this ``last`` checkpoint."""
+        run = cls(folder, facts, None)
+        run.course = course
+        run._manifest |= {"best": course.best, "last": last}
         return run
 
     def begin(self, spec_text: str) -> None:
@@ -125,6 +138,8 @@ class Run:
     def close(self, status: Status, ended: datetime, outcome: Mapping[str, Any]) -> None:
         """Note how the run ended and its outcome, final metrics or what went wrong, and give the folder free."""
         self._manifest |= {"status": status, "ended": ended.isoformat(timespec="seconds"), **outcome}
+        if self._lock is None:
+            return
         try:
             with _explained(f"the end of the run '{self.folder}' cannot be noted"):
                 self._write_manifest()
@@ -156,6 +171,9 @@ class Run:
         return train or Scores(math.nan, {}), validation
 
     def _keep(self, name: str, position: Position, weights: Mapping[str, Array], moments: Mapping[str, Array]) -> None:
+        if not self.writes:
+            self._manifest |= {"last": name, "best": self.course.best}
+            return
         before = self._manifest["last"]
         whole = f"the checkpoint '{before}' before it is whole" if before else "there is no checkpoint yet"
         advice = "make room or mend what is wrong, then go on with --resume"

@@ -19,6 +19,10 @@ from netspec.data.workers import worker_count
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics.errors import RunError
+from netspec.distributed.communicator import ALONE, Communicator
+from netspec.distributed.exchange import Exchange
+from netspec.distributed.split import Piece, Split
+from netspec.passes.sharing import SAMPLES, SHARE
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
 from netspec.training.accumulate import Turn
@@ -54,6 +58,8 @@ class Loaded:
     """By the head's name, what the plan calls its targets; empty where none are asked for."""
     checks_gradients: bool
     """Whether the plan says, as the output ``gradients_finite``, if they are."""
+    exchange: Exchange
+    """What runs its forward and backward regions, and meets the other ranks there."""
 
     def feed(self, inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> dict[str, Array]:
         """What ``run`` wants: inputs of the plan's type, and the targets of its heads in the form that losses take."""
@@ -62,7 +68,9 @@ class Loaded:
 
 
 class Fed(NamedTuple):
-    """A batch as a network takes it: inputs after the transforms outside of the graph, targets by head."""
+    """A batch, or a rank's piece of one, as a network takes it: inputs after the transforms outside of the graph,
+    targets by head.
+    """
 
     inputs: Mapping[str, Array]
     targets: Mapping[str, Array]
@@ -70,19 +78,31 @@ class Fed(NamedTuple):
 
 
 class Runtime:
-    """One network on one backend, for batches of at most ``batch`` samples.
+    """One network on one backend, for batches of ``batch`` samples at most, which the ranks of ``world`` share.
 
-    The state starts from the initialisers, drawn by ``recipe.seed``, and all plans share it. Without ``trains`` it
-    holds no moments, so that a step of training is refused.
+    Plans are for a rank's piece, ``self.batch`` samples at most; NS954 where there is not a sample for each. The state
+    starts from the initialisers, drawn by ``recipe.seed``, and all plans share it. Without ``trains`` it holds no
+    moments, so that a step of training is refused.
     """
 
     def __init__(
-        self, network: Graph, recipe: Recipe, backend: Backend, batch: int, threads: int, trains: bool = True
+        self,
+        network: Graph,
+        recipe: Recipe,
+        backend: Backend,
+        batch: int,
+        threads: int,
+        trains: bool = True,
+        world: Communicator = ALONE,
     ) -> None:
+        if batch < world.size:
+            raise RunError.of("NS954", batch=batch, size=world.size)
         self.network = network
         self.recipe = recipe
         self.backend = backend
-        self.batch = batch
+        self.world = world
+        self.split = Split(batch, world.rank, world.size)
+        self.batch = self.split.largest
         self.threads = threads
         self.trains = trains
         self._plans: dict[tuple[Purpose, DType], Plan] = {}
@@ -189,7 +209,8 @@ class Runtime:
             plan = self.plan(purpose, dtype)
             executable = self.backend.load(plan, self.state, self.threads)
             targets = target_inputs(plan.graph, self.network)
-            self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs)
+            exchange = Exchange(plan, executable, self.world, self.backend.name)
+            self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs, exchange)
         return self._loaded[key]
 
     def refuse_unfitted(self) -> None:
@@ -198,13 +219,18 @@ class Runtime:
         if unfitted:
             raise RunError.of("NS510", name=declaration_of(unfitted[0]).name)
 
-    def scalars(self, rate: float, step: int, turn: Turn | None = None) -> Mapping[str, float]:
-        """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits.
+    def scalars(
+        self, rate: float, step: int, turn: Turn | None = None, piece: Piece | None = None
+    ) -> Mapping[str, float]:
+        """Run-time scalars of step ``step`` (from 1). ``seed`` travels as 31 bits, and differs from rank to rank.
 
-        ``turn`` says which of the batches of its update this is; left out, the update has this one alone.
+        ``turn`` says which of the batches of its update this is; left out, the update has this one alone. ``piece`` is
+        what this rank has of the batch; left out, it is as much as of a full one.
         """
-        turn = turn or Turn(step)
-        found = {"learning_rate": rate, "step": step, "seed": self.recipe.seed % 2**31}
+        turn, piece = turn or Turn(step), piece or self.split.piece(self.split.batch)
+        found = {"learning_rate": rate, "step": step, "seed": (self.recipe.seed + self.world.rank) % 2**31}
+        if self.world.size > 1:
+            found |= {SHARE: piece.share, SAMPLES: float(max(piece.samples, 1))}
         if self.recipe.accumulate > 1:
             found |= {"share": turn.share, "first": float(turn.first), "update": turn.update}
         if self.recipe.average is not None:
@@ -213,7 +239,7 @@ class Runtime:
 
     def _graph(self, purpose: Purpose, dtype: DType) -> Graph:
         if purpose == "train":
-            return training_step(self.network, self.recipe, dtype)
+            return training_step(self.network, self.recipe, dtype, self.world.size > 1)
         if purpose == "evaluate":
             return evaluation(self.network, self.recipe, dtype)
         if purpose == "predict":

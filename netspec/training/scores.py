@@ -11,6 +11,7 @@ import numpy as np
 from netspec.core.graph import Graph
 from netspec.data.dataset import Array
 from netspec.declarations.recipe import Recipe
+from netspec.distributed.communicator import Communicator
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,18 @@ def named_metrics(network: Graph, recipe: Recipe, heads: Iterable[str]) -> dict[
     }
 
 
+def over_ranks(world: Communicator, sums: Mapping[str, Array], counts: bool) -> dict[str, Array]:
+    """The sums of all ranks, by metric; not this one's where it has only looked at a sample of another's."""
+    if not sums:
+        return {}
+    own = [np.asarray(array, np.float64) for array in sums.values()]
+    flat = np.concatenate([array.reshape(-1) for array in own])
+    total = world.sums(flat if counts else np.zeros_like(flat))
+    cuts = np.cumsum([array.size for array in own])[:-1]
+    pieces = np.split(total, cuts)
+    return {name: piece.reshape(array.shape) for name, piece, array in zip(sums, pieces, own, strict=True)}
+
+
 class Meter:
     """Adds up the scores of batches.
 
@@ -53,12 +66,23 @@ class Meter:
             self._loss, self._samples = float(sums["loss"]), int(sums["samples"])
             self._sums |= {name: np.array(totals, np.float64) for name, totals in sums["metrics"].items()}
 
-    def add(self, loss: float, samples: int, outputs: Mapping[str, Array], targets: Mapping[str, Array]) -> None:
-        """Count a batch: its mean loss; by head, what it gave (n, ..., channels) and its labels (n, ...) or targets."""
+    def measured(self, outputs: Mapping[str, Array], targets: Mapping[str, Array]) -> dict[str, Array]:
+        """Sums of a batch, by metric; by head, what it gave (n, ..., channels) and its labels (n, ...) or targets."""
+        return {name: metric.sums(outputs[head], targets[head]) for name, head, metric in self._metrics}
+
+    def add(self, loss: float, samples: int, sums: Mapping[str, Array]) -> None:
+        """Count a batch: its mean loss, and what was :meth:`measured` of it."""
         self._loss += loss * samples
         self._samples += samples
-        for name, head, metric in self._metrics:
-            self._sums[name] = self._sums.get(name, 0.0) + metric.sums(outputs[head], targets[head])
+        for name, numbers in sums.items():
+            self._sums[name] = self._sums.get(name, 0.0) + numbers
+
+    def join(self, world: Communicator, counts: bool = True) -> None:
+        """Take in what the other ranks have counted; see :func:`over_ranks`."""
+        whole = {"": np.array([self._loss, self._samples], np.float64), **self._sums}
+        joined = over_ranks(world, whole, counts)
+        self._loss, self._samples = float(joined[""][0]), int(joined.pop("")[1])
+        self._sums = joined
 
     def sums(self) -> dict[str, Any]:
         """What was added so far, as plain data that JSON keeps to the last bit."""

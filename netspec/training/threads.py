@@ -11,9 +11,14 @@ OWN_GROUP = Path("/proc/self/cgroup")
 
 def available_threads() -> int:
     """Cores that the affinity mask allows, or fewer where the control group's CPU quota grants fewer; at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = len(cores())
     quota = cpu_quota(CONTROL_GROUPS, OWN_GROUP)
-    return cores if quota is None else max(1, min(cores, int(quota)))
+    return count if quota is None else max(1, min(count, int(quota)))
+
+
+def cores() -> set[int]:
+    """The cores that this process may use, by their numbers."""
+    return set(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
 
 def cpu_quota(groups: Path, own: Path) -> float | None:

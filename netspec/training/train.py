@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from netspec.data.dataset import Array, Dataset
 from netspec.diagnostics.errors import RunError
 from netspec.training.average import keep_average
@@ -17,6 +19,7 @@ from netspec.training.evaluate import evaluate
 from netspec.training.loop import START, NotFiniteError, Position, run_epochs
 from netspec.training.progress import Progress
 from netspec.training.pruning import refuse_late_pruning
+from netspec.training.ranks import whole_moments
 from netspec.training.runs import Run, Status
 from netspec.training.runtime import Runtime
 from netspec.training.scores import Scores
@@ -119,16 +122,21 @@ def _train(
     stop: StopRequest,
 ) -> Outcome:
     refuse_late_pruning(runtime, dataset.train)
-    begun = time.perf_counter()
+    begun, world = time.perf_counter(), runtime.world
     epochs, place = runtime.recipe.epochs, begin
     if epochs > begin.epoch:
         progress.preparing("compiling kernels")
         runtime.load("train", runtime.train_type(dataset.train))
 
+    def stopping() -> bool:
+        """Whether somebody wants any of the ranks to end: all of them end after the same step."""
+        return bool(world.sums(np.array([stop.requested], np.float64))[0])
+
     def after_step(position: Position) -> None:
-        if stop.requested or (checkpoint_every and position.step % checkpoint_every == 0):
+        ending = stopping()
+        if ending or (checkpoint_every and position.step % checkpoint_every == 0):
             run.keep(position, *_checked_state(runtime, f"{position.step} (epoch {position.epoch + 1})"))
-        if stop.requested:
+        if ending:
             raise KeyboardInterrupt
 
     stop.armed = True
@@ -139,14 +147,15 @@ def _train(
             place = Position(result.epoch, result.step)
             where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
             run.record(result, *_checked_state(runtime, where))
-            if stop.requested:
+            if stopping():
                 raise KeyboardInterrupt
     stop.armed = False
     if not place.epoch:
         raise RunError("nothing to train: epochs is 0")
-    keep_average(run.folder, runtime)
+    if run.writes:
+        keep_average(run.folder, runtime)
     train, validation = run.last_scores()
-    test = evaluate(runtime, dataset.test).scores if len(dataset.test) else None
+    test = evaluate(runtime, dataset.test, world).scores if len(dataset.test) else None
     digest = weights_sha256(read_state(runtime.state, runtime.weights))
     seconds = time.perf_counter() - begun
     remarks = run.waited_share(), run.skipped_steps()
@@ -159,4 +168,4 @@ def _checked_state(runtime: Runtime, where: str) -> tuple[dict[str, Array], dict
     name = first_not_finite(weights)
     if name is not None:
         raise RunError.of("NS903", quantity=f"a number of '{name}'", value="infinite or NaN", step=where)
-    return weights, read_state(runtime.state, runtime.moments)
+    return weights, whole_moments(runtime)

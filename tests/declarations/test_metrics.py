@@ -113,6 +113,6 @@ def test_batches_do_not_matter(declaration: Any, kind: str) -> None:
                 meter = Meter({"main": [(declaration.name, metric)]}, json.loads(json.dumps(meter.sums())))
             part = slice(start, start + size)
             samples = len(target[part])
-            meter.add(0.0, samples, {"main": output[part]}, {"main": target[part]})
+            meter.add(0.0, samples, meter.measured({"main": output[part]}, {"main": target[part]}))
         found = meter.scores().metrics[declaration.name]
         assert found == pytest.approx(at_once, rel=1e-13)  # sums of float64 in another order

@@ -69,7 +69,7 @@ def test_a_whole_run(
     assert set(manifest) == {
         "version", "name", "command", "started", "ended", "status", "seed", "epochs", "batch", "threads", "backend",
         "spec", "data", "plan_sha256", "versions", "machine", "best", "last", "metrics", "weights_sha256",
-        "given", "recipe", "resumed", "waited_share", "skipped_steps",
+        "given", "recipe", "resumed", "waited_share", "skipped_steps", "network_sha256",
     }  # fmt: skip
     assert manifest["status"] == "finished"
     assert manifest["started"] == manifest["ended"] == "2026-01-31T14:25:00+00:00"

@@ -347,4 +347,55 @@ RUNNING: dict[str, Entry] = {
         "the classes of '{data}' are {found}; the network has learnt {learnt}",
         "name the folders (or the classes of the table) as those that were learnt, all of them, in the same order",
     ),
+    "NS950": Entry(
+        "error",
+        "MPI not installed",
+        "--distributed needs MPI, but {problem}",
+        "pip install 'netspec[mpi]' brings mpi4py and MPICH, whose mpiexec lies beside the python that it is for",
+    ),
+    "NS951": Entry(
+        "error",
+        "ranks that do not see each other",
+        "{launcher} started {started} ranks, but MPI ({library}) sees {size}",
+        "start them with the mpiexec of the MPI that mpi4py was loaded with; it lies beside the python that runs",
+    ),
+    "NS952": Entry(
+        "error",
+        "ranks that differ",
+        "rank {rank} on {host} would not train the same: its {name} is {found}, that of rank 0 on {first} {expected}",
+        "bring netspec, spec, data and command line to the same state on all hosts",
+    ),
+    "NS953": Entry(
+        "error",
+        "backend that cannot exchange",
+        "the backend '{backend}' cannot train on several ranks: it does not let gradients be exchanged within a step",
+        "use --backend numba, or leave out --distributed",
+    ),
+    "NS954": Entry(
+        "error",
+        "batch smaller than the ranks",
+        "a batch of {batch} samples cannot be split over {size} ranks",
+        "give a larger --batch, or start fewer ranks",
+    ),
+    "NS955": Entry(
+        "error",
+        "rank that hangs",
+        "rank {rank} on {host} kept the others waiting for {seconds} s",
+        (
+            "see what process {process} does there; if it is only slow, give a larger --rank-timeout",
+            "give a larger --rank-timeout if it is only slow",
+        ),
+    ),
+    "NS956": Entry(
+        "error",
+        "option that ranks cannot share",
+        "{option} does not go with --distributed",
+        "leave one of the two out",
+    ),
+    "NS957": Entry(
+        "error",
+        "rank that died",
+        "rank {rank} on {host} (process {process}) died",
+        "see what its system's log says of it; --resume goes on from the last checkpoint, with any number of ranks",
+    ),
 }

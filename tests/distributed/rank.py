@@ -1,0 +1,30 @@
+"""A rank of a test: notes its process below the folder given first, then is the command ``netspec`` with what follows.
+
+``PAUSE=RANK:STEP`` in the environment lets a rank sleep for good before a step, as one that hangs does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from netspec.cli.main import main
+from netspec.training import loop
+
+rank = os.environ.get("PMI_RANK", "0")
+Path(sys.argv[1], f"rank-{rank}").write_text(str(os.getpid()))
+paused, _, step = os.environ.get("PAUSE", "").partition(":")
+if paused == rank:
+    original = loop.train_step
+
+    def sleeping(*arguments: object, **more: object) -> float:
+        position = arguments[4]
+        if isinstance(position, loop.Position) and position.step == int(step):
+            time.sleep(1000)
+        return original(*arguments, **more)  # type: ignore[arg-type]
+
+    loop.train_step = sleeping
+sys.argv = ["netspec", *sys.argv[2:]]
+main()
