@@ -270,3 +270,51 @@ def test_libraries_that_are_missing_are_named(tmp_path: Path, monkeypatch: pytes
     for ending, extra in ((".pt", "torch"), (".h5", "keras"), (".keras", "keras")):
         with pytest.raises(RunError, match=rf"pip install 'netspec\[{extra}\]'"):
             taken(spec, tmp_path / f"none{ending}")
+
+
+FORK = """\
+netspec: 1
+name: fork
+input: [8, 8, 3]
+layers:
+  - concat:
+      down: [{conv: {filters: 4, kernel: 1}}, {conv: {filters: 4, kernel: [7, 1], padding: same}}]
+      along: [{conv: {filters: 4, kernel: 1}}, {conv: {filters: 4, kernel: [1, 7], padding: same}}]
+"""
+FORK_NAMES = {
+    "concat_along_conv": "Mixed_6b.branch7x7_1.conv",
+    "concat_along_conv2": "Mixed_6b.branch7x7_2.conv",
+    "concat_down_conv": "Mixed_6b.branch7x7dbl_1.conv",
+    "concat_down_conv2": "Mixed_6b.branch7x7dbl_2.conv",
+}
+
+
+def test_an_order_is_refused_in_which_layers_stand_among_others(tmp_path: Path) -> None:
+    spec = spec_of(FORK)
+    _, state = renamed(spec, FORK_NAMES)
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(RunError, match=r"NS983.*branch7x7_1.*stand among other layers than in the network"):
+        taken(spec, tmp_path / "w.safetensors")
+
+
+def test_the_order_of_a_known_network_tells_branches_apart(tmp_path: Path) -> None:
+    branches = FORK.splitlines()
+    spec = spec_of("\n".join([*branches[:5], branches[6], branches[5]]))
+    weights, state = renamed(spec, FORK_NAMES)
+    save_file(state, tmp_path / "w.safetensors")
+    found = taken(spec, tmp_path / "w.safetensors")
+    assert_same(found.weights, weights)
+    assert {each.weight: each.by for each in found.taken}["concat/along/conv.weight"] == "order"
+
+
+def test_a_guess_is_of_the_same_kind(tmp_path: Path) -> None:
+    spec = spec_of(RESIDUAL)
+    _, state = renamed(spec, RESNET_NAMES)
+    smaller = {name: array for name, array in state.items() if not name.startswith("layer1.0.conv2")}
+    save_file(smaller, tmp_path / "w.safetensors")
+    with pytest.raises(RunError, match="NS982") as caught:
+        taken(spec, tmp_path / "w.safetensors")
+    assert "add/body/conv2.weight wants a tensor of [6, 6, 3, 3]\n" in str(caught.value)
+    assert "add/body/batch_norm2.scale wants a tensor of [6]; 'layer1.0.bn1.weight' [6] may be meant" in str(
+        caught.value
+    )

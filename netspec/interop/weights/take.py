@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,11 +156,11 @@ def _left_over(
     found: Found, wanted: Wanted, missing: Sequence[str], unused: Mapping[str, Array], count: int
 ) -> RunError:
     """The error that lists what is left on both sides, with guesses."""
-    there = {t.source: t.turn.shape for layer in wanted.layers for t in layer.tensors.values() if t.source}
+    there = {t.source: t for layer in wanted.layers for t in layer.tensors.values() if t.source}
     lines = []
     for name in missing:
-        shape = there.get(name, ())
-        lines.append(f"{name} wants a tensor of {list(shape)}{_guess(name, shape, unused)}")
+        tensor = there[name]
+        lines.append(f"{name} wants a tensor of {list(tensor.turn.shape)}{_guess(tensor, unused)}")
     spare = [f"'{label}' {list(array.shape)} is taken by no weight" for label, array in unused.items()]
     given = sum(len(layer.tensors) for layer in found.layers)
     return RunError.of(
@@ -173,12 +174,13 @@ def _left_over(
     )
 
 
-def _guess(name: str, shape: tuple[int, ...], unused: Mapping[str, Array]) -> str:
-    """The tensor left over that a weight may have been meant to take."""
-    numbers = int(np.prod(shape))
+def _guess(tensor: Exchanged, unused: Mapping[str, Array]) -> str:
+    """The tensor left over that may be meant by one that is wanted: of its shape, or of as many numbers."""
+    shape, part = tensor.turn.shape, tensor.name.rpartition(".")[2]
     alike = [label for label, array in unused.items() if array.shape == shape]
-    alike = alike or [label for label, array in unused.items() if array.size == numbers]
-    guess = alike[0] if alike else closest(name, unused)
+    alike = alike or [label for label, array in unused.items() if array.size == math.prod(shape)]
+    alike.sort(key=lambda label: label.rpartition(".")[2] != part)
+    guess = alike[0] if alike else closest(tensor.name, unused)
     return f"; '{guess}' {list(unused[guess].shape)} may be meant" if guess else ""
 
 
