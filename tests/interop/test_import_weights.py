@@ -14,7 +14,10 @@ from safetensors.numpy import save, save_file
 from netspec.core.graph import Graph
 from netspec.diagnostics import RunError
 from netspec.interop.pytorch.source import torch_source
+from netspec.interop.weights.found import Found, FoundLayer
+from netspec.interop.weights.match import matched
 from netspec.interop.weights.take import Imported, import_weights
+from netspec.interop.weights.wanted import wanted_layers
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
@@ -295,6 +298,22 @@ def test_an_order_is_refused_in_which_layers_stand_among_others(tmp_path: Path) 
     save_file(state, tmp_path / "w.safetensors")
     with pytest.raises(RunError, match=r"NS983.*branch7x7_1.*stand among other layers than in the network"):
         taken(spec, tmp_path / "w.safetensors")
+
+
+def test_an_order_of_definition_is_refused_that_numbers_contradict() -> None:
+    spec = spec_of(STACK)
+    tensors = {"weight": np.zeros((6, 6), np.float32), "bias": np.zeros(6, np.float32)}
+    layers = [FoundLayer(name, tensors, {part: f"{name}.{part}" for part in tensors}) for name in ("a2", "a1", "a3")]
+    wanted = wanted_layers(spec.graph, spec.recipe, "torch")
+    with pytest.raises(RunError, match=r"NS983.*'a2' is defined before 'a1'"):
+        matched(wanted, Found("w.pt", "torch", tuple(layers), "definition"))
+    by_number = [layers[1], layers[0], layers[2]]
+    pairs = matched(wanted, Found("w.pt", "torch", tuple(by_number), "definition"))
+    assert [(pair.wanted.path, pair.found.name) for pair in pairs] == [
+        ("dense", "a1"),
+        ("dense2", "a2"),
+        ("dense3", "a3"),
+    ]
 
 
 def test_the_order_of_a_known_network_tells_branches_apart(tmp_path: Path) -> None:

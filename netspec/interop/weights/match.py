@@ -4,22 +4,23 @@ A layer's kind is what its tensors are and their shapes. One-dimensional tensors
 kind also has the kind of the layer before it, on both sides. Of layers of one kind
 
 - a single one on each side is matched;
-- several are matched in order, if the file keeps the order of definition and no two of them would fit their
-  neighbours better the other way round; or if the file's order follows the data, or the numbers in names that are
-  otherwise the same, and each of the network's layers works on what the one before it made.
+- several are matched in order, if the file keeps the order of definition, numbers in names agree with it, and no two
+  of them would fit their neighbours better the other way round; or if the file's order follows the data, or the numbers
+  in names that are otherwise the same, and each of the network's layers works on what the one before it made.
 
 Everything else is refused: a guess that fits the shapes would compute something else without a word.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from netspec.diagnostics import RunError
-from netspec.interop.weights.found import Found, FoundLayer, without_numbers
+from netspec.interop.weights.found import Found, FoundLayer, natural, without_numbers
 from netspec.interop.weights.wanted import Wanted, WantedLayer
 
 Kind = tuple[Any, ...]
@@ -74,14 +75,7 @@ def sizes_of(layer: FoundLayer) -> Kind:
 
 def _flat(kind: Kind) -> bool:
     """Whether a layer has no tensor but those with a number for each channel."""
-    return all(max(shape, default=0) == _product(shape) for _, shape in kind)
-
-
-def _product(shape: Iterable[int]) -> int:
-    found = 1
-    for side in shape:
-        found *= side
-    return found
+    return all(max(shape, default=0) == math.prod(shape) for _, shape in kind)
 
 
 def _wanted_kinds(layers: Sequence[WantedLayer]) -> dict[str, Kind]:
@@ -160,7 +154,7 @@ class _Order:
     def _doubt(self, here: Sequence[WantedLayer], there: Sequence[FoundLayer]) -> str | None:
         """Why the order does not tell these layers apart; None where it does."""
         if self._found.order == "definition":
-            return self._swapped(here, there)
+            return _misnumbered(there) or self._swapped(here, there)
         if self._found.order == "names" and len({without_numbers(layer.name) for layer in there}) > 1:
             return "their names do not tell their order"
         if not self._wanted.chain(here):
@@ -179,6 +173,17 @@ class _Order:
     def _agreement(self, layer: WantedLayer, other: FoundLayer) -> int:
         """How many neighbours are of the same kind on both sides."""
         return sum(a == b for a, b in zip(self._ours[layer.name], self._theirs[other.name], strict=True))
+
+
+def _misnumbered(layers: Sequence[FoundLayer]) -> str | None:
+    """Whether layers are defined in another order than their names number them, so that one of the two misleads."""
+    last: dict[str, FoundLayer] = {}
+    for layer in layers:
+        before = last.setdefault(without_numbers(layer.name), layer)
+        if natural(layer.name) < natural(before.name):
+            return f"'{before.name}' is defined before '{layer.name}'"
+        last[without_numbers(layer.name)] = layer
+    return None
 
 
 def _neighbours(kinds: Sequence[tuple[str, Kind]]) -> dict[str, tuple[Kind | None, Kind | None]]:
