@@ -42,6 +42,8 @@ def _missing() -> dict[str, str]:
         missing["browser"] = no_browser
     if find_spec("torch") is None:
         missing["peer"] = "PyTorch is not installed"
+    if find_spec("keras") is None:
+        missing["keras"] = "Keras is not installed"
     return missing
 
 

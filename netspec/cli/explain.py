@@ -10,6 +10,7 @@ import click
 
 from netspec.analysis.errata import common_mistakes
 from netspec.analysis.explain import explain_layer, find_layer
+from netspec.analysis.lightweight import LighterForm, int_of, lighter_forms
 from netspec.cli.common import check_code, format_option, load, set_option
 from netspec.core.formulas import Formula, times
 from netspec.core.graph import Node
@@ -58,11 +59,11 @@ def command(subject: str, layer: str | None, overrides: tuple[str, ...], format_
                 f"{layer!r} is made of several layers: explain one of {', '.join(inside[:NAMES_SHOWN])}"
             )
         raise click.UsageError(f"{spec.name!r} has no layer {layer!r}; {did_you_mean(layer, paths)}")
-    formulas = explain_layer(node)
+    formulas, lighter = explain_layer(node), lighter_forms(spec.graph, node)
     if format_ == "json":
-        click.echo(json.dumps(_document(node, formulas), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_document(node, formulas, lighter), indent=2, ensure_ascii=False))
     else:
-        click.echo(_text(node, formulas))
+        click.echo(_text(node, formulas, lighter))
 
 
 def _page(code: str) -> str:
@@ -84,9 +85,14 @@ def _wordings(head: str, templates: Templates) -> list[str]:
     return [f"{head if number == 0 else 'or'}: {text}" for number, text in enumerate(shown)]
 
 
-def _document(node: Node, formulas: tuple[Formula, ...]) -> dict[str, object]:
-    mistakes = [mistake._asdict() for mistake in common_mistakes(node)]
-    return {"version": 1, "layer": node.path, "formulas": [_plain(f) for f in formulas], "common_mistakes": mistakes}
+def _document(node: Node, formulas: tuple[Formula, ...], lighter: tuple[LighterForm, ...]) -> dict[str, object]:
+    return {
+        "version": 1,
+        "layer": node.path,
+        "formulas": [_plain(f) for f in formulas],
+        "lighter": [form._asdict() | {"params": _plain(form.params), "macs": _plain(form.macs)} for form in lighter],
+        "common_mistakes": [mistake._asdict() for mistake in common_mistakes(node)],
+    }
 
 
 def _plain(formula: Formula) -> dict[str, object]:
@@ -99,7 +105,7 @@ def _plain(formula: Formula) -> dict[str, object]:
     }
 
 
-def _text(node: Node, formulas: tuple[Formula, ...]) -> str:
+def _text(node: Node, formulas: tuple[Formula, ...], lighter: tuple[LighterForm, ...]) -> str:
     inputs = ", ".join(times(v.type.shape) for v in node.data)
     lines = [f"{node.path} ({node.op.name}): {inputs} -> {times(node.output.type.shape)}", node.op.doc]
     for f in formulas:
@@ -107,6 +113,12 @@ def _text(node: Node, formulas: tuple[Formula, ...]) -> str:
         lines += ["", f"  {f.quantity}", f"    = {f.symbolic}", f"    = {f.substituted}", f"    = {result}"]
         if f.remark:
             lines.append(f"    ({f.remark})")
+    for form in lighter:
+        lines += ["", *_paragraph(f"Lighter, {form.name}: {form.written}", "  ")]
+        for f, now in ((form.params, form.params_now), (form.macs, form.macs_now)):
+            lines += [f"    {f.quantity}", f"      = {f.symbolic}", f"      = {f.substituted}"]
+            lines += [f"      = {int_of(f):,}, {int_of(f) / now:.1%} of {now:,}"]
+        lines += _paragraph(f"({form.remark})", "    ")
     for mistake in common_mistakes(node):
         lines += ["", *_paragraph(f"Common mistake: {mistake.claim}", "  "), *_paragraph(f"{mistake.why}.", "    ")]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from netspec.diagnostics.collector import Diagnostics
 from netspec.diagnostics.model import Diagnostic, Span
+from netspec.diagnostics.text import escape
 
 
 class NetspecError(Exception):
@@ -42,8 +43,12 @@ class RunError(NetspecError):
         return str(self.args[0])
 
     @classmethod
-    def of(cls, code: str, **fields: object) -> RunError:
-        """The error that the catalogue words as ``code``, with its advice, where no place in a spec is to blame."""
+    def of(cls, code: str, listing: Iterable[str] = (), /, **fields: object) -> RunError:
+        """The error that the catalogue words as ``code``, with its advice, where no place in a spec is to blame.
+
+        ``listing`` are lines that stand between the two.
+        """
         diagnostic = Diagnostic(code, Span.of_file(""), fields)
         advice = f"\n  help: {diagnostic.help_text}" if diagnostic.help_text else ""
-        return cls(f"[{code}] {diagnostic.message}{advice}")
+        listed = "".join(f"\n  {escape(line)}" for line in listing)
+        return cls(f"[{code}] {diagnostic.message}{listed}{advice}")

@@ -35,6 +35,11 @@ class Turn:
             words.append(f"read as {list(self.shape)}")
         return ", ".join(words)
 
+    def inverse(self, source: tuple[int, ...]) -> Turn:
+        """What makes of the result the array of shape ``source`` again."""
+        turned = tuple(self.cut[axis] for axis in self.axes)
+        return Turn(turned, tuple(sorted(range(len(self.axes)), key=self.axes.__getitem__)), source)
+
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:

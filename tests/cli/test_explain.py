@@ -92,3 +92,13 @@ def test_a_code_in_small_letters(netspec: Netspec) -> None:
     result = netspec("explain", "NS9999")
     assert result.status == 2
     assert "there is no code 'NS9999'" in result.err
+
+
+def test_lighter_forms_of_a_layer(netspec: Netspec) -> None:
+    status, out, _ = netspec("explain", "zoo:alexnet_torchvision", "conv2")
+    assert status == 0
+    assert "  Lighter, depthwise-separable: separable_conv: {filters: 192, kernel: 5}\n" in out
+    assert "      = 729·5·5·64 + 729·64·192\n      = 10,124,352, 4.5% of 223,948,800\n" in out
+    document = json.loads(netspec("explain", "zoo:lenet5", "dense", "--format", "json").out)
+    (form,) = document["lighter"]
+    assert (form["name"], form["macs"]["result"], form["macs_now"]) == ("global pooling", 1_920, 48_000)

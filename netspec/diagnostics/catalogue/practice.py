@@ -35,6 +35,12 @@ PRACTICE: dict[str, Entry] = {
         "{width} channels of '{layer}' are no multiple of {group}",
         "{wider} take about the same time",
     ),
+    "NS406": Entry(
+        "info",
+        "convolution that could be lighter",
+        "'{layer}' takes {share} of all multiply-accumulates, {now}; depthwise-separable it would take {then}",
+        "write separable_conv; 'netspec explain SPEC {layer}' shows other lighter forms",
+    ),
     "NS601": Entry(
         "info",
         "sizes rounded up",

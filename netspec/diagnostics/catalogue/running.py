@@ -398,4 +398,41 @@ RUNNING: dict[str, Entry] = {
         "rank {rank} on {host} (process {process}) died",
         "see what its system's log says of it; --resume goes on from the last checkpoint, with any number of ranks",
     ),
+    "NS980": Entry(
+        "error",
+        "file of weights that cannot be read",
+        "'{file}' is no readable {format} file: {problem}",
+        "check that it was fetched whole, and that its ending says what it is",
+    ),
+    "NS981": Entry(
+        "error",
+        "file of weights that holds more than tensors",
+        "'{file}' holds more than tensors, and to read the rest would execute code: {problem}",
+        "where you trust it, save its tensors alone, as with safetensors.torch.save_file(model.state_dict(), FILE)",
+    ),
+    "NS982": Entry(
+        "error",
+        "weights that are not all accounted for",
+        "'{file}' and the network do not match: {missing} of {wanted} weights have no tensor, {unused} of {given} "
+        "tensors have no weight",
+        "name the pairs with --map TENSOR=WEIGHT, change the spec, or take over what matches with --no-strict",
+    ),
+    "NS983": Entry(
+        "error",
+        "layers that cannot be told apart",
+        "{count} layers of '{file}' have the same shapes, and {reason}",
+        "name their pairs with --map LAYER=LAYER{more}",
+    ),
+    "NS984": Entry(
+        "error",
+        "pair that cannot be made",
+        "--map {pair}: {problem}",
+        "{advice}",
+    ),
+    "NS985": Entry(
+        "error",
+        "flattened image that is read in an unknown order",
+        "'{layer}' flattens an image, and its numbers go on to layers whose weights cannot be put in netspec's order",
+        "let a dense layer follow, with nothing between that tells the numbers apart, or use --no-strict",
+    ),
 }
