@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("netspec.cli.report", "A page about a run: curves, mistakes, the network inside, time."),
     "bench": ("netspec.cli.bench", "Measure a network's speed and memory, alone or against its peers."),
     "export": ("netspec.cli.export", "Write a network for PyTorch or ONNX, and compare the two."),
+    "import": ("netspec.cli.import_model", "Make a spec, with weights, of a model that another program wrote."),
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
     "lsp": ("netspec.cli.lsp", "The language server, for editors to start."),

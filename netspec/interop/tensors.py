@@ -23,6 +23,12 @@ class Turn:
         """The array as the other program stores it."""
         return np.ascontiguousarray(array.reshape(self.cut).transpose(self.axes).reshape(self.shape))
 
+    def undo(self, array: Array, source: tuple[int, ...]) -> Array:
+        """The array of shape ``source`` of which `apply` makes this one; a ValueError where sizes do not agree."""
+        turned = array.reshape([self.cut[axis] for axis in self.axes])
+        back = sorted(range(len(self.axes)), key=self.axes.__getitem__)
+        return np.ascontiguousarray(turned.transpose(back).reshape(source))
+
     def text(self, source: tuple[int, ...]) -> str:
         """What is done to an array of shape ``source``, in words; empty where nothing is."""
         words = []

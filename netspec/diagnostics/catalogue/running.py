@@ -347,4 +347,49 @@ RUNNING: dict[str, Entry] = {
         "the classes of '{data}' are {found}; the network has learnt {learnt}",
         "name the folders (or the classes of the table) as those that were learnt, all of them, in the same order",
     ),
+    "NS966": Entry(
+        "error",
+        "model that cannot be read",
+        "this is no {format} model that can be read: {problem}",
+        "export it again, and check it where it comes from",
+    ),
+    "NS967": Entry(
+        "error",
+        "node of a model that is not understood",
+        (
+            "node {number}, {op} '{node}', is not understood: {reason}",
+            "'{node}' is not understood: {reason}",
+        ),
+        "export the model in other terms (simplified, for inference, with a fixed size), or without that part",
+    ),
+    "NS968": Entry(
+        "error",
+        "version of operators that is not known",
+        "the model is written in opset {found}, but {first} to {last} are known",
+        "onnx.version_converter.convert_version turns it into another",
+    ),
+    "NS969": Entry(
+        "error",
+        "model that is too large",
+        "the model has {found:,} {what}, but at most {limit:,} are read",
+        "a CNN has far fewer; check where the file comes from",
+    ),
+    "NS970": Entry(
+        "error",
+        "data of a model that is out of reach",
+        "the data of tensor '{tensor}' is said to lie in '{place}', {reason}",
+        "data is read from below the model's own folder only; put it there, or save the model in one file",
+    ),
+    "NS971": Entry(
+        "error",
+        "input of a model without a size",
+        "input '{input}' of the model is [{shape}], channels last, and a network has fixed sides",
+        "give its {axes} sides, channels last: --input {input}=224,224,3",
+    ),
+    "NS972": Entry(
+        "error",
+        "imported network that computes something else",
+        "netspec differs from {target} by {error} of the largest number, but {tolerance} is allowed",
+        "nothing was written; please report it with the model",
+    ),
 }

@@ -1,0 +1,243 @@
+"""``netspec import``: a model that another program wrote as a spec, compared with what it computes there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netspec.cli.common import backend_option, format_option, show, threads_option, writing
+
+if TYPE_CHECKING:
+    from netspec.diagnostics import Diagnostic
+    from netspec.interop.onnx_in.model import Imported
+    from netspec.interop.tensors import Array
+    from netspec.syntax.spec import Spec
+
+SAMPLES = 2
+"""Samples that both sides predict when they are compared, unless the model is made for another number."""
+TOLERANCE = 1e-4
+"""How far they may differ, relative to the largest number: float32 sums in another order, through a hundred layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command was called with."""
+
+    model: Path
+    output: Path
+    sizes: Mapping[str, tuple[int, ...]]
+    backend: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written, what became of each part of the model, and how the two compare.
+
+    ``parts`` are rows of a table whose heads are the keys. ``told`` are findings that leave the spec as it is;
+    ``sources`` are the texts that they point into.
+    """
+
+    source: str
+    files: tuple[Path, ...]
+    parts: tuple[Mapping[str, Any], ...]
+    facts: Mapping[str, Any]
+    told: tuple[Diagnostic, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    error: float | None = None
+    uncompared: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        from netspec.diagnostics.render import json_document
+
+        return {
+            "version": 1,
+            "from": self.source,
+            "files": [str(file) for file in self.files],
+            **self.facts,
+            "parts": [dict(part) for part in self.parts],
+            "told": json_document(self.told, [self.source])["diagnostics"],
+            "agreement": {"error": self.error, "tolerance": TOLERANCE, "not_compared": self.uncompared or None},
+        }
+
+
+def _sizes(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """``[NAME=]224,224,3`` by the name, which is empty where it is left out."""
+    found = {}
+    for text in given:
+        name, _, shape = text.rpartition("=")
+        try:
+            sides = tuple(int(side) for side in shape.split(","))
+        except ValueError:
+            sides = ()
+        if not sides or min(sides) < 1:
+            raise click.BadParameter(f"{text!r} is not of the form [NAME=]HEIGHT,WIDTH,CHANNELS")
+        found[name] = sides
+    return found
+
+
+@click.command("import")
+@click.argument("model", type=click.Path(path_type=Path, dir_okay=False), metavar="MODEL")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="SPEC", required=True, help="Where to."
+)
+@click.option(
+    "--input",
+    "sizes",
+    multiple=True,
+    metavar="[NAME=]SIDES",
+    callback=_sizes,
+    help="Shape of an input that the model leaves open, channels last, such as 224,224,3. May be repeated.",
+)
+@click.option("--force", is_flag=True, help="Replace a spec that is there.")
+@threads_option
+@backend_option
+@format_option
+def command(
+    model: Path,
+    output: Path,
+    sizes: Mapping[str, tuple[int, ...]],
+    force: bool,
+    threads: int | None,
+    backend: str,
+    format_: str,
+) -> None:
+    """Make a spec of an ONNX model.
+
+    \b
+    Example:
+      netspec import resnet18.onnx -o resnet18.yaml
+      netspec import detector.onnx --input 320,320,3 -o detector.yaml
+
+    The weights lie beside the spec as safetensors, and the spec starts from them. What is not understood is told at its
+    node. Where ONNX Runtime is installed, both are run and compared. ONNX takes the extra onnx.
+    """
+    from netspec.training.threads import available_threads
+
+    kind = KINDS.get(model.suffix.lower())
+    if kind is None:
+        raise click.UsageError(f"{str(model)!r} is none of the files that can be imported: *{', *'.join(KINDS)}")
+    if output.suffix.lower() not in (".yaml", ".yml"):
+        raise click.UsageError(f"a spec is a file such as {output.stem}.yaml, not {output.name!r}")
+    if output.exists() and not force:
+        raise click.UsageError(f"{str(output)!r} is there already; --force replaces it")
+    found = kind(Asked(model, output, sizes, backend, threads or available_threads()))
+    if found.told:
+        show(found.told, found.sources, err=True)
+    click.echo(json.dumps(found.document(), indent=2) if format_ == "json" else _text(found))
+
+
+def _write(file: Path, content: bytes) -> None:
+    from netspec.training.files import write_atomic
+
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, content)
+
+
+# ONNX
+
+
+def _from_onnx(asked: Asked) -> Report:
+    from netspec.diagnostics.libraries import require
+    from netspec.interop.onnx_in.file import read_model
+    from netspec.interop.onnx_in.model import imported
+    from netspec.interop.safetensors import encode
+    from netspec.syntax.load import load_spec
+    from netspec.syntax.source import Source
+
+    require("onnx", "import of ONNX models", "onnx")
+    beside = asked.output.with_suffix(".safetensors")
+    model = read_model(asked.model)
+    found = imported(model, str(asked.model), asked.sizes, {"init": {"from": beside.name}})
+    spec = load_spec(Source(str(asked.output), found.written.text))
+    weights = found.weights([slot.name for slot in spec.graph.slots])
+    error, uncompared = _compared(model.SerializeToString, found, spec, weights, asked)
+    _write(beside, encode(weights))
+    _write(asked.output, found.written.text.encode())
+    facts = {
+        "layers": len(spec.graph.nodes),
+        "parameters": sum(array.size for array in weights.values()),
+        "dialect": found.written.dialect,
+    }
+    files = (asked.output, beside)
+    return Report("onnx", files, found.nodes, facts, error=error, uncompared=uncompared)
+
+
+def _compared(
+    model: Callable[[], bytes], found: Imported, spec: Spec, weights: Mapping[str, Array], asked: Asked
+) -> tuple[float | None, str]:
+    """How far the two are apart, or why that was not measured; a RunError where it is too far."""
+    from netspec.diagnostics import RunError
+    from netspec.diagnostics.libraries import installed
+    from netspec.interop.onnx_in.session import outputs
+    from netspec.interop.tensors import relative_error
+
+    if not installed("onnxruntime"):
+        return None, "ONNX Runtime is not installed: pip install 'netspec[onnx]'"
+    inputs, ours = _predicted(spec, weights, asked, found.batch or SAMPLES)
+    theirs = outputs(model, found, inputs, asked.threads)
+    if isinstance(theirs, str):
+        return None, theirs
+    error = max(relative_error(ours[head], array) for head, array in theirs.items())
+    if not error <= TOLERANCE:
+        raise RunError.of("NS972", target="ONNX Runtime", error=f"{error:.1e}", tolerance=f"{TOLERANCE:g}")
+    return error, ""
+
+
+def _predicted(
+    spec: Spec, weights: Mapping[str, Array], asked: Asked, samples: int
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs by their names here, and what netspec predicts for them by head."""
+    import numpy as np
+
+    from netspec.backend import find_backend
+    from netspec.training.evaluate import predict
+    from netspec.training.runtime import Runtime
+
+    recipe = replace(spec.recipe, init=None)
+    runtime = Runtime(spec.graph, recipe, find_backend(asked.backend), samples, asked.threads, trains=False)
+    for name in runtime.weight_shapes:
+        runtime.state.write(name, weights[name])
+    generator = np.random.default_rng(0)
+    inputs = {
+        value.name: generator.standard_normal((samples, *value.type.shape), dtype=np.float32)
+        for value in spec.graph.inputs
+    }
+    return inputs, predict(runtime, inputs)
+
+
+KINDS: Mapping[str, Callable[[Asked], Report]] = {".onnx": _from_onnx}
+"""By the ending of the file, what makes a spec of it."""
+
+
+def _text(found: Report) -> str:
+    """The report: every part, and how well the two agree."""
+    from netspec.cli.tables import columns
+    from netspec.diagnostics.text import escape
+
+    lines = []
+    if found.parts:
+        rows = [tuple(found.parts[0])]
+        rows += [tuple(map(_cell, part.values())) for part in found.parts]
+        lines = [*columns(rows, right=(0,)), ""]
+    facts = "".join(f", {name} {_cell(value)}" for name, value in found.facts.items())
+    lines.append(f"wrote {escape(', '.join(map(str, found.files)))}{facts}")
+    if found.error is not None:
+        allowed = f"of the largest number (at most {TOLERANCE:g} is allowed)"
+        lines.append(f"agrees with ONNX Runtime within {found.error:.1e} {allowed}")
+    if found.uncompared:
+        lines.append(f"not compared: {escape(found.uncompared)}")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
