@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -108,15 +109,17 @@ def command(
     backend: str,
     format_: str,
 ) -> None:
-    """Make a spec of an ONNX model.
+    """Make a spec of an ONNX model, or of a prototxt of Caffe.
 
     \b
     Example:
       netspec import resnet18.onnx -o resnet18.yaml
       netspec import detector.onnx --input 320,320,3 -o detector.yaml
+      netspec import train_val.prototxt --input 227,227,3 -o caffenet.yaml
 
-    The weights lie beside the spec as safetensors, and the spec starts from them. What is not understood is told at its
-    node. Where ONNX Runtime is installed, both are run and compared. ONNX takes the extra onnx.
+    Of an ONNX model, the weights lie beside the spec as safetensors, and the spec starts from them; where ONNX Runtime
+    is installed, both are run and compared. It takes the extra onnx. A prototxt becomes a spec in dialect caffe,
+    without weights. What is not understood is told at its node, or at its line.
     """
     from netspec.training.threads import available_threads
 
@@ -213,7 +216,27 @@ def _predicted(
     return inputs, predict(runtime, inputs)
 
 
-KINDS: Mapping[str, Callable[[Asked], Report]] = {".onnx": _from_onnx}
+# Caffe
+
+
+def _from_prototxt(asked: Asked) -> Report:
+    from netspec.diagnostics import Diagnostic, SpecError
+    from netspec.interop.caffe.network import import_prototxt
+    from netspec.syntax.load import load_spec
+    from netspec.syntax.source import Source, read_source
+
+    source = read_source(asked.model)
+    if isinstance(source, Diagnostic):
+        raise SpecError([source])
+    found = import_prototxt(source, asked.sizes)
+    spec = load_spec(Source(str(asked.output), found.written.text))
+    _write(asked.output, found.written.text.encode())
+    parameters = sum(math.prod(slot.param.shape) for slot in spec.graph.slots)
+    facts = {"layers": len(spec.graph.nodes), "parameters": parameters, "dialect": found.written.dialect}
+    return Report("caffe", (asked.output,), found.rows, facts, found.told, {source.name: source.text})
+
+
+KINDS: Mapping[str, Callable[[Asked], Report]] = {".onnx": _from_onnx, ".prototxt": _from_prototxt}
 """By the ending of the file, what makes a spec of it."""
 
 

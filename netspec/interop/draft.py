@@ -50,8 +50,8 @@ class Draft:
         self.inputs: list[Value] = []
         self.layers: list[DraftLayer] = []
         self.heads: dict[str, Value] = {}
-        self.losses: dict[str, str] = {}
-        """Of each head, its loss, where that is not what a spec means without a word."""
+        self.said: dict[str, dict[str, Any]] = {}
+        """Of each head, what the spec has to say of it, such as its loss."""
         self.train: dict[str, Any] = {}
         self._producers: dict[Value, DraftLayer] = {}
 

@@ -54,6 +54,7 @@ def _names(draft: Draft) -> tuple[dict[DraftLayer, str], set[DraftLayer]]:
     names: dict[DraftLayer, str] = {}
     written: set[DraftLayer] = set()
     counts: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for layer in draft.layers:
         automatic = _automatic(layer.op, counts)
         wish = wanted[layer]
@@ -64,7 +65,7 @@ def _names(draft: Draft) -> tuple[dict[DraftLayer, str], set[DraftLayer]]:
             counts[layer.op] = counts.get(layer.op, 0) + 1
             names[layer] = automatic
             continue
-        name = wish or _free(layer.op, taken)
+        name = wish or _free(layer.op, taken, numbers)
         taken.add(name)
         names[layer] = name
         written.add(layer)
@@ -77,21 +78,23 @@ def _automatic(op: str, counts: Mapping[str, int]) -> str:
     return op if number == 1 else f"{op}{number}"
 
 
-def _free(stem: str, taken: set[str]) -> str:
-    number = 1
-    while f"{stem}_{number}" in taken:
-        number += 1
-    return f"{stem}_{number}"
+def _free(stem: str, taken: set[str], numbers: dict[str, int]) -> str:
+    """The stem with the next free number; ``numbers`` are those that were given."""
+    while True:
+        numbers[stem] = numbers.get(stem, 0) + 1
+        if f"{stem}_{numbers[stem]}" not in taken:
+            return f"{stem}_{numbers[stem]}"
 
 
 def _unique_wishes(draft: Draft) -> dict[DraftLayer, str]:
     """The wish of each layer as a legal name that no other has."""
     taken = {INPUT, *(value.name for value in draft.inputs)}
     found = {}
+    numbers: dict[str, int] = {}
     for layer in draft.layers:
         name = legal_name(layer.name)
         if name in taken:
-            name = _free(name, taken)
+            name = _free(name, taken, numbers)
         if name:
             taken.add(name)
         found[layer] = name
@@ -187,18 +190,18 @@ def _heads(draft: Draft, by_value: Mapping[Value, str], last: Value | None) -> l
     if list(draft.heads.values()) == [last]:
         return []
     lines = ["", "heads:"]
+    single = len(draft.heads) == 1  # of a single head the loss stands under `train`
     for name, value in draft.heads.items():
         said: dict[str, Any] = {} if value is last else {"from": by_value[value]}
-        if name in draft.losses:
-            said["loss"] = draft.losses[name]
+        said |= {} if single else draft.said.get(name, {})
         lines.append(f"  {scalar(name)}: {flow(said)}")
     return lines
 
 
 def _train(draft: Draft) -> list[str]:
     said = dict(draft.train)
-    if len(draft.heads) == 1 and draft.losses:
-        said["loss"] = next(iter(draft.losses.values()))
+    if len(draft.heads) == 1:
+        said |= next(iter(draft.said.values()), {})
     return ["", "train:", *(f"  {key}: {flow(value)}" for key, value in said.items())] if said else []
 
 

@@ -392,4 +392,22 @@ RUNNING: dict[str, Entry] = {
         "netspec differs from {target} by {error} of the largest number, but {tolerance} is allowed",
         "nothing was written; please report it with the model",
     ),
+    "NS973": Entry(
+        "error",
+        "text that is no prototxt",
+        "this is not the network of a prototxt: {problem}",
+        "the format is 'field: value' and 'field {{ ... }}', as in the files that come with Caffe",
+    ),
+    "NS974": Entry(
+        "error",
+        "layer of Caffe that is not understood",
+        "layer '{layer}' ({type}) is not understood: {reason}",
+        "write it in other terms, or import the network without it and add what is missing to the spec",
+    ),
+    "NS975": Entry(
+        "warning",
+        "setting of Caffe that is left out",
+        "{what} is left out of '{layer}': a spec has no words for it",
+        "see whether it matters here; all else was taken over",
+    ),
 }

@@ -22,7 +22,7 @@ SIZE_LIMIT = 2**31 - 1
 """Bytes of the model's file: more cannot be a protocol buffer."""
 DATA_LIMIT = 2**34
 """Bytes of all weights together."""
-NODE_LIMIT = 100_000
+NODE_LIMIT = 20_000
 """Nodes of a model."""
 OPSETS = range(7, 25)
 """Versions of the operators that are understood."""

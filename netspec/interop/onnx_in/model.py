@@ -176,7 +176,7 @@ def _leave(read: Reader, graph: GraphProto, last: set[str], file: str) -> dict[s
         found[output.name] = head
         loss = _loss(read.draft, value)
         if loss:
-            read.draft.losses[head] = loss
+            read.draft.said[head] = {"loss": loss}
     return found
 
 
