@@ -10,6 +10,7 @@ import onnx
 import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
+from prototxts import CIFAR10_QUICK, LENET
 from safetensors.numpy import load_file
 
 import netspec
@@ -128,3 +129,23 @@ def test_sides_are_whole_numbers(lenet5: Path, tmp_path: Path, sides: str) -> No
     result = run(str(lenet5), "-o", str(tmp_path / "a.yaml"), "--input", sides)
     assert result.exit_code == 2
     assert "is not of the form [NAME=]HEIGHT,WIDTH,CHANNELS" in result.output
+
+
+def test_a_prototxt_becomes_a_spec(tmp_path: Path) -> None:
+    file = tmp_path / "net.prototxt"
+    file.write_text(CIFAR10_QUICK, encoding="utf-8")
+    result = run(str(file), "-o", str(tmp_path / "net.yaml"), "--format", "json")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert (document["from"], document["parameters"], document["dialect"]) == ("caffe", 145578, "caffe")
+    assert document["parts"][0]["became"] == ["conv 'conv1'"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["net.prototxt", "net.yaml"]
+
+
+def test_settings_that_are_left_out_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "lenet.prototxt"
+    file.write_text(LENET, encoding="utf-8")
+    result = run(str(file), "--input", "28,28,1", "-o", str(tmp_path / "lenet.yaml"))
+    assert result.exit_code == 0, result.output
+    assert "NS975" in result.stderr
+    assert "lenet.prototxt:" in result.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from onnx_round_trip import back
 from zoo_networks import BATCH, NETWORKS, network
@@ -19,7 +20,7 @@ from netspec.training.evaluate import predict
 from netspec.training.runtime import Runtime
 
 ORDER = 1e-6
-"""float32 sums in another order, where the exporter writes a layer as two (separable_conv); else bits agree."""
+"""ONNX Runtime may fuse a graph in another way whose nodes come in another order, and float32 sums with it."""
 
 
 @pytest.mark.zoo
@@ -36,7 +37,8 @@ def test_comes_back(name: str) -> None:
     inputs = {found.found.inputs[value.name]: net.inputs[value.name] for value in net.graph.inputs}
     got, wanted = predict(runtime, inputs), predict(net.runtime, dict(net.inputs))
     for theirs, ours in found.found.outputs.items():
-        assert relative_error(got[ours], wanted[theirs]) <= ORDER
+        # The weights were only moved and the layers are the same, so that the same kernels add in the same order.
+        assert np.array_equal(got[ours], wanted[theirs])
     assert [each for each in lint(Source(f"{name}.yaml", found.found.written.text)) if each.severity == "error"] == []
     again = onnx_model(found.spec.graph, found.spec.recipe, found.weights)
     once, twice = run(model.encoded(), net.inputs), run(again.encoded(), inputs)

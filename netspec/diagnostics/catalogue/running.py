@@ -396,7 +396,7 @@ RUNNING: dict[str, Entry] = {
         "error",
         "text that is no prototxt",
         "this is not the network of a prototxt: {problem}",
-        "the format is 'field: value' and 'field {{ ... }}', as in the files that come with Caffe",
+        "a field has a colon and a value behind it, or a message in braces, as in the files that come with Caffe",
     ),
     "NS974": Entry(
         "error",
