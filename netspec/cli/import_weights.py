@@ -28,8 +28,6 @@ def run(
     format_: str,
 ) -> None:
     """Read, match, write, and print what became of every tensor."""
-    if file.suffix.lower() not in ENDINGS:
-        raise click.UsageError(f"weights are read from {', '.join(ENDINGS)}, not from {file.suffix or file.name}")
     if output.suffix.lower() != ".safetensors":
         raise click.UsageError(f"weights are written as a file such as {output.stem}.safetensors, not {output.suffix}")
     from netspec.interop.safetensors import encode

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("netspec.cli.bench", "Measure a network's speed and memory, alone or against its peers."),
     "prune": ("netspec.cli.prune", "Make a trained network smaller, or see what that would cost."),
     "export": ("netspec.cli.export", "Write a network for PyTorch or ONNX, and compare the two."),
-    "import": ("netspec.cli.import_", "Take over the weights of PyTorch and Keras."),
+    "import": ("netspec.cli.import_", "Take over a model of another program, or weights for a network."),
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),
     "lsp": ("netspec.cli.lsp", "The language server, for editors to start."),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
+from netspec.interop.tensors import Array
 
 
 class Padded(NamedTuple):
@@ -34,6 +38,22 @@ def padded_window(attrs: Any, x: TensorType) -> Padded:
     axes = zip(window.input, window.output, spans, window.stride, window.before, strict=True)
     reach = tuple(max((places - 1) * s + span - b - n, 0) for n, places, span, s, b in axes)
     return Padded(window, window.before, tuple(attrs.padding_after(x)), reach)
+
+
+def shares(padded: Padded, counts: bool) -> Array:
+    """What a mean over all cells of the window, zeros around, has to be multiplied by at each place to be that of an
+    average pooling, which divides by the cells of the image, or where padding ``counts`` by those of the padded one.
+    """
+    found = []
+    window = padded.window
+    for axis, n in enumerate(window.input):
+        before, after = padded.before[axis], padded.after[axis]
+        low, high = (-before, n + after) if counts else (0, n)
+        first = np.arange(window.output[axis]) * window.stride[axis] - before
+        cells = np.minimum(first + window.size[axis], high) - np.maximum(first, low)
+        found.append(window.size[axis] / np.maximum(cells, 1))
+    product: Array = reduce(np.multiply.outer, found)
+    return product
 
 
 class Cut(NamedTuple):

@@ -110,6 +110,6 @@ def test_a_part_may_be_taken(folder: Path) -> None:
 def test_usage(folder: Path) -> None:
     assert "weights are written as a file such as ours.safetensors" in imported(folder, output="ours.pt").output
     result = CliRunner().invoke(command, ["a.bin", "--into", str(folder / "mine.yaml"), "-o", "b.safetensors"])
-    assert "weights are read from .safetensors, .pt" in result.output
+    assert ".prototxt, *.safetensors, *.pt" in result.output
     result = CliRunner().invoke(command, ["a.pt", "-o", "b.safetensors"])
     assert "--into SPEC" in result.output

@@ -13,7 +13,7 @@ from netspec.diagnostics.catalogue import Entry, Templates, codes, fill, lookup,
 
 HERE = Span("f.yaml", 1, 1, 1, 2)
 WARNINGS = (
-    {"NS117", "NS128", "NS129", "NS239", "NS241", "NS240", "NS243", "NS316", "NS528", "NS529", "NS928"}
+    {"NS117", "NS128", "NS129", "NS239", "NS241", "NS240", "NS243", "NS316", "NS528", "NS529", "NS928", "NS975"}
     | {*(f"NS30{n}" for n in range(1, 8))}
     | {
         *(f"NS40{n}" for n in range(1, 5)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from netspec.interop.tensors import (
     flattened_rows,
     inputs_first,
 )
-from netspec.interop.windows import Padded, cut_window, padded_window
+from netspec.interop.windows import Padded, cut_window, padded_window, shares
 
 
 def per_channel(channels: int, axes: int) -> Turn:
@@ -137,7 +136,7 @@ def batch_norm(write: Writer, node: Node, x: Sequence[str]) -> str:
         write.weight(node, "moving_mean", channels),
         write.weight(node, "moving_variance", channels),
     ]
-    return write.add("BatchNormalization", x[0], *given, epsilon=node.attrs.eps)
+    return write.add("BatchNormalization", x[0], *given, epsilon=node.attrs.eps, momentum=node.attrs.momentum)
 
 
 @register(FORMS, "group_norm")
@@ -227,18 +226,10 @@ def _sums_as_means(write: Writer, x: str, padded: Padded) -> str:
 @register(FORMS, "avg_pool")
 def avg_pool(write: Writer, node: Node, x: Sequence[str]) -> str:
     """The mean; where a window reaches beyond the padding, a sum times a share for each place."""
-    padded, counts = padded_window(node.attrs, node.data[0].type), node.attrs.count_padding
+    padded = padded_window(node.attrs, node.data[0].type)
     if not any(padded.before) and not any(padded.reach):
         return _sums_as_means(write, x[0], padded)
-    shares = []
-    window = padded.window
-    for axis, n in enumerate(window.input):
-        before, after = padded.before[axis], padded.after[axis]
-        low, high = (-before, n + after) if counts else (0, n)
-        first = np.arange(window.output[axis]) * window.stride[axis] - before
-        cells = np.minimum(first + window.size[axis], high) - np.maximum(first, low)
-        shares.append(window.size[axis] / np.maximum(cells, 1))
-    share = reduce(np.multiply.outer, shares)
+    share = shares(padded, node.attrs.count_padding)
     made = _sums_as_means(write, x[0], padded)
     return made if (share == 1).all() else write.add("Mul", made, write.numbers(share))
 

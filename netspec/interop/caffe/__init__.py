@@ -1,0 +1,1 @@
+"""A network of Caffe, as prototxt, as a spec in dialect caffe."""
