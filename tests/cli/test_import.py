@@ -118,7 +118,7 @@ def test_a_library_that_is_missing_is_named(lenet5: Path, tmp_path: Path, monkey
     assert "pip install 'netspec[onnx]'" in str(result.exception)
 
 
-@pytest.mark.parametrize(("model", "output"), [("a.pt", "a.yaml"), ("a.onnx", "a.onnx")])
+@pytest.mark.parametrize(("model", "output"), [("a.bin", "a.yaml"), ("a.onnx", "a.onnx")])
 def test_other_endings_are_refused(tmp_path: Path, model: str, output: str) -> None:
     result = run(str(tmp_path / model), "-o", str(tmp_path / output))
     assert result.exit_code == 2
