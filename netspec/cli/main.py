@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify-run": ("netspec.cli.verify_run", "Execute steps of a run again and compare them to the bit."),
     "report": ("netspec.cli.report", "A page about a run: curves, mistakes, the network inside, time."),
     "bench": ("netspec.cli.bench", "Measure a network's speed and memory, alone or against its peers."),
+    "quantize": ("netspec.cli.quantize", "Make a trained network compute in bytes, or store it in a few bits."),
     "export": ("netspec.cli.export", "Write a network for PyTorch or ONNX, and compare the two."),
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),
     "zoo": ("netspec.cli.zoo", "The specs that ship: list them, show one, copy one."),

@@ -92,10 +92,10 @@ def calibrated_values(graph: Graph) -> dict[str, Value]:
     return found
 
 
-def quantize(graph: Graph, ranges: Ranges, kept: frozenset[str] = frozenset()) -> QuantizedGraph:
-    """The graph with all layers in bytes that have a form in bytes, and ranges; those whose path is ``kept`` stay."""
+def quantize(graph: Graph, ranges: Ranges) -> QuantizedGraph:
+    """The graph with all layers in bytes that have a form in bytes, and ranges."""
     before = _fused(graph)
-    work = _Work(Builder.continuing(before), before, ranges, range_names(graph), kept)
+    work = _Work(Builder.continuing(before), before, ranges, range_names(graph))
     for node in before.nodes:
         work.place(node)
     mapping = {value: work.real(value) for value in (*before.outputs.values(), *before.heads.values())}
@@ -143,7 +143,6 @@ class _Work:
     graph: Graph
     ranges: Ranges
     names: dict[Value, str]
-    kept: frozenset[str]
     held: dict[Value, Value] = field(default_factory=dict)
     floats: dict[Value, Value] = field(default_factory=dict)
     consumers: dict[Value, list[Node]] = field(default_factory=dict)
@@ -155,7 +154,7 @@ class _Work:
         """Add the node to the graph, in bytes if it can be."""
         self.g.path, self.g.where, self.g.region = node.path, node.where, node.region
         self.g.derived_from = "quantization"
-        made = self._in_bytes(node) if _takes_bytes(node) and node.path not in self.kept else None
+        made = self._in_bytes(node) if _takes_bytes(node) else None
         if made is not None:
             (self.floats if made.type.quantized is None else self.held)[node.output] = made
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netspec.data.dataset import PARTS, Dataset, PartName
+from netspec.data.dataset import PARTS, Dataset, Part, PartName
 from netspec.data.download import cache_folder
 from netspec.data.read import read_dataset
 from netspec.diagnostics.errors import RunError
@@ -22,6 +22,11 @@ def evaluate_run(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[D
     taken for others, since a class is told by its number.
     """
     dataset = read_dataset(run.spec, data_dir, run.spec_folder, cache_folder())
+    return dataset, evaluate(run.runtime, checked_part(run, dataset, part))
+
+
+def checked_part(run: OpenRun, dataset: Dataset, part: PartName) -> Part:
+    """A part of data, to score a network on; a RunError as of :func:`evaluate_run`."""
     for head, field in dataset.train.feed.targets.items():
         learnt, found = run.class_names(head), dataset.classes(field)
         if learnt and found and learnt != found:
@@ -29,7 +34,7 @@ def evaluate_run(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[D
     if not len(dataset.part(part)):
         there = [name for name in PARTS if len(dataset.part(name))]
         raise RunError(f"the data '{dataset.name}' has no {part} part: --part {' or '.join(there)}")
-    return dataset, evaluate(run.runtime, dataset.part(part))
+    return dataset.part(part)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -19,6 +19,7 @@ from netspec.data.workers import worker_count
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import is_fitted
 from netspec.diagnostics.errors import RunError
+from netspec.passes.quantization import Ranges, quantize
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
 from netspec.training.accumulate import Turn
@@ -74,10 +75,19 @@ class Runtime:
 
     The state starts from the initialisers, drawn by ``recipe.seed``, and all plans share it. Without ``trains`` it
     holds no moments, so that a step of training is refused.
+
+    With ``ranges`` of activations it predicts and is scored in bytes.
     """
 
     def __init__(
-        self, network: Graph, recipe: Recipe, backend: Backend, batch: int, threads: int, trains: bool = True
+        self,
+        network: Graph,
+        recipe: Recipe,
+        backend: Backend,
+        batch: int,
+        threads: int,
+        trains: bool = True,
+        ranges: Ranges | None = None,
     ) -> None:
         self.network = network
         self.recipe = recipe
@@ -85,6 +95,7 @@ class Runtime:
         self.batch = batch
         self.threads = threads
         self.trains = trains
+        self.ranges = ranges
         self._plans: dict[tuple[Purpose, DType], Plan] = {}
         self._loaded: dict[tuple[Purpose, DType], Loaded] = {}
         self._first = self.plan("train" if trains else "predict", "float32")
@@ -214,10 +225,9 @@ class Runtime:
     def _graph(self, purpose: Purpose, dtype: DType) -> Graph:
         if purpose == "train":
             return training_step(self.network, self.recipe, dtype)
-        if purpose == "evaluate":
-            return evaluation(self.network, self.recipe, dtype)
-        if purpose == "predict":
-            return inference(self.network, self.recipe, dtype)
+        if purpose in ("evaluate", "predict"):
+            form = (evaluation if purpose == "evaluate" else inference)(self.network, self.recipe, dtype)
+            return form if self.ranges is None else quantize(form, self.ranges).graph
         return gradients(self.network, self.recipe, dtype, of_input=purpose == "input_gradients")
 
 

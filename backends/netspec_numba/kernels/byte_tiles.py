@@ -128,7 +128,7 @@ def byte_tile(
 
 
 def add_products(builder: ir.IRBuilder, total: ir.Value, x: ir.Value, weights: ir.Value) -> ir.Value:
-    """Lanes ``total`` plus the products of the four bytes that ``x``, unsigned, and ``weights``, signed, have in each."""
+    """Lanes ``total`` plus the four products of bytes of ``x``, unsigned, and ``weights``, signed, in each lane."""
     if DOT_PRODUCT == "vnni":
         name = f"llvm.x86.avx512.vpdpbusd.{32 * LANES}"
         return builder.call(declare(builder, name, ir.FunctionType(INDICES, [INDICES] * 3)), [total, x, weights])

@@ -40,7 +40,7 @@ def _scale_of_output() -> Any:
 @op(
     "quantize",
     public=False,
-    doc="Numbers as bytes: round(x·(factor/scale) + summand/scale) + zero, clipped, in float32; NaN becomes the lowest. "
+    doc="Numbers as bytes: round(x·(factor/scale) + summand/scale) + zero, clipped, in float32; NaN is the lowest. "
     "Factor and summand are those of affine ops that are taken in.",
 )
 class Quantize:
