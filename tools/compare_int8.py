@@ -148,7 +148,9 @@ def main() -> None:
     ranges = calibrate(run.runtime, data.train, given.method, given.samples)
     runs = {"netspec float32": ours(run, given.batch, None), "netspec int8": ours(run, given.batch, ranges)}
     runs |= {name: theirs(run, model) for name, model in onnx_models(run, data.train, given.samples)}
-    test = data.test.take(np.arange(min(given.scored, len(data.test))))
+    test = data.test.take(
+        np.linspace(0, len(data.test) - 1, min(given.scored, len(data.test))).round().astype(np.int64)
+    )
     scores = {name: accuracy(each, test, given.batch) for name, each in runs.items()}
     seconds = times(runs, data.test.take(np.arange(given.batch)))
     reference = seconds["netspec int8"]

@@ -132,12 +132,13 @@ def _dataset(opened: OpenRun, data_dir: str | None, part: PartName) -> Dataset:
 def _quantize(
     opened: OpenRun, dataset: Dataset, method: Any, samples: int, part: PartName, run: Path, output: Path
 ) -> tuple[dict[str, Any], str]:
+    from netspec.interop.safetensors import encode
     from netspec.slimming.quantize import Wish, quantize_run
     from netspec.training.quantized import write_quantized
 
     found = quantize_run(opened, dataset, Wish(method, samples), part)
     stored = write_quantized(output, run, found.weights, found.packed, found.ranges, found.facts())
-    float32 = 4 * sum(array.size for array in found.weights.values())
+    float32 = len(encode(found.weights, {"format": "netspec"}))
     document = found.document()
     document["before"]["bytes"], document["after"]["bytes"] = float32, stored
     return {**document, "output": str(output)}, _quantized_text(found, document, part, output)

@@ -60,7 +60,7 @@ class QuantizedGraph(NamedTuple):
     layers: tuple[Node, ...]
     """The layers with weights that are computed in bytes."""
     left: tuple[Node, ...]
-    """What stays in float32 between layers."""
+    """What is computed in float32 all the same."""
 
 
 def parameters(limits: Range) -> Quantized:
@@ -103,12 +103,18 @@ def quantize(graph: Graph, ranges: Ranges) -> QuantizedGraph:
     there = set(made.producer())
     held = {work.names[old]: new for old, new in work.held.items() if new in there}
     layers = tuple(node for node in made.nodes if node.op.name == "conv.int8")
-    left = tuple(n for n in made.nodes if n.op.name in LAYERS or (n.path and n in before.nodes and _is_layer(n)))
-    return QuantizedGraph(made, held, layers, left)
+    return QuantizedGraph(made, held, layers, _left(made))
 
 
-def _is_layer(node: Node) -> bool:
-    return node.derived_from != "preprocessing" and any(value.type.batched for value in node.outputs)
+def _left(graph: Graph) -> tuple[Node, ...]:
+    """What stays in float32 before the last layer of bytes, and any layer with weights behind it."""
+    last = max((place for place, node in enumerate(graph.nodes) if node.op.name == "conv.int8"), default=-1)
+    return tuple(
+        node
+        for place, node in enumerate(graph.nodes)
+        if node.path and node.derived_from not in ("preprocessing", "quantization") and node.output.type.batched
+        if place < last or node.op.has("weighs_channels")
+    )
 
 
 def _fused(graph: Graph) -> Graph:

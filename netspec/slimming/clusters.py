@@ -119,7 +119,7 @@ def share_run(run: OpenRun, dataset: Dataset, bits: int, part: PartName) -> Shar
     if not rows:
         raise RunError.of("NS866", network=runtime.network.name, numbers=2**bits)
     after = evaluate(runtime, dataset.part(part)).scores
-    data = encode_packed(packed, {"format": "netspec", "holds": "shared weights"})
+    data = encode_packed(packed, {"format": "netspec"})
     return Sharing(bits, data, len(encode(weights, {"format": "netspec"})), tuple(rows), before, after)
 
 

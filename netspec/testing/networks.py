@@ -87,11 +87,12 @@ def hourglass_network() -> Graph:
 
 
 def byte_network(shape: tuple[int, ...]) -> Graph:
-    """What has a form in bytes, and a softplus between, which has none."""
+    """What has a form in bytes; between, groups and a softplus, which have none."""
     chain = _Chain(f"network of bytes on {'x'.join(map(str, shape))}", shape)
     x = chain(Relu(), chain(BatchNorm(), chain(Conv(filters=18, kernel=3, padding="same", bias=False), chain.input)))
     branch = chain(Conv(filters=18, kernel=3, padding="same"), chain(Conv(filters=4, kernel=1), x))
     x = chain(Relu6(), chain(Add(), branch, x))
+    x = chain(Relu(), chain(Add(), chain(Conv(filters=18, kernel=3, padding="same", groups=2), x), x))
     x = chain(Conv(filters=40, kernel=2, stride=2, padding="same"), chain(Softplus(), x))
     x = chain(Relu(), chain(Concat(), x, chain(Pad(channels=(1, 2)), x)))
     pooled = chain(MaxPool(size=2, round="ceil"), x), chain(AvgPool(size=2, round="ceil", padding="same"), x)

@@ -68,7 +68,7 @@ def write_quantized(
         arrays: dict[str, Array] = {}
         for name, array in weights.items():
             arrays |= pack_bytes(name, array) if name in packed else {name: array}
-        data = encode_packed(arrays, {"format": "netspec", "holds": "quantized weights"})
+        data = encode_packed(arrays, {"format": "netspec"})
         write_atomic(folder / WEIGHTS, data)
         write_json(
             folder / RANGES, {"version": VERSION, "ranges": {name: list(limits) for name, limits in ranges.items()}}
