@@ -121,6 +121,7 @@ def cut_entropy(counts: Array, limits: Range) -> Range:
     furthest = float(max(-limits.low, limits.high))
     levels = LEVELS if limits.low >= 0 else LEVELS // 2
     sizes, _ = np.histogram(middles, BINS, (0.0, furthest), weights=counts.astype(np.float64))
+    sizes[0] = min(sizes[0], sizes[1])  # 0 itself is a byte, so that the many zeros behind a relu lose nothing
     places = range(levels, BINS + 1, levels // 8)
     best = min(places, key=lambda place: _divergence(sizes, place, levels))
     distance = furthest * best / BINS

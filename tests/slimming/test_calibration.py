@@ -33,6 +33,11 @@ def test_entropy_cuts_a_tail_and_keeps_what_is_evenly_spread() -> None:
     assert both.low < 0 < both.high
 
 
+def test_entropy_is_not_misled_by_the_zeros_behind_a_relu() -> None:
+    numbers = np.maximum(np.random.default_rng(4).standard_normal(200_000), 0)
+    assert cut_entropy(*histogram(numbers)).high > 2.5
+
+
 def test_k_means_finds_the_numbers_that_are_there() -> None:
     generator = np.random.default_rng(2)
     centres = np.array([-3.0, -1.0, 0.5, 2.0])
