@@ -5,7 +5,7 @@
 
 A vector holds one int32 sum for each of ``LANES`` output channels, and four weights for each: one instruction of VNNI
 (``vpdpbusd``) multiplies four neighbouring bytes of x, the same in all lanes, with them and adds the products to the
-sums. Without VNNI products of pairs are added in 32 bits, which gives the same integers. The tile is that of
+sums. Without VNNI products are widened to 32 bits and added, which gives the same integers. The tile is that of
 :mod:`microkernels`, and so are the index tables, whose offsets here count bytes.
 """
 
@@ -140,7 +140,7 @@ def add_products(builder: ir.IRBuilder, total: ir.Value, x: ir.Value, weights: i
         (builder.lshr(x, eight), builder.ashr(weights, eight)),
     ):
         products = builder.mul(builder.zext(of_x, PRODUCTS), builder.sext(of_weights, PRODUCTS))
-        for first in (0, 1):  # LLVM makes one instruction of products of which the even ones and the odd ones are added
+        for first in (0, 1):  # of the two bytes of x and of the weights that this half of a lane has
             lanes = ir.Constant(INDICES, list(range(first, 2 * LANES, 2)))
             total = builder.add(total, builder.shuffle_vector(products, products, lanes))
     return total
