@@ -72,6 +72,13 @@ class CupyTarget:
         return {name: elements * ITEM for name, elements in sizes.items()}
 
 
+OF_BYTES = frozenset(
+    {"quantize", "dequantize", "quantize.weights", "conv.int8", "add.int8", "rescale", "concat.int8", "max_pool.int8"}
+    | {"mean.int8", "move.int8"}
+)
+"""The ops of quantised networks."""
+
+
 @dataclass(frozen=True, slots=True)
 class CupyBackend:
     """Runs on an NVIDIA GPU, or on the ``device`` that it is given: so are its kernels tested where there is no GPU."""
@@ -84,11 +91,13 @@ class CupyBackend:
         return None if self.device is not None else probe()
 
     def kernel(self, op: str) -> KernelState | None:
-        """Elementwise ops have theirs from their expressions, all others by hand."""
+        """Elementwise ops have theirs from their expressions, others by hand; of layers of bytes there are none."""
         from netspec_cupy.kernels import is_elementwise, is_written
 
         if op in REGISTRIES["op"].entries and is_elementwise(op):
             return "generated"
+        if op in OF_BYTES:
+            return "missing"
         return "written" if is_written(op) else None
 
     def target(self, threads: int) -> CupyTarget:

@@ -25,7 +25,7 @@ class NumbaTarget:
     """Planning facts: activations with spatial axes are blocked by the vector's lanes, everything else is plain."""
 
     name = "numba"
-    _ANY_LAYOUT = frozenset({"flatten", "layout.convert", "affine", "dropout.mask"})
+    _ANY_LAYOUT = frozenset({"flatten", "layout.convert", "affine", "dropout.mask", "quantize"})
     _NARROW_PLAIN = frozenset({"conv", "conv.dw"})
     _NARROW = 4
     """A plain input of at most so many channels goes straight into a convolution."""
@@ -44,8 +44,8 @@ class NumbaTarget:
         self._threads = threads
 
     def preferred_block(self, type: TensorType) -> int | None:
-        """Blocks of one vector for images, none for rows of features."""
-        return self._lanes if type.batched and type.spatial else None
+        """Blocks of one vector for images, none for rows of features, nor for bytes that stand for numbers."""
+        return self._lanes if type.batched and type.spatial and type.quantized is None else None
 
     def accepts(self, op: str, position: int, type: TensorType) -> bool:
         """Whether the op's kernel reads this layout as its input number ``position``."""

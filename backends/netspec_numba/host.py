@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import llvmlite
 import numba
@@ -50,6 +51,24 @@ def choose_lanes(features: Mapping[str, bool], override: str | None) -> int:
 
 LANES: int = choose_lanes(binding.get_host_cpu_features(), os.environ.get("NETSPEC_LANES"))
 """Float32 numbers of one vector; also the channel block of the layouts these kernels read and write."""
+
+DotProduct = Literal["vnni", "multiply"]
+"""How sums of products of bytes are made: by one instruction for four of them, or by widening multiplications."""
+
+
+def choose_dot_product(features: Mapping[str, bool], lanes: int, override: str | None) -> DotProduct:
+    """Whether the CPU has the instruction ``vpdpbusd`` for vectors of ``lanes`` int32. Both give the same numbers.
+
+    ``override`` (the environment variable NETSPEC_VNNI) may be 0, to do without. Raises ValueError for anything else.
+    """
+    if override not in (None, "", "0", "1"):
+        raise ValueError(f"NETSPEC_VNNI is {override!r}; it may be 0 or 1")
+    has = features.get("avx512vnni") and (lanes == 16 or features.get("avx512vl"))
+    return "vnni" if has and override != "0" else "multiply"
+
+
+DOT_PRODUCT: DotProduct = choose_dot_product(binding.get_host_cpu_features(), LANES, os.environ.get("NETSPEC_VNNI"))
+"""What the kernels for bytes are made of."""
 
 VECTOR_REGISTERS: int = 32 if LANES == 16 else 16
 """Architectural vector registers, the budget of a micro-kernel's tile."""
@@ -115,6 +134,7 @@ def _fingerprint(sources: Iterable[Path]) -> str:
         binding.get_host_cpu_name(),
         ",".join(sorted(name for name, present in features.items() if present)),
         str(LANES),
+        DOT_PRODUCT,
     )
     digest = hashlib.sha256("\n".join(facts).encode())
     for source in sorted(sources):

@@ -63,7 +63,7 @@ def command(
     from netspec.training.evaluate_run import evaluate_run
 
     # A share of other data that is kept aside would be kept from the part that is asked for.
-    changes = () if data is None else (f"train.data={_source(data)}", "train.validation=0")
+    changes = () if data is None else (f"train.data={data_source(data)}", "train.validation=0")
     opened = open_trained(Trained(run, weights, kept, averaged, backend, threads), changes)
     if data is not None:
         opened = replace(opened, spec_folder=Path())
@@ -72,7 +72,7 @@ def command(
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(document, part))
 
 
-def _source(data: str) -> str:
+def data_source(data: str) -> str:
     """What a spec would have behind ``data:``."""
     path = Path(data)
     kind = "folder" if path.is_dir() else _FILES.get(path.suffix.lower())

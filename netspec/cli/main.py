@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("netspec.cli.report", "A page about a run: curves, mistakes, the network inside, time."),
     "bench": ("netspec.cli.bench", "Measure a network's speed and memory, alone or against its peers."),
     "prune": ("netspec.cli.prune", "Make a trained network smaller, or see what that would cost."),
+    "quantize": ("netspec.cli.quantize", "Make a trained network compute in bytes, or store it in a few bits."),
     "export": ("netspec.cli.export", "Write a network for PyTorch or ONNX, and compare the two."),
     "import": ("netspec.cli.import_", "Take over a model of another program, or weights for a network."),
     "rules": ("netspec.cli.rules", "Everything that the linter can find."),

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
-DType = Literal["float32", "bfloat16", "int32", "uint8", "bool"]
+DType = Literal["float32", "bfloat16", "int32", "uint8", "int8", "bool"]
 
-ITEM_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "int32": 4, "uint8": 1, "bool": 1}
+ITEM_BYTES: dict[str, int] = {"float32": 4, "bfloat16": 2, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
+
+
+LARGEST_WEIGHT = 127
+"""The largest byte that stands for a weight; -128 is left out, so that the range is symmetric."""
+
+
+class Quantized(NamedTuple):
+    """Real numbers held as bytes: the byte q stands for ``scale·(q - zero)`` (Jacob et al. 2018, 2.1)."""
+
+    scale: float
+    zero: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.scale:.4g}" + (f"-{self.zero}" if self.zero else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +36,15 @@ class TensorType:
     ``block`` is the storage layout. ``None`` is plain row-major channels-last. A number ``b`` splits the
     channels into ``ceil(C / b)`` blocks and stores ``(block, *spatial, lane)``; the lanes past the last
     channel are padding, and no kernel lets them influence a real one (they may hold anything).
+
+    ``quantized`` says of bytes that they stand for real numbers, and for which.
     """
 
     shape: tuple[int, ...]
     dtype: DType = "float32"
     batched: bool = True
     block: int | None = None
+    quantized: Quantized | None = None
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -72,10 +89,16 @@ class TensorType:
         """The same type in the plain layout."""
         return replace(self, block=None)
 
+    def real(self) -> TensorType:
+        """The type of the same tensor as float32 numbers in the plain layout."""
+        return replace(self, dtype="float32", block=None, quantized=None)
+
     def __str__(self) -> str:
         text = "x".join(map(str, self.shape)) or "scalar"
         if self.dtype != "float32":
             text += f":{self.dtype}"
+        if self.quantized is not None:
+            text += f"*{self.quantized}"
         return text + (f"/{self.block}" if self.block else "")
 
 

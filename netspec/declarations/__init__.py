@@ -45,6 +45,7 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     pooling,
     preparation,
     products,
+    quantization,
     rbf,
     reductions,
     reshaping,

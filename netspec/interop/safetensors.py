@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from netspec.diagnostics.errors import RunError
+from netspec.interop.packed import unpacked
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,10 +21,18 @@ def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = Non
     return save({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, dict(metadata or {}))
 
 
+def encode_packed(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The content of a safetensors file with these arrays in their own element types."""
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata or {}))
+
+
 def decode(data: bytes, name: str) -> dict[str, Array]:
-    """The arrays in the content of the file ``name``; a RunError where that is not a whole safetensors file."""
+    """The arrays in the content of the file ``name``, those that were packed as float32.
+
+    A RunError where that is not a whole safetensors file.
+    """
     try:
-        return dict(load(data))
+        return unpacked(load(data))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:  # the last three: element types NumPy lacks
         raise RunError.of("NS904", path=name, problem=f"not a readable safetensors file ({error})") from error
 

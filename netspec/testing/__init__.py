@@ -37,7 +37,7 @@ from netspec.testing.conformance import check_case, check_trial, other_algorithm
 from netspec.testing.finite_differences import check_gradients, differentiable_cases
 from netspec.testing.interpreter import Interpretation, interpret
 from netspec.testing.lowering import check_lowering, lowered_cases
-from netspec.testing.networks import network_trials
+from netspec.testing.networks import byte_trials, network_trials
 from netspec.testing.trials import Trial, inference_trial, training_trial
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Interpretation",
     "Trial",
     "all_cases",
+    "byte_trials",
     "cases",
     "check_case",
     "check_gradients",

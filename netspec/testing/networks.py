@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from netspec.core.builder import Builder
 from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
-from netspec.declarations.ops.activations import Relu, Softmax, Tanh
+from netspec.declarations.ops.activations import Relu, Relu6, Softmax, Softplus, Tanh
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense, Flatten
 from netspec.declarations.ops.depthwise import DepthwiseConv, SeparableConv
@@ -19,9 +19,11 @@ from netspec.declarations.ops.merge import Add, Concat
 from netspec.declarations.ops.normalization import BatchNorm
 from netspec.declarations.ops.pooling import AvgPool, GlobalAvgPool, MaxPool
 from netspec.declarations.ops.rbf import Rbf
+from netspec.declarations.ops.resizing import Pad
 from netspec.declarations.ops.transposed import ConvTranspose
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import Divide
+from netspec.passes.quantization import Range, calibrated_values, quantize
 from netspec.passes.step import inference, training_step
 from netspec.testing.cases import supplied
 from netspec.testing.trials import Trial, trial
@@ -32,6 +34,17 @@ CLASSES = 17
 def network_trials(batch: int = 3) -> tuple[Trial, ...]:
     """Training step and inference of each small network."""
     return tuple(_trials(batch))
+
+
+def byte_trials(batch: int = 3) -> tuple[Trial, ...]:
+    """Inference of small networks in bytes, with ranges that nobody measured."""
+    recipe, found = Recipe(preprocess=(Divide(by=255.0),)), []
+    for shape in ((9, 3), (7, 6, 5), (4, 5, 3, 1)):
+        network = byte_network(shape)
+        graph = inference(network, recipe, "uint8")
+        quantized = quantize(graph, _some_ranges(calibrated_values(graph))).graph
+        found.append(trial(f"inference of {network.name}", quantized, "infer", batch, CLASSES))
+    return tuple(found)
 
 
 def _trials(batch: int) -> Iterator[Trial]:
@@ -71,6 +84,27 @@ def hourglass_network() -> Graph:
     large = chain(ConvTranspose(filters=18, kernel=(3, 4), stride=2, padding=1), small)
     x = chain(LocallyConnected(filters=5, kernel=3, stride=2), chain(Add(), x, large))
     return chain.ending(chain(Rbf(units=CLASSES), chain(Tanh(), chain(Flatten(), x))))
+
+
+def byte_network(shape: tuple[int, ...]) -> Graph:
+    """What has a form in bytes; between, groups and a softplus, which have none."""
+    chain = _Chain(f"network of bytes on {'x'.join(map(str, shape))}", shape)
+    x = chain(Relu(), chain(BatchNorm(), chain(Conv(filters=18, kernel=3, padding="same", bias=False), chain.input)))
+    branch = chain(Conv(filters=18, kernel=3, padding="same"), chain(Conv(filters=4, kernel=1), x))
+    x = chain(Relu6(), chain(Add(), branch, x))
+    x = chain(Relu(), chain(Add(), chain(Conv(filters=18, kernel=3, padding="same", groups=2), x), x))
+    x = chain(Conv(filters=40, kernel=2, stride=2, padding="same"), chain(Softplus(), x))
+    x = chain(Relu(), chain(Concat(), x, chain(Pad(channels=(1, 2)), x)))
+    pooled = chain(MaxPool(size=2, round="ceil"), x), chain(AvgPool(size=2, round="ceil", padding="same"), x)
+    x = chain(Add(), chain(MaxPool(size=1, stride=2), x), chain(Add(), *pooled))
+    parts = chain(Flatten(), x), chain(GlobalAvgPool(), x)
+    hidden = chain(Relu(), chain(Dense(units=21), chain(Concat(), *parts)))
+    return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), hidden)))
+
+
+def _some_ranges(values: Iterable[str]) -> dict[str, Range]:
+    """Ranges that begin at 0, below it, or far below, for values by name."""
+    return {name: Range(-0.7 * (place % 3), 1.0 + place / 4) for place, name in enumerate(values)}
 
 
 def flat_network() -> Graph:

@@ -28,6 +28,11 @@ def part_of(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[Datase
     taken for others, since a class is told by its number.
     """
     dataset = read_dataset(run.spec, data_dir, run.spec_folder, cache_folder())
+    return dataset, checked_part(run, dataset, part)
+
+
+def checked_part(run: OpenRun, dataset: Dataset, part: PartName) -> Part:
+    """A part of data, to score a network on; a RunError as of :func:`part_of`."""
     for head, field in dataset.train.feed.targets.items():
         learnt, found = run.class_names(head), dataset.classes(field)
         if learnt and found and learnt != found:
@@ -35,7 +40,7 @@ def part_of(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[Datase
     if not len(dataset.part(part)):
         there = [name for name in PARTS if len(dataset.part(name))]
         raise RunError(f"the data '{dataset.name}' has no {part} part: --part {' or '.join(there)}")
-    return dataset, dataset.part(part)
+    return dataset.part(part)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -11,11 +11,13 @@ from netspec.backend import find_backend
 from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import read_weights
+from netspec.passes.quantization import Ranges
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
 from netspec.training.average import read_average
 from netspec.training.fitted import with_kept_numbers
+from netspec.training.quantized import WEIGHTS, is_quantized, read_ranges, refuse_without_bytes
 from netspec.training.runs import MANIFEST, SPEC, Kept, find_checkpoint, read_manifest, with_settings
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state
@@ -51,8 +53,15 @@ def open_run(
 
     ``changes`` are ``name=value``, as behind ``--set``; with ``trains`` it has the form that gradients need. A RunError
     where the folder holds no run, the checkpoint is damaged, or there is no average in it.
+
+    Of a folder that ``netspec quantize`` wrote there is one set of weights, and the network is computed in bytes.
     """
     spec, spec_folder, manifest = spec_of_run(folder, changes)
+    if is_quantized(folder):
+        if averaged or trains:
+            raise RunError.of("NS862", path=str(folder))
+        runtime = _with_weights(spec, folder / WEIGHTS, backend, threads, ranges=read_ranges(folder))
+        return OpenRun(spec, spec_folder, runtime, manifest)
     checkpoint = find_checkpoint(folder, kept)
     runtime = _with_weights(spec, checkpoint.weights, backend, threads, trains)
     if averaged:
@@ -147,9 +156,14 @@ def _run_of(weights: Path) -> Path | None:
     return next((folder for folder in known if (folder / MANIFEST).is_file()), None)
 
 
-def _with_weights(spec: Spec, weights: Path, backend: str, threads: int, trains: bool = False) -> Runtime:
+def _with_weights(
+    spec: Spec, weights: Path, backend: str, threads: int, trains: bool = False, ranges: Ranges | None = None
+) -> Runtime:
     """The network with these weights; a RunError lists what does not fit it."""
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains)
+    found = find_backend(backend)
+    if ranges is not None:
+        refuse_without_bytes(found)
+    runtime = Runtime(spec.graph, spec.recipe, found, spec.recipe.batch, threads, trains, ranges)
     for name, array in read_weights(weights, runtime.weight_shapes, runtime.unused_weights).items():
         runtime.state.write(name, array)
     return runtime

@@ -255,7 +255,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def find_checkpoint(folder: Path, kept: Kept) -> Checkpoint:
     """The best or the last checkpoint of a run; a RunError where there is none, or it is damaged."""
-    name = read_manifest(folder).get(kept)
+    manifest = read_manifest(folder)
+    if "quantized" in manifest:
+        raise RunError.of("NS862", path=str(folder))
+    name = manifest.get(kept)
     if not isinstance(name, str):
         raise RunError(f"the run '{folder}' has no checkpoint: it ended before its first epoch did")
     return read_checkpoint(folder / "checkpoints", Path(name).name)

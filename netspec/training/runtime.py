@@ -22,6 +22,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.distributed.communicator import ALONE, Communicator
 from netspec.distributed.exchange import Exchange
 from netspec.distributed.split import Piece, Split
+from netspec.passes.quantization import Ranges, quantize
 from netspec.passes.sharing import SAMPLES, SHARE
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
@@ -82,7 +83,7 @@ class Runtime:
 
     Plans are for a rank's piece, ``self.batch`` samples at most; NS954 where there is not a sample for each. The state
     starts from the initialisers, drawn by ``recipe.seed``, and all plans share it. Without ``trains`` it holds no
-    moments, so that a step of training is refused.
+    moments, so that a step of training is refused. With ``ranges`` of activations it predicts and is scored in bytes.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Runtime:
         threads: int,
         trains: bool = True,
         world: Communicator = ALONE,
+        ranges: Ranges | None = None,
     ) -> None:
         if batch < world.size:
             raise RunError.of("NS954", batch=batch, size=world.size)
@@ -105,6 +107,7 @@ class Runtime:
         self.batch = self.split.largest
         self.threads = threads
         self.trains = trains
+        self.ranges = ranges
         self._plans: dict[tuple[Purpose, DType], Plan] = {}
         self._loaded: dict[tuple[Purpose, DType], Loaded] = {}
         self._first = self.plan("train" if trains else "predict", "float32")
@@ -240,10 +243,9 @@ class Runtime:
     def _graph(self, purpose: Purpose, dtype: DType) -> Graph:
         if purpose == "train":
             return training_step(self.network, self.recipe, dtype, self.world.size > 1)
-        if purpose == "evaluate":
-            return evaluation(self.network, self.recipe, dtype)
-        if purpose == "predict":
-            return inference(self.network, self.recipe, dtype)
+        if purpose in ("evaluate", "predict"):
+            form = (evaluation if purpose == "evaluate" else inference)(self.network, self.recipe, dtype)
+            return form if self.ranges is None else quantize(form, self.ranges).graph
         return gradients(self.network, self.recipe, dtype, of_input=purpose == "input_gradients")
 
 

@@ -14,6 +14,7 @@ from netspec.core.declare import declaration_of
 from netspec.testing import (
     Trial,
     all_cases,
+    byte_trials,
     check_trial,
     inference_trial,
     network_trials,
@@ -72,7 +73,7 @@ def test_algorithm(backend: Backend, trial: Trial, algorithm: str) -> None:
     assert check_trial(backend, trial, algorithm) == []
 
 
-@on_each_backend(network_trials())
+@on_each_backend((*network_trials(), *byte_trials()))
 def test_network(backend: Backend, trial: Trial) -> None:
     assert check_trial(backend, trial) == []
 

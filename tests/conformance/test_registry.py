@@ -10,7 +10,7 @@ from netspec.core import op as ops
 from netspec.core.attributes import KINDS
 from netspec.core.declare import REGISTRIES, Declaration
 from netspec.plan import make_plan
-from netspec.testing import Trial, all_cases, inference_trial, network_trials, training_trial
+from netspec.testing import Trial, all_cases, byte_trials, inference_trial, network_trials, training_trial
 from netspec.testing.matrix import kernels
 
 OPS = tuple(REGISTRIES["op"].all())
@@ -22,6 +22,7 @@ def trials() -> Iterator[Trial]:
         yield inference_trial(case)
         yield training_trial(case)
     yield from network_trials()
+    yield from byte_trials()
 
 
 @pytest.mark.parametrize("declaration", OPS, ids=lambda d: d.name)

@@ -13,6 +13,8 @@ from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Types
 
 FAMILIES = (
     "batch_mean",
+    "byte_convolution",
+    "byte_layers",
     "channels",
     "clipping",
     "constants",

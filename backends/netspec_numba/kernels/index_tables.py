@@ -111,10 +111,15 @@ def stride_phases(geometry: WindowGeometry) -> Positions:
     return phases
 
 
-def forward_tiles(geometry: WindowGeometry, x: View, y: View, rows: int, samples: int) -> TileTable:
-    """Tiles of output positions, reading input positions: the table of a forward convolution."""
+def forward_tiles(
+    geometry: WindowGeometry, x: View, y: View, rows: int, samples: int, every_tap: bool = False
+) -> TileTable:
+    """Tiles of output positions, reading input positions: the table of a forward convolution.
+
+    With ``every_tap`` all taps have an entry, for padding that is not zeros.
+    """
     phases = np.zeros(math.prod(geometry.output), np.int64)
-    return _tile(positions_read(geometry), phases, x, y, rows, samples)
+    return _tile(positions_read(geometry), phases, x, y, rows, samples, every_tap)
 
 
 def data_gradient_tiles(geometry: WindowGeometry, dy: View, dx: View, rows: int, samples: int) -> TileTable:
@@ -126,7 +131,15 @@ def data_gradient_tiles(geometry: WindowGeometry, dy: View, dx: View, rows: int,
     return _tile(positions_reading(geometry), stride_phases(geometry), dy, dx, rows, samples)
 
 
-def _tile(table: Positions, phases: Positions, source: View, destination: View, rows: int, samples: int) -> TileTable:
+def _tile(
+    table: Positions,
+    phases: Positions,
+    source: View,
+    destination: View,
+    rows: int,
+    samples: int,
+    every_tap: bool = False,
+) -> TileTable:
     """Cut the columns of ``table`` [taps, positions], repeated for each sample, into tiles of equal phase."""
     positions = table.shape[1]
     slots = []
@@ -137,7 +150,7 @@ def _tile(table: Positions, phases: Positions, source: View, destination: View, 
     slot = np.concatenate(slots).reshape(-1, rows)
     sample, position = np.divmod(np.maximum(slot, 0), positions)
     read = np.where(slot >= 0, table[:, position], -1).transpose(1, 0, 2)
-    useful = (read >= 0).any(axis=2)
+    useful = (read >= 0).any(axis=2) | every_tap
     tile, tap = np.nonzero(useful)
     kept = read[tile, tap]
     return TileTable(

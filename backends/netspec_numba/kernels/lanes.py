@@ -124,6 +124,25 @@ def store_first(typing_context: Any, array: Any, index: Any, value: Any, width: 
 
 
 @intrinsic
+def store_bytes(typing_context: Any, array: Any, index: Any, value: Any, width: Any) -> Any:
+    """Store the first ``width`` int32 lanes as bytes, all of them if it is LANES or more; one masked instruction."""
+
+    def generate(context: Any, builder: Any, declared: Any, arguments: Any) -> Any:
+        owner, place, numbers, count = arguments
+        indices = ir.Constant(_vector(types.int32), list(range(LANES)))
+        limit = builder.select(builder.icmp_signed(">", count, _INDEX(LANES)), _INDEX(LANES), count)
+        mask = builder.icmp_signed("<", indices, _spread(builder, builder.trunc(limit, ir.IntType(32))))
+        stored, pointer = ir.VectorType(ir.IntType(8), LANES), ir.PointerType()
+        known = ir.FunctionType(ir.VoidType(), [stored, pointer, ir.IntType(32), mask.type])
+        function = cgutils.get_or_insert_function(builder.module, known, f"llvm.masked.store.v{LANES}i8.p0")
+        address = builder.bitcast(_address(context, builder, array, owner, place), pointer)
+        builder.call(function, [builder.trunc(numbers, stored), address, ir.IntType(32)(1), mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, value, types.int64), generate
+
+
+@intrinsic
 def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of an element that is soon read; an index past the end does no harm."""
 

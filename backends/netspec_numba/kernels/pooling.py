@@ -116,7 +116,7 @@ def average_pool(request: Request) -> Launch:
     """x -> y: the mean over each window, of its cells in the input or, on wish, in the padding too."""
     (x,), (y,) = request.inputs, request.outputs
     geometry = request.attrs.geometry(x.type)
-    return _gather_launch(request, x, y, forward_gather(geometry, _divisor(request.attrs, geometry, x.type)))
+    return _gather_launch(request, x, y, forward_gather(geometry, average_divisor(request.attrs, geometry, x.type)))
 
 
 @kernel("avg_pool.dx")
@@ -124,7 +124,7 @@ def average_pool_dx(request: Request) -> Launch:
     """dy -> dx: each position gets its share of the windows that saw it."""
     (dy,), (dx,) = request.inputs, request.outputs
     geometry = request.attrs.geometry(dx.type)
-    return _gather_launch(request, dy, dx, backward_gather(geometry, _divisor(request.attrs, geometry, dx.type)))
+    return _gather_launch(request, dy, dx, backward_gather(geometry, average_divisor(request.attrs, geometry, dx.type)))
 
 
 @kernel("adaptive_avg_pool")
@@ -149,7 +149,7 @@ def _geometry(attrs: Any, x: TensorType) -> WindowGeometry | BinGeometry:
     return found
 
 
-def _divisor(attrs: Any, geometry: WindowGeometry, x: TensorType) -> Array:
+def average_divisor(attrs: Any, geometry: WindowGeometry, x: TensorType) -> Array:
     """Cells that count in each window."""
     return cells_within(geometry, attrs.padding_after(x)) if attrs.count_padding else _cells(geometry)
 

@@ -77,40 +77,40 @@ def store(builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: int = 
 
 def broadcast(builder: ir.IRBuilder, base: ir.Value, offset: int = 0) -> ir.Value:
     """The float at ``base + offset`` in every lane."""
-    return _splat(builder, builder.load(shift(builder, base, offset), typ=FLOAT, align=FLOAT_BYTES), VECTOR)
+    return spread(builder, builder.load(shift(builder, base, offset), typ=FLOAT, align=FLOAT_BYTES), VECTOR)
 
 
 def prefetch(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int = 0, to_write: bool = False) -> None:
     """Ask for the cache line at ``base + offset`` in the second-level cache; any address will do."""
-    function = _declare(builder, "llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32]))
+    function = declare(builder, "llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32]))
     purpose, second_level, data = INT32(int(to_write)), INT32(2), INT32(1)
     builder.call(function, [shift(builder, base, offset), purpose, second_level, data])
 
 
 def fused_multiply_add(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, addend: ir.Value) -> ir.Value:
     """``left * right + addend``, rounded once."""
-    function = _declare(builder, f"llvm.fma.v{LANES}f32", ir.FunctionType(VECTOR, [VECTOR] * 3))
+    function = declare(builder, f"llvm.fma.v{LANES}f32", ir.FunctionType(VECTOR, [VECTOR] * 3))
     return builder.call(function, [left, right, addend])
 
 
 def leading_lanes(builder: ir.IRBuilder, count: ir.Value, skipped: int = 0) -> ir.Value:
     """The mask of the lanes ``i`` with ``skipped + i < count`` (``count`` is an int64)."""
     indices = ir.Constant(INDICES, [ir.Constant(INT32, skipped + lane) for lane in range(LANES)])
-    limit = _splat(builder, builder.trunc(count, INT32), INDICES)
+    limit = spread(builder, builder.trunc(count, INT32), INDICES)
     return builder.icmp_signed("<", indices, limit)
 
 
 def masked_load(builder: ir.IRBuilder, mask: ir.Value, base: ir.Value, offset: int = 0) -> ir.Value:
     """The vector at ``base + offset``, with zero in the lanes outside ``mask``, which are not read."""
     signature = ir.FunctionType(VECTOR, [POINTER, INT32, MASK, VECTOR])
-    function = _declare(builder, f"llvm.masked.load.v{LANES}f32.p0", signature)
+    function = declare(builder, f"llvm.masked.load.v{LANES}f32.p0", signature)
     return builder.call(function, [shift(builder, base, offset), INT32(FLOAT_BYTES), mask, ZERO])
 
 
 def masked_store(builder: ir.IRBuilder, mask: ir.Value, value: ir.Value, base: ir.Value) -> None:
     """Write the lanes of ``value`` inside ``mask`` to ``base``; the others leave memory untouched."""
     signature = ir.FunctionType(ir.VoidType(), [VECTOR, POINTER, INT32, MASK])
-    function = _declare(builder, f"llvm.masked.store.v{LANES}f32.p0", signature)
+    function = declare(builder, f"llvm.masked.store.v{LANES}f32.p0", signature)
     builder.call(function, [value, base, INT32(FLOAT_BYTES), mask])
 
 
@@ -159,11 +159,13 @@ def transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
     return rows
 
 
-def _splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.Value:
+def spread(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.Value:
+    """A number in every lane of a vector of this type."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, INT32(0))
     return builder.shuffle_vector(first, undefined, ir.Constant(INDICES, [0] * LANES))
 
 
-def _declare(builder: ir.IRBuilder, name: str, signature: ir.FunctionType) -> ir.Function:
+def declare(builder: ir.IRBuilder, name: str, signature: ir.FunctionType) -> ir.Function:
+    """A function of LLVM's own, known to the module."""
     return builder.module.globals.get(name) or ir.Function(builder.module, signature, name)

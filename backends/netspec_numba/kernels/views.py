@@ -76,8 +76,16 @@ class Source:
 def source_of(x: TensorType, geometry: WindowGeometry, groups: int) -> Source:
     """The input ``x`` as a convolution of this geometry reads it."""
     few_channels = x.block is None and x.channels < LANES and groups == 1
-    if not few_channels or not geometry.size or geometry.size[-1] == 1 or geometry.dilation[-1] != 1:
-        return Source(input_view(x), geometry)
+    return folded_source(x, geometry) if few_channels and is_folding(geometry) else Source(input_view(x), geometry)
+
+
+def is_folding(geometry: WindowGeometry) -> bool:
+    """Whether the numbers under one row of the window are neighbours, and more than one position's."""
+    return bool(geometry.size) and geometry.size[-1] > 1 and geometry.dilation[-1] == 1
+
+
+def folded_source(x: TensorType, geometry: WindowGeometry) -> Source:
+    """The plain input ``x`` with the last axis of the window folded into the channels."""
     width, length, before = geometry.size[-1], geometry.input[-1], geometry.before[-1]
     reach = (geometry.output[-1] - 1) * geometry.stride[-1] + width
     padding = None

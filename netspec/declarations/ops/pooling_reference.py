@@ -60,7 +60,7 @@ def max_pool_dx(attrs: MaxPoolDx, inputs: Sequence[Array], context: Context) -> 
     return (padded[inside(window)],)
 
 
-def _divisor(attrs: AvgPool | AvgPoolDx, x: TensorType) -> Array:
+def divisor_of(attrs: AvgPool | AvgPoolDx, x: TensorType) -> Array:
     """Cells that count in each mean, ``(*output, 1)``: real ones, or with ``count_padding`` those of the padding too.
 
     Cells beyond the padding, which a window reaches when sizes are rounded up, never count. A window without any such
@@ -84,13 +84,13 @@ def avg_pool(attrs: AvgPool, inputs: Sequence[Array], context: Context) -> tuple
     y = np.zeros((context.samples, *context.y.shape))
     for _, cells in taps(window):
         y += padded[cells]
-    return (y / _divisor(attrs, context.x),)
+    return (y / divisor_of(attrs, context.x),)
 
 
 def avg_pool_dx(attrs: AvgPoolDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
     """``dy (N,*output,C)`` to ``dx (N,*axes,C)``."""
     window = attrs.geometry(attrs.x)
-    share = inputs[0] / _divisor(attrs, attrs.x)
+    share = inputs[0] / divisor_of(attrs, attrs.x)
     padded = np.zeros((context.samples, *padded_sides(window), attrs.x.channels))
     for _, cells in taps(window):
         padded[cells] += share

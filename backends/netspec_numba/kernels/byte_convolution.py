@@ -1,0 +1,252 @@
+"""Convolutions and dense layers of bytes, and their weights.
+
+x, y     bytes (N, *axes, C), plain: four neighbouring channels are one broadcast, whatever the number of channels
+weight   int8 (*window, C, K), packed [panel][tap][group of 4 channels][vector][lane][4]
+
+Where the channels are no multiple of four, the last axis of the window is folded into them, so that at most the end of
+a row of the window is multiplied with zeros. Sums are exact: the result does not depend on order, threads or vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from netspec.core.declare import declaration_of
+from netspec.core.types import LARGEST_WEIGHT, Quantized, TensorType
+from netspec.core.window import WindowGeometry
+from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
+from netspec_numba.host import LANES
+from netspec_numba.kernels.byte_layers import copy_padded_rows, held, relative
+from netspec_numba.kernels.byte_tiles import GROUP, byte_tile
+from netspec_numba.kernels.dense import PointConvolution
+from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide
+from netspec_numba.kernels.index_tables import forward_tiles, samples_filling_tiles
+from netspec_numba.kernels.loops import parallel, serial
+from netspec_numba.kernels.microkernels import TILE_ROWS
+from netspec_numba.kernels.packing import Int64s, column_panels
+from netspec_numba.kernels.views import Source, folded_source, input_view, is_folding, output_view
+
+FIRST_COLUMN, VECTORS, OFFSET = range(3)
+"""Columns of a panel table: what a panel spans, and at which byte its weights begin."""
+FLOAT_BYTES = 4
+
+
+def _source(attrs: Any, x: TensorType) -> Source:
+    """The input as it is read."""
+    geometry = _geometry(attrs.layer, x)
+    folds = x.channels % GROUP != 0 and is_folding(geometry)
+    return folded_source(x, geometry) if folds else Source(input_view(x), geometry)
+
+
+def _geometry(layer: Any, x: TensorType) -> WindowGeometry:
+    found: WindowGeometry = (PointConvolution() if declaration_of(layer).name == "dense" else layer).geometry(x)
+    return found
+
+
+def _groups(source: Source) -> int:
+    return -(-source.view.channels // GROUP)
+
+
+def _panels(source: Source, columns: int) -> Int64s:
+    taps, groups, offset, rows = source.geometry.taps, _groups(source), 0, []
+    for first, vectors in column_panels(columns):
+        rows.append((first, vectors, offset))
+        offset += taps * groups * vectors * LANES * GROUP
+    return np.array([*rows, (columns, 0, offset)], np.int64)
+
+
+def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Padded input rows."""
+    padding = _source(attrs, inputs[0]).padding
+    return {"input": -(-batch * padding.size // FLOAT_BYTES) + LANES} if padding else {}
+
+
+def _prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Packed weights."""
+    panels = _panels(_source(attrs, inputs[0]), outputs[0].channels)
+    return {"weights": int(panels[-1, OFFSET]) // FLOAT_BYTES}
+
+
+@kernel("conv.int8", scratch=_scratch, prepared=_prepared)
+def convolution(request: Request) -> Launch:
+    """y = factor * (bias + x*w) + residual, as bytes or as float32."""
+    x, weight, bias, factor, *residual = request.inputs
+    (y,) = request.outputs
+    source = _source(request.attrs, x.type)
+    zero = held(x.type).zero
+    packed, panels = request.scratch["weights"].view(np.int8), _panels(source, y.type.channels)
+    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
+    view, result = source.view, output_view(y.type)
+    table = forward_tiles(source.geometry, view, result, TILE_ROWS, samples, every_tap=zero != 0)
+    groups, taps = _groups(source), source.geometry.taps
+    read, fill = _input(request, source, x, zero)
+    zeros = np.full(groups * GROUP, zero, np.uint8)
+    ending = _ending(request, residual)
+    tables = table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels
+    added = residual[0].array if residual else y.array
+    operands = packed, groups, bias.array, factor.array, y.array, result.sample, y.type.channels, added, ending
+
+    def prepare() -> None:
+        pack_bytes(weight.array, packed, panels, taps, view.channels, groups, y.type.channels)
+
+    def launch(n: int) -> None:
+        if fill is not None:
+            fill(n)
+        multiply_bytes(n, read, view.sample, zeros, *operands, *tables)
+
+    return Prepared(prepare, launch)
+
+
+def _input(request: Request, source: Source, x: Operand, zero: int) -> tuple[Array, Launch | None]:
+    """The array that is read, and what must run first to fill it."""
+    padding = source.padding
+    if padding is None:
+        return x.array, None
+    copied = request.scratch["input"].view(np.uint8)
+    sizes = padding.row, padding.padded_row, padding.before
+
+    def fill(n: int) -> None:
+        copy_padded_rows(n * padding.rows, *sizes, zero, x.array, copied)
+
+    return copied, fill
+
+
+def _ending(request: Request, residual: list[Operand]) -> Array:
+    """What ``ByteArguments`` calls the ending."""
+    attrs = request.attrs
+    y: Quantized | None = attrs.y
+    if y is None:
+        return np.zeros(5, np.float32)
+    low, high = relative(y, attrs.low, attrs.high)
+    added = held(residual[0].type) if residual else Quantized(0.0)
+    return np.array([low, high, y.zero, added.zero, added.scale / y.scale], np.float32)
+
+
+@njit(cache=True, parallel={"fusion": False}, nogil=True)
+def multiply_bytes(
+    n,
+    x,
+    x_sample,
+    zeros,
+    weights,
+    groups,
+    bias,
+    factor,
+    y,
+    y_sample,
+    columns,
+    residual,
+    ending,
+    samples,
+    starts,
+    taps,
+    sources,
+    destinations,
+    panels,
+):
+    """y = the ending of bias + x*w for the first ``n`` samples: every tile of a table, times every panel of weights.
+
+    The table covers ``samples`` samples. A task is a run of tiles, small enough for its input to stay in a cache while
+    all panels pass over it.
+    """
+    distance = residual.ctypes.data - y.ctypes.data
+    tiles = len(starts) - 1
+    covers = ceil_divide(n, samples)
+    runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers, 1)))
+    runs = min(runs, tiles)
+    for index in prange(covers * runs):
+        task = np.int64(index)  # prange counts in uint64, which mixes with int64 to float64
+        cover, run = task // runs, task % runs
+        live = min(samples, n - cover * samples)
+        for number in range(len(panels) - 1):
+            column = panels[number, FIRST_COLUMN]
+            for tile in range(run * tiles // runs, (run + 1) * tiles // runs):
+                if destinations[tile * TILE_ROWS] >= live * y_sample:
+                    continue
+                byte_tile(
+                    panels[number, VECTORS],
+                    x.ctypes.data + cover * samples * x_sample,
+                    live * x_sample,
+                    zeros.ctypes.data,
+                    sources.ctypes.data + 4 * TILE_ROWS * starts[tile],
+                    taps.ctypes.data + 4 * starts[tile],
+                    starts[tile + 1] - starts[tile],
+                    groups,
+                    weights.ctypes.data + panels[number, OFFSET],
+                    columns - column,
+                    bias.ctypes.data + 4 * column,
+                    factor.ctypes.data + 4 * column,
+                    y.ctypes.data + y.itemsize * (cover * samples * y_sample + column),
+                    live * y_sample,
+                    destinations.ctypes.data + 4 * TILE_ROWS * tile,
+                    distance,
+                    ending.ctypes.data,
+                )
+
+
+@parallel
+def pack_bytes(
+    weight: Array, packed: Array, panels: Array, taps: int, channels: int, groups: int, columns: int
+) -> None:
+    """weight (taps, channels, columns) -> packed [panel][tap][group][column of the panel][4], zeros around it."""
+    for task in prange((len(panels) - 1) * taps):
+        number, tap = task // taps, task % taps
+        first, width = panels[number, FIRST_COLUMN], panels[number, VECTORS] * LANES
+        start = panels[number, OFFSET] + tap * groups * width * GROUP
+        for place in range(groups * width * GROUP):
+            group, rest = place // (width * GROUP), place % (width * GROUP)
+            column, channel = first + rest // GROUP, group * GROUP + rest % GROUP
+            inside = column < columns and channel < channels
+            packed[start + place] = weight[(tap * channels + channel) * columns + column] if inside else np.int8(0)
+
+
+@kernel("quantize.weights")
+def quantize_weights(request: Request) -> Launch:
+    """weight (..., K), bias (K) -> int8 (..., K), int32 (K), float32 (K)"""
+    weight, *bias = (operand.array for operand in request.inputs)
+    outputs = tuple(operand.array for operand in request.outputs)
+    columns, attrs = request.inputs[0].type.channels, request.attrs
+    numbers = bias[0] if bias else np.zeros(columns, np.float32)
+    scale = 1.0 if attrs.y is None else float(attrs.y.scale)
+    rows = request.inputs[0].type.elements // columns
+
+    def launch(n: int) -> None:
+        round_weights(rows, columns, attrs.x.scale, attrs.x.zero, scale, weight, numbers, *outputs)
+
+    return launch
+
+
+@serial
+def round_weights(
+    rows: int,
+    columns: int,
+    x_scale: float,
+    x_zero: int,
+    y_scale: float,
+    weight: Array,
+    bias: Array,
+    made: Array,
+    sums: Array,
+    factor: Array,
+) -> None:
+    """weight, made (rows, columns); bias, sums, factor (columns,). In float64."""
+    largest = np.zeros(columns, np.float64)
+    for place in range(rows * columns):
+        largest[place % columns] = max(largest[place % columns], abs(np.float64(weight[place])))
+    scale = np.empty(columns, np.float64)
+    total = np.zeros(columns, np.int64)
+    for column in range(columns):
+        scale[column] = (largest[column] if largest[column] > 0 else 1.0) / LARGEST_WEIGHT
+    for place in range(rows * columns):
+        rounded = np.int64(np.rint(np.float64(weight[place]) / scale[place % columns]))
+        made[place] = rounded
+        total[place % columns] += rounded
+    for column in range(columns):
+        unit = x_scale * scale[column]
+        start = np.rint(np.float64(bias[column]) / unit) - np.float64(x_zero) * total[column]
+        sums[column] = np.int32(min(max(start, -2147483648.0), 2147483647.0))
+        factor[column] = np.float32(unit / y_scale)
