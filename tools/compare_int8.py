@@ -41,7 +41,7 @@ Run = Callable[[Part], Array]
 def ours(run: OpenRun, batch: int, ranges: Ranges | None) -> Run:
     """The network in netspec, in bytes where ranges are given. Data come in as bytes."""
     old = run.runtime
-    runtime = Runtime(old.network, old.recipe, old.backend, batch, 1, False, ranges)
+    runtime = Runtime(old.network, old.recipe, old.backend, batch, 1, False, ranges=ranges)
     for name, array in read_state(old.state, old.weights).items():
         runtime.state.write(name, array)
     head = next(iter(old.network.heads))

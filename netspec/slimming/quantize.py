@@ -118,7 +118,8 @@ def quantize_run(run: OpenRun, dataset: Dataset, wish: Wish, part: PartName) -> 
     if not made.layers:
         raise RunError.of("NS864", network=runtime.network.name)
     weights = read_state(runtime.state, runtime.weights)
-    bytes_ = Runtime(runtime.network, runtime.recipe, runtime.backend, runtime.batch, runtime.threads, False, ranges)
+    network, recipe = runtime.network, runtime.recipe
+    bytes_ = Runtime(network, recipe, runtime.backend, runtime.batch, runtime.threads, trains=False, ranges=ranges)
     for name, array in weights.items():
         bytes_.state.write(name, array)
     scored = dataset.part(part)

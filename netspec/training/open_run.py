@@ -163,7 +163,7 @@ def _with_weights(
     found = find_backend(backend)
     if ranges is not None:
         refuse_without_bytes(found)
-    runtime = Runtime(spec.graph, spec.recipe, found, spec.recipe.batch, threads, trains, ranges)
+    runtime = Runtime(spec.graph, spec.recipe, found, spec.recipe.batch, threads, trains, ranges=ranges)
     for name, array in read_weights(weights, runtime.weight_shapes, runtime.unused_weights).items():
         runtime.state.write(name, array)
     return runtime

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from netspec.diagnostics.catalogue.entry import Entry, Templates
 from netspec.diagnostics.catalogue.network import NETWORK
 from netspec.diagnostics.catalogue.practice import PRACTICE
-from netspec.diagnostics.catalogue.quantizing import QUANTIZING
 from netspec.diagnostics.catalogue.reading import READING
 from netspec.diagnostics.catalogue.running import RUNNING
 from netspec.diagnostics.catalogue.slimming import SLIMMING
@@ -19,8 +18,6 @@ from netspec.diagnostics.catalogue.slimming import SLIMMING
 __all__ = ["Entry", "Templates", "codes", "fill", "lookup", "register"]
 
 _ENTRIES: dict[str, Entry] = {**READING, **NETWORK, **PRACTICE, **RUNNING, **SLIMMING}
-    ),
-_ENTRIES: dict[str, Entry] = {**READING, **NETWORK, **PRACTICE, **RUNNING, **QUANTIZING}
 
 
 def lookup(code: str) -> Entry:
