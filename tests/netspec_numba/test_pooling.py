@@ -87,9 +87,10 @@ def reference_maximum(x: Any, geometry: WindowGeometry) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize(("spatial", "attrs"), CASES)
 @pytest.mark.parametrize("channels", CHANNELS)
-def test_max_pool_and_its_gradient(spatial: tuple[int, ...], attrs: Pool, channels: int) -> None:
+@pytest.mark.parametrize("batch", [3, 16], ids=["few planes", "many planes"])  # which gradients take in parts, or whole
+def test_max_pool_and_its_gradient(spatial: tuple[int, ...], attrs: Pool, channels: int, batch: int) -> None:
     rng = np.random.default_rng(1)
-    batch, n = 3, 2
+    n = 2
     kind = tensor((*spatial, channels))
     geometry = attrs.geometry(kind)
     out = tensor((*geometry.output, channels))
@@ -124,6 +125,23 @@ def test_max_pool_passes_nan_on_and_padding_never_wins() -> None:
     np.testing.assert_array_equal(logical(y, 1), want)
     np.testing.assert_array_equal(logical(index, 1), want_index)
     assert np.isnan(want).sum() == 2
+
+
+@pytest.mark.parametrize("batch", [2, 16], ids=["few planes", "many planes"])
+def test_the_gradient_of_a_plain_image_stays_within_its_channels(batch: int) -> None:
+    attrs = pool(2, 3, 2)
+    kind, out = TensorType((6, 5, 3)), TensorType((2, 2, 3))
+    rng = np.random.default_rng(3)
+    x, dy = rng.normal(size=(2, 6, 5, 3)).astype(np.float32), rng.normal(size=(2, 2, 2, 3)).astype(np.float32)
+    _, index = reference_maximum(x, attrs.geometry(kind))
+    want = np.zeros(x.shape)
+    for place, seen in windows(attrs.geometry(kind)):
+        for number, at in seen:
+            want[(slice(None), *at)] += np.where(index[(slice(None), *place)] == number, dy[(slice(None), *place)], 0)
+    dx = empty(kind, batch)
+    given = [operand(TensorType(out.shape, "uint8"), index, batch), operand(out, dy, batch)]
+    run("max_pool.dx", attrs, given, [dx], batch, 2)
+    close(logical(dx, 2), want)
 
 
 def test_a_plain_image_pools_as_well() -> None:

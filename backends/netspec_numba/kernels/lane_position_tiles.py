@@ -97,11 +97,13 @@ def lane_position_tile(
 
     def generate(context, builder, signature, arguments):
         given = PositionArguments(*arguments)
+        sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(MOST_COLUMNS)] for _ in range(SPANS)]
+        for total in (total for row in sums for total in row):
+            builder.store(ZERO, total)
         for columns in range(1, MOST_COLUMNS + 1):
             with builder.if_then(builder.icmp_signed("==", given.columns, INT64(columns))):
-                sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(columns)] for _ in range(SPANS)]
-                _accumulate(builder, given, sums)
-                _store(builder, given, sums)
+                _accumulate(builder, given, [row[:columns] for row in sums])
+        _store(builder, given, sums)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(PositionArguments._fields)), generate
@@ -113,8 +115,6 @@ def _span(builder: ir.IRBuilder, given: PositionArguments, number: int, column: 
 
 
 def _accumulate(builder: ir.IRBuilder, given: PositionArguments, sums: list[list[ir.Value]]) -> None:
-    for total in (total for row in sums for total in row):
-        builder.store(ZERO, total)
     columns = len(sums[0])
     x = pointer(builder, given.x)
     sources = [element(builder, x, _span(builder, given, number, SOURCE)) for number in range(len(sums))]

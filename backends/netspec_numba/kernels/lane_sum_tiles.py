@@ -111,11 +111,13 @@ def lane_sum_tile(
 
     def generate(context, builder, signature, arguments):
         given = SumArguments(*arguments)
+        sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(MOST_COLUMNS)] for _ in range(SUM_ROWS)]
+        for total in (total for row in sums for total in row):
+            builder.store(ZERO, total)
         for columns in range(1, MOST_COLUMNS + 1):
             with builder.if_then(builder.icmp_signed("==", given.columns, INT64(columns))):
-                sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(columns)] for _ in range(SUM_ROWS)]
-                _accumulate(builder, given, sums)
-                _store_rows(builder, given, sums)
+                _accumulate(builder, given, [row[:columns] for row in sums])
+        _store_rows(builder, given, sums)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(SumArguments._fields)), generate
@@ -123,8 +125,6 @@ def lane_sum_tile(
 
 def _accumulate(builder: ir.IRBuilder, given: SumArguments, sums: list[list[ir.Value]]) -> None:
     """Multiply over the entries and the blocks of channels, in this order."""
-    for total in (total for row in sums for total in row):
-        builder.store(ZERO, total)
     columns = len(sums[0])
     weight_block = builder.mul(given.window_taps, INT64(columns * VECTOR_BYTES))
     zeros, limit = pointer(builder, given.zeros), builder.trunc(given.x_limit, INT32)
@@ -148,9 +148,8 @@ def _accumulate(builder: ir.IRBuilder, given: SumArguments, sums: list[list[ir.V
 
 
 def _store_rows(builder: ir.IRBuilder, given: SumArguments, sums: list[list[ir.Value]]) -> None:
-    columns = len(sums[0])
     bias = masked_load(builder, leading_lanes(builder, given.bias_columns), pointer(builder, given.bias))
-    real = leading_lanes(builder, INT64(columns))
+    real = leading_lanes(builder, given.columns)
     stored = leading_lanes(builder, given.stored)
     y, destinations = pointer(builder, given.y), pointer(builder, given.destinations)
     limit = builder.trunc(given.y_limit, INT32)
