@@ -44,6 +44,9 @@ class Target(Protocol):
 class ChoosingTarget(Target, Protocol):
     """A target that has several algorithms for some ops, or that keeps what it computes from parameters alone."""
 
+    def gathers_moments(self, op: str) -> bool:
+        """Whether the op's kernel can gather the moments of its output; see ``Epilogue``."""
+
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
         """Those that compute the node, the one that is expected to be the fastest first.
 
@@ -154,7 +157,8 @@ class Plan:
 def _written(epilogue: Epilogue) -> dict[str, Any]:
     """An epilogue as plain data; a side on which nothing is clipped is null."""
     low, high = (limit if math.isfinite(limit) else None for limit in (epilogue.low, epilogue.high))
-    return {"residual": epilogue.residual, "low": low, "high": high}
+    moments = {"moments": True} if epilogue.moments else {}
+    return {"residual": epilogue.residual, "low": low, "high": high, **moments}
 
 
 def make_plan(
@@ -170,10 +174,11 @@ def make_plan(
     ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes once it is
     fused; a ValueError names an algorithm that does not compute the node, and values that none makes.
     """
-    graph = fuse(assign_layouts(graph, target), target.takes_epilogue)
+    choosing = target if isinstance(target, ChoosingTarget) else None
+    can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
+    graph = fuse(assign_layouts(graph, target), *can)
     constants = _constants(graph)
     choices = _choices(graph, constants, target, batch, math, algorithms or {})
-    choosing = target if isinstance(target, ChoosingTarget) else None
 
     def prepared(node: Node) -> Mapping[str, int]:
         return choosing.prepared(node, batch, choices[node.outputs[0]].algorithm) if choosing else {}
