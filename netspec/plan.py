@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.declare import attributes_of
 from netspec.core.graph import Epilogue, Graph, Node, Value
 from netspec.core.types import TensorType
+from netspec.diagnostics.errors import RunError
+from netspec.diagnostics.text import size
 from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import Buffer, place_buffers
+from netspec.passes.recompute import recomputable, recompute
 
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
@@ -43,6 +47,9 @@ class Target(Protocol):
 @runtime_checkable
 class ChoosingTarget(Target, Protocol):
     """A target that has several algorithms for some ops, or that keeps what it computes from parameters alone."""
+
+    def gathers_moments(self, op: str) -> bool:
+        """Whether the op's kernel can gather the moments of its output; see ``Epilogue``."""
 
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
         """Those that compute the node, the one that is expected to be the fastest first.
@@ -154,7 +161,8 @@ class Plan:
 def _written(epilogue: Epilogue) -> dict[str, Any]:
     """An epilogue as plain data; a side on which nothing is clipped is null."""
     low, high = (limit if math.isfinite(limit) else None for limit in (epilogue.low, epilogue.high))
-    return {"residual": epilogue.residual, "low": low, "high": high}
+    moments = {"moments": True} if epilogue.moments else {}
+    return {"residual": epilogue.residual, "low": low, "high": high, **moments}
 
 
 def make_plan(
@@ -164,16 +172,56 @@ def make_plan(
     mode: Mode,
     math: Math = "fast",
     algorithms: Mapping[str, str] | None = None,
+    memory_budget: int | None = None,
 ) -> Plan:
     """Assigns layouts, fuses, chooses algorithms and lays the graph out in memory for up to ``batch`` samples.
+
+    Where it takes more than ``memory_budget`` bytes, as few tensors as need be are made again in the backward region
+    instead of being kept; a RunError (NS170) where that is not enough.
 
     ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes once it is
     fused; a ValueError names an algorithm that does not compute the node, and values that none makes.
     """
-    graph = fuse(assign_layouts(graph, target), target.takes_epilogue)
-    constants = _constants(graph)
-    choices = _choices(graph, constants, target, batch, math, algorithms or {})
     choosing = target if isinstance(target, ChoosingTarget) else None
+    can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
+    graph = fuse(assign_layouts(graph, target), *can)
+
+    def laid_out(graph: Graph) -> Plan:
+        return _lay_out(graph, target, choosing, batch, mode, math, algorithms or {})
+
+    plan = laid_out(graph)
+    return plan if memory_budget is None else _within(plan, memory_budget, laid_out)
+
+
+def _within(plan: Plan, budget: int, laid_out: Callable[[Graph], Plan]) -> Plan:
+    """The plan, or that with the fewest tensors made again that fits into ``budget`` bytes."""
+    values = recomputable(plan.graph, plan.batch)
+    plans = {0: plan}
+
+    def of(count: int) -> Plan:
+        if count not in plans:
+            plans[count] = laid_out(recompute(plan.graph, values[:count]))
+        return plans[count]
+
+    enough = bisect_left(range(len(values)), True, key=lambda count: of(count).total_bytes <= budget)
+    if of(enough).total_bytes <= budget:
+        return of(enough)
+    least = min(each.total_bytes for each in plans.values())
+    raise RunError.of("NS170", budget=size(budget), least=size(least), bytes=least, batch=plan.batch)
+
+
+def _lay_out(
+    graph: Graph,
+    target: Target,
+    choosing: ChoosingTarget | None,
+    batch: int,
+    mode: Mode,
+    math: Math,
+    algorithms: Mapping[str, str],
+) -> Plan:
+    """Chooses algorithms for a graph that is fused, and lays it out in memory."""
+    constants = _constants(graph)
+    choices = _choices(graph, constants, target, batch, math, algorithms)
 
     def prepared(node: Node) -> Mapping[str, int]:
         return choosing.prepared(node, batch, choices[node.outputs[0]].algorithm) if choosing else {}

@@ -64,6 +64,13 @@ class NumbaTarget:
 
         return is_written(op) and KERNELS[op].epilogue
 
+    def gathers_moments(self, op: str) -> bool:
+        """Whether the op's kernel can gather the moments of its output."""
+        from netspec_numba.contract import KERNELS
+        from netspec_numba.kernels import is_written
+
+        return is_written(op) and KERNELS[op].moments
+
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
         """The algorithms that there are kernels of for this node, by the time they are expected to take."""
         from netspec_numba.kernels import algorithms

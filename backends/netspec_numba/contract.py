@@ -109,7 +109,9 @@ class Kernel:
     exact: bool = True
     """Whether it computes plain sums, which is all that ``math: exact`` allows."""
     epilogue: bool = False
-    """Whether it does what ``Request.epilogue`` says."""
+    """Whether it adds a residual and clips, where ``Request.epilogue`` says so."""
+    moments: bool = False
+    """Whether it gathers moments of what it stores, where ``Request.epilogue`` says so."""
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -126,6 +128,7 @@ def kernel(
     algorithm: str = DIRECT,
     exact: bool = True,
     epilogue: bool = False,
+    moments: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder as a Numba kernel of ``op``."""
 
@@ -133,7 +136,7 @@ def kernel(
         table, key = (KERNELS, op) if algorithm == DIRECT else (ALTERNATIVES.setdefault(op, {}), algorithm)
         if key in table:
             raise ValueError(f"two Numba kernels for {op!r}, {algorithm}")
-        table[key] = Kernel(build, scratch, prepared, cost, exact, epilogue)
+        table[key] = Kernel(build, scratch, prepared, cost, exact, epilogue, moments)
         return build
 
     return register

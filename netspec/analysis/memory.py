@@ -29,7 +29,9 @@ def validation_bytes(spec: Spec, target: Target, batch: int) -> int:
 def plan_for(spec: Spec, target: Target, batch: int, mode: Mode) -> Plan:
     """The plan of a training step, or of inference, for up to ``batch`` samples."""
     build = training_step if mode == "train" else inference
-    return make_plan(build(spec.graph, spec.recipe, _fed_as(spec)), target, batch, mode, spec.recipe.math)
+    budget = spec.recipe.memory_budget if mode == "train" else None
+    graph = build(spec.graph, spec.recipe, _fed_as(spec))
+    return make_plan(graph, target, batch, mode, spec.recipe.math, memory_budget=budget)
 
 
 def _fed_as(spec: Spec) -> DType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,28 @@ format_option = click.option(
     "--format", "format_", type=click.Choice(["text", "json"]), default="text", help="What stdout holds."
 )
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to use; all cores if left out.")
+
+
+UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def _bytes(context: click.Context, parameter: click.Parameter, written: str | None) -> int | None:
+    """A size in bytes: ``500MB``, ``1.5GiB``, or digits alone; click's usage error for what is none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(\w*)", written or "")
+    if written is None:
+        return None
+    if match is None or match[2] not in UNITS:
+        raise click.BadParameter(f"{written!r} is no size; write it as 500MB, 1.5GiB or 500000000", context, parameter)
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+memory_budget_option = click.option(
+    "--memory-budget",
+    callback=_bytes,
+    metavar="SIZE",
+    help="Memory that a training step may take, such as 500MB. What is cheap to make is made again on the way back "
+    "rather than kept; no bit depends on it.",
+)
 
 workers_option = click.option(
     "--workers",

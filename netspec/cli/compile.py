@@ -10,7 +10,15 @@ import click
 
 from netspec.analysis.memory import plan_for
 from netspec.backend import find_backend
-from netspec.cli.common import backend_option, format_option, load, set_option, spec_argument, threads_option
+from netspec.cli.common import (
+    backend_option,
+    format_option,
+    load,
+    memory_budget_option,
+    set_option,
+    spec_argument,
+    threads_option,
+)
 from netspec.core.verify import verify
 from netspec.diagnostics import RunError
 from netspec.diagnostics.text import escape, size
@@ -25,6 +33,7 @@ from netspec.training.threads import available_threads
 @set_option
 @backend_option
 @threads_option
+@memory_budget_option
 @format_option
 @click.option("--mode", type=click.Choice(["train", "infer"]), default="train", help="A training step, or prediction.")
 @click.option("--batch", type=click.IntRange(min=1), help="Largest batch; the spec's if left out.")
@@ -43,6 +52,7 @@ def command(
     overrides: tuple[str, ...],
     backend: str,
     threads: int | None,
+    memory_budget: int | None,
     format_: str,
     mode: Mode,
     batch: int | None,
@@ -60,7 +70,10 @@ def command(
     if output is not None and output.suffix != BUNDLE_SUFFIX:
         raise click.UsageError(f"the name of a bundle ends in {BUNDLE_SUFFIX}: -o {output.stem}{BUNDLE_SUFFIX}")
     loaded = load(spec, overrides)
-    loaded = replace(loaded, recipe=replace(loaded.recipe, batch=batch or loaded.recipe.batch))
+    loaded = replace(
+        loaded,
+        recipe=replace(loaded.recipe, batch=batch or loaded.recipe.batch, memory_budget=memory_budget),
+    )
     machine, count = find_backend(backend), threads or available_threads()
     plan = plan_for(loaded, machine.target(count), loaded.recipe.batch, mode)
     if check:

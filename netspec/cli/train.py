@@ -18,6 +18,7 @@ from netspec.cli.common import (
     backend_option,
     format_option,
     load,
+    memory_budget_option,
     set_option,
     spec_argument,
     threads_option,
@@ -69,6 +70,7 @@ TERMINATED = 128 + 15
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of one step; the spec's if left out.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random; the spec's if left out.")
 @threads_option
+@memory_budget_option
 @workers_option
 @backend_option
 @format_option
@@ -94,6 +96,7 @@ def command(
     batch: int | None,
     seed: int | None,
     threads: int | None,
+    memory_budget: int | None,
     workers: int | None,
     backend: str,
     format_: str,
@@ -120,14 +123,14 @@ def command(
     from netspec.data.download import cache_folder
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
-    from netspec.training.fitted import keep_fitted
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
     from netspec.training.ranks import threads_of_ranks
     from netspec.training.runtime import Runtime
 
     _refuse_early(resume, run_dir, tensorboard, find_lr, ranks)
     quiet, world = quiet or not ranks.leads, ranks.world
-    earlier, options = run_dir if resume else None, {"epochs": epochs, "batch": batch, "seed": seed}
+    earlier = run_dir if resume else None
+    options = {"epochs": epochs, "batch": batch, "memory_budget": memory_budget, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
@@ -147,7 +150,6 @@ def command(
     resumed = None
     if ranks.leads:
         resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
-        keep_fitted(resumed.run.folder, recipe)
     resumed = _alike(resumed, runtime, facts)
     outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
     _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
@@ -247,15 +249,19 @@ def _open(
 ) -> Resumed:
     """The run in ``run_dir`` to go on with, or a new one."""
     from netspec.syntax.resolved import resolved_text
+    from netspec.training.fitted import keep_fitted
     from netspec.training.loop import START
     from netspec.training.resume import Resumed, resume_run
     from netspec.training.runs import Run, new_folder
 
     if resume and run_dir is not None:
         steps = -(-len(dataset.train) // runtime.split.batch)
-        return resume_run(run_dir, resolved_text(spec), facts, runtime, steps, allow_changes)
-    folder = run_dir or new_folder(Path("runs"), spec.name, _now())
-    return Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
+        found = resume_run(run_dir, resolved_text(spec), facts, runtime, steps, allow_changes)
+    else:
+        folder = run_dir or new_folder(Path("runs"), spec.name, _now())
+        found = Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
+    keep_fitted(found.run.folder, runtime.recipe)
+    return found
 
 
 def _train(

@@ -48,6 +48,8 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     of gradients: the same op, which lets dy, the input number ``gate_input``, pass only where what ``forward`` makes of
     its inputs lies strictly between the limits. So the gradient of a clipping activation needs no pass of its own.
     None where ``forward`` is not the op whose gradient ``node`` is
+``given_moments(self) -> attrs``
+    of ops that normalise their first input by its own moments: the same op, which reads them as its last input
 ``geometry(self, x) -> WindowGeometry``
     of ops with a window
 ``axis_maps(self, x) -> tuple[AxisMap | None, ...]``

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netspec.core import op as ops
-from netspec.core.graph import REGIONS, Graph, Node
+from netspec.core.graph import REGIONS, Graph, Node, moments_type
 
 
 class GraphError(Exception):
@@ -38,8 +38,10 @@ def _check_order(graph: Graph, position: int) -> None:
 
 
 def _check_types(node: Node) -> None:
-    data = node.data if node.op.public else node.inputs
+    data = node.data if node.op.public else node.operands
     inferred = ops.infer(node.attrs, tuple(v.type for v in data))
+    if node.epilogue is not None and node.epilogue.moments:
+        inferred = (*inferred, moments_type(node.output.type))
     stated = tuple(v.type for v in node.outputs)
     if [t.plain() for t in inferred] != [t.plain() for t in stated]:
         raise GraphError(f"{node!r} says {stated}, inference says {inferred}")

@@ -45,6 +45,8 @@ class Recipe:
     precision: str = "float32"
     math: Literal["fast", "exact"] = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
+    memory_budget: int | None = None
+    """Bytes that a training step's plan may take; see :func:`netspec.plan.make_plan`. A command's option sets it."""
     on_nan: str = "stop"
     """``stop`` ends the run at a loss or gradient that is not finite, ``skip`` leaves that step out."""
     workers: int | None = None

@@ -1,8 +1,10 @@
 """Fusion: what follows an op elementwise is done while its numbers are at hand, not in a pass over memory of its own.
 
-Three forms, applied once layouts are known. An **epilogue**: a sum with a residual and a clipping activation go into
+Four forms, applied once layouts are known. An **epilogue**: a sum with a residual and a clipping activation go into
 the op whose output they take. A **gate**: the gradient of a clipping activation goes into the op that takes it. A
-**chain**: elementwise ops that follow each other become one. Results are the same bits as without.
+**chain**: elementwise ops that follow each other become one. **Moments** that an op
+normalises its input by are gathered by the op that makes the input. Results are the same bits as without; of moments,
+the same within their bound, since they are summed in another order.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from math import inf
 from typing import NamedTuple
 
 from netspec.core.expression import Constant, Expression, inputs, maximum, minimum, substitute, walk, where
-from netspec.core.graph import Epilogue, Graph, Node, Value
+from netspec.core.graph import Epilogue, Graph, Node, Value, moments_type
 from netspec.declarations.ops.chain import Chain
 
 LONGEST_CHAIN = 12
@@ -29,9 +31,17 @@ class Limits(NamedTuple):
     high: float
 
 
-def fuse(graph: Graph, takes_epilogue: Callable[[str], bool]) -> Graph:
-    """The graph with fewer passes over memory; ``takes_epilogue`` tells the ops whose kernels can do one."""
-    return fuse_chains(fuse_gates(fuse_epilogues(graph, takes_epilogue)))
+def _none(op: str) -> bool:
+    return False
+
+
+def fuse(graph: Graph, takes_epilogue: Callable[[str], bool], gathers_moments: Callable[[str], bool] = _none) -> Graph:
+    """The graph with fewer passes over memory.
+
+    ``takes_epilogue`` tells the ops whose kernels add a residual and clip, ``gathers_moments`` those whose kernels
+    gather moments.
+    """
+    return fuse_chains(fuse_moments(fuse_gates(fuse_epilogues(graph, takes_epilogue)), gathers_moments))
 
 
 @dataclass(slots=True)
@@ -199,6 +209,27 @@ def fuse_gates(graph: Graph) -> Graph:
             read = (*node.inputs[:place], dy, *node.inputs[place + 1 :], *extra)
             uses.merge(uses.maker[node.inputs[place]], position, replace(node, attrs=attrs, inputs=read))
     return uses.graph(graph)
+
+
+def fuse_moments(graph: Graph, gathers_moments: Callable[[str], bool]) -> Graph:
+    """The moments that an op normalises its input by are gathered by the op that makes the input."""
+    nodes = list(graph.nodes)
+    maker = {node.output: place for place, node in enumerate(nodes)}
+    for position, node in enumerate(nodes):
+        x = node.inputs[0] if node.op.has("given_moments") else None
+        before = nodes[maker[x]] if x in maker else None
+        if x is None or before is None or not gathers_moments(before.op.name):
+            continue
+        so_far = before.epilogue or Epilogue()
+        if not so_far.moments:
+            moments = Value(f"{x.name}:moments", moments_type(x.type))
+            outputs = (*before.outputs, moments)
+            nodes[maker[x]] = replace(before, outputs=outputs, epilogue=so_far._replace(moments=True))
+        gathered = nodes[maker[x]].outputs[-1]
+        own = len(node.operands)
+        read = (*node.operands, gathered, *node.inputs[own:])
+        nodes[position] = replace(node, attrs=node.attrs.given_moments(), inputs=read)
+    return replace(graph, nodes=tuple(nodes))
 
 
 def fuse_chains(graph: Graph) -> Graph:

@@ -6,6 +6,7 @@ buffer is placed first, each at the lowest offset where it meets no other that l
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -140,16 +141,18 @@ def _stack(buffers: Iterable[Buffer]) -> dict[int, int]:
 
 def _fit(buffers: Iterable[Buffer]) -> dict[int, int]:
     """Lowest free offset for each, the largest first."""
-    placed: list[tuple[int, int, Buffer]] = []
+    placed: list[tuple[int, int, int, int]] = []
+    offsets = {}
     for buffer in sorted(buffers, key=lambda b: (-b.bytes, b.index)):
-        size, offset = _aligned(buffer.bytes), 0
-        for start, stop, other in placed:
-            apart = other.last < buffer.first or buffer.last < other.first
-            if not apart and start < offset + size and offset < stop:
+        size, offset, first, last = _aligned(buffer.bytes), 0, buffer.first, buffer.last
+        for start, stop, begins, ends in placed:
+            if start >= offset + size:
+                break
+            if offset < stop and first <= ends and begins <= last:
                 offset = stop
-        placed.append((offset, offset + size, buffer))
-        placed.sort(key=lambda entry: entry[0])
-    return {buffer.index: start for start, _, buffer in placed}
+        insort(placed, (offset, offset + size, first, last))
+        offsets[buffer.index] = offset
+    return offsets
 
 
 def _end(buffers: Iterable[Buffer]) -> int:

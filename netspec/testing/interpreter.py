@@ -52,8 +52,16 @@ def evaluate(node: Node, inputs: Sequence[Array], samples: int) -> tuple[Array, 
             results = ops.reference(node.op)(node.attrs, own, Context(node, samples))
     if node.epilogue is not None:
         residual = inputs[-1] if node.epilogue.residual else 0.0
-        results = (np.clip(results[0] + residual, node.epilogue.low, node.epilogue.high), *results[1:])
+        first = np.clip(results[0] + residual, node.epilogue.low, node.epilogue.high)
+        results = (first, *results[1:], *([moments(first)] if node.epilogue.moments else []))
     return tuple(_as_declared(node, *pair, samples) for pair in zip(results, node.outputs, strict=True))
+
+
+def moments(x: Array) -> Array:
+    """Per channel of x the mean, 0 for what is missing from it, and the variance (3, C)."""
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axis=axes)
+    return np.stack([mean, np.zeros_like(mean), ((x - mean) ** 2).mean(axis=axes)])
 
 
 def _as_declared(node: Node, result: Any, value: Value, samples: int) -> Array:

@@ -47,3 +47,22 @@ def test_a_backend_that_is_not_there(netspec: Netspec, write: Write, backend: st
     status, out, err = netspec("compile", write(), "--backend", backend)
     assert (status, out) == (3, "")
     assert f"back end '{backend}' cannot be used: not installed" in err
+
+
+def test_a_memory_budget_is_kept_or_refused(netspec: Netspec) -> None:
+    whole = json.loads(netspec("compile", "zoo:resnet20", "--batch", "16", "--format", "json").out)["plan"]
+    needed = whole["arena_bytes"] + whole["state_bytes"]
+    refused = netspec("compile", "zoo:resnet20", "--batch", "16", "--memory-budget", "1kB")
+    assert refused.status == 3
+    assert "NS170" in refused.err
+    assert "1000 bytes" in refused.err
+    kept = netspec("compile", "zoo:resnet20", "--batch", "16", "--memory-budget", f"{needed - 1}", "--format", "json")
+    plan = json.loads(kept.out)["plan"]
+    assert plan["arena_bytes"] + plan["state_bytes"] < needed
+    assert len(plan["steps"]) > len(whole["steps"])
+
+
+def test_a_memory_budget_is_a_size(netspec: Netspec) -> None:
+    refused = netspec("compile", "zoo:lenet5", "--memory-budget", "much")
+    assert refused.status == 2
+    assert "500MB" in refused.err

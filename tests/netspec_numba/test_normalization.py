@@ -25,7 +25,7 @@ def vector(channels: int) -> TensorType:
 
 
 def attributes(scale: bool = True, center: bool = True, gate: tuple[float, float] | None = None) -> Any:
-    return SimpleNamespace(eps=EPS, scale=scale, center=center, gate=gate)
+    return SimpleNamespace(eps=EPS, scale=scale, center=center, gate=gate, given=False)
 
 
 def parameters(channels: int, scale: bool, center: bool) -> tuple[Any, Any, list[Any]]:
@@ -60,8 +60,9 @@ def test_training_statistics_and_output(shape: tuple[int, ...], scale: bool, cen
     axes = tuple(range(x.ndim - 1))
     mean, variance = x.mean(axes, np.float64), x.astype(np.float64).var(axes)
     y, got_mean, got_variance, *_ = train(x, kind, 5, scale, center)
-    close(got_mean, mean, 1)
-    close(got_variance, variance, 1)
+    # Half a rounding for the result, the rest for sums of 16 rows in float32.
+    close(got_mean, mean)
+    close(got_variance, variance)
     close(y, (x - mean) / np.sqrt(variance + EPS) * gamma + beta)
 
 
@@ -69,7 +70,7 @@ def test_a_channel_far_from_zero_keeps_its_digits() -> None:
     x = (np.random.default_rng(7).normal(0, 0.25, (8, 16, 16, 3)) + 4096.0).astype(np.float32)
     mean, variance = x.mean((0, 1, 2), np.float64), x.astype(np.float64).var((0, 1, 2))
     y, _, got_variance, *_ = train(x, tensor((16, 16, 3)), 8, False, False)
-    np.testing.assert_allclose(got_variance, variance, rtol=1e-6)  # one rounding to float32
+    np.testing.assert_allclose(got_variance, variance, rtol=4e-6)  # sums of 16 rows in float32, as much off at 0
     close(y, (x - mean) / np.sqrt(variance + EPS))
 
 

@@ -129,3 +129,20 @@ def test_a_training_step_loses_its_passes_over_memory() -> None:
         Epilogue(low=0.0),
         Epilogue(residual=True, low=0.0),
     ]
+
+
+def test_moments_are_gathered_by_what_makes_the_input() -> None:
+    graph = training_step(residual_network((7, 6, 3)), Recipe())
+    done = fuse(graph, takes_epilogue, lambda op: op == "conv")
+    verify(done)
+    makers = done.producer()
+    norms = [node for node in done if node.op.name == "batch_norm.train"]
+    assert [node.attrs.given for node in norms] == [makers[node.inputs[0]].op.name == "conv" for node in norms]
+    given = [node for node in norms if node.attrs.given]
+    assert given
+    for node in given:
+        maker = makers[node.inputs[0]]
+        assert maker.epilogue == Epilogue(moments=True)
+        assert maker.outputs[-1] is node.operands[-1]
+    alike = fuse(graph, takes_epilogue)
+    assert not any(node.epilogue and node.epilogue.moments for node in alike)

@@ -24,7 +24,14 @@ from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Ty
 from netspec_numba.host import LANES
 from netspec_numba.kernels import depthwise
 from netspec_numba.kernels.costs import FETCH
-from netspec_numba.kernels.drivers import ENOUGH_TASKS, STRIP_ROWS, STRIP_VECTORS, accumulate_strips, multiply_tiles
+from netspec_numba.kernels.drivers import (
+    ENOUGH_TASKS,
+    STRIP_ROWS,
+    STRIP_VECTORS,
+    accumulate_strips,
+    most_runs,
+    multiply_tiles,
+)
 from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.index_tables import (
     PairTable,
@@ -35,6 +42,7 @@ from netspec_numba.kernels.index_tables import (
     weight_gradient_pairs,
 )
 from netspec_numba.kernels.microkernels import GRADIENT_ROWS, TILE_ROWS
+from netspec_numba.kernels.moments import cells_size, moments_apart, moments_wanted, rows_size
 from netspec_numba.kernels.packing import (
     Int64s,
     WeightOrder,
@@ -101,10 +109,21 @@ def _transposed_order(geometry: WindowGeometry, dy: TensorType, dx: TensorType, 
 
 
 def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    """Workspace of ``conv``: padded input rows."""
-    if depthwise.is_depthwise(attrs.groups, inputs[0], outputs[0]):
-        return {}
-    return {"input": _copied_input(source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups), batch)}
+    """Workspace of ``conv``: padded input rows, and what moments are made of."""
+    y = outputs[0]
+    if depthwise.is_depthwise(attrs.groups, inputs[0], y):
+        return {"cells": rows_size(y, batch)} if len(outputs) > 1 else {}
+    source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
+    copied = {"input": _copied_input(source, batch)}
+    return copied | ({"cells": _cells_size(source.view, y, batch)} if len(outputs) > 1 else {})
+
+
+def _cells_size(view: View, y: TensorType, batch: int) -> int:
+    """Floats of workspace for what moments of y are made of."""
+    if y.block != LANES:
+        return rows_size(y, batch)
+    samples = samples_filling_tiles(y.positions, TILE_ROWS, batch)
+    return cells_size(most_runs(batch, samples, view.sample), y)
 
 
 def forward_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
@@ -120,25 +139,29 @@ def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bo
     return direct_cost(attrs.geometry(inputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
 
 
-@kernel("conv", scratch=forward_scratch, prepared=forward_prepared, cost=forward_cost, epilogue=True)
+@kernel("conv", scratch=forward_scratch, prepared=forward_prepared, cost=forward_cost, epilogue=True, moments=True)
 def convolution(request: Request) -> Launch:
     """y = convolution of x with weight, plus bias if there is a third input."""
     x, weight, *bias = request.inputs
-    (y,) = request.outputs
+    y = request.outputs[0]
     groups, numbers = request.attrs.groups, bias[0].array if bias else None
     if depthwise.is_depthwise(groups, x.type, y.type):
-        return depthwise.slide(request, x, weight, numbers, request.attrs.geometry(x.type), forward=True)
+        slide = depthwise.slide(request, x, weight, numbers, request.attrs.geometry(x.type), forward=True)
+        return _one_after_another(slide, moments_apart(request))
     source = source_of(x.type, request.attrs.geometry(x.type), groups)
     read, prepare = _input_launch(source, x, request)
     samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
     table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
     order = _forward_order(source, y.type, groups)
     packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
-    multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers, ending(request)).launch()
+    multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers, request).launch()
     return multiply if prepare is None else replace(multiply, launch=_one_after_another(prepare, multiply.launch))
 
 
-def _one_after_another(first: Launch, second: Launch) -> Launch:
+def _one_after_another(first: Launch, second: Launch | None) -> Launch:
+    if second is None:
+        return first
+
     def launch(n: int) -> None:
         first(n)
         second(n)
@@ -171,9 +194,8 @@ def data_gradient(request: Request) -> Launch:
     samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
     table = data_gradient_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
     order = _transposed_order(geometry, dy.type, dx.type, request.attrs.groups)
-    return Product(
-        view, dy.array, dx, table, order, weight.array, request.scratch["weights"], None, ending(request)
-    ).launch()
+    packed = request.scratch["weights"]
+    return Product(view, dy.array, dx, table, order, weight.array, packed, None, request).launch()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +211,8 @@ class Product:
     packed: Array | None
     """Where the weights are packed; None to read them in place."""
     bias: Array | None
-    ending: tuple[Array, int, Array]
-    """What :func:`netspec_numba.kernels.finishing.ending` says of the request."""
+    request: Request
+    """Says what becomes of y."""
 
     def launch(self) -> Prepared:
         """Pack the weights; multiply every tile with every panel."""
@@ -202,7 +224,11 @@ class Product:
         bias = (zeros, 0) if self.bias is None else (self.bias, order.columns)
         output = (self.y.array, result.sample, result.block, stored_columns(self.y.type))
         tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels)
-        arguments = (*operands, *bias, *output, *tables, order.taps, *self.ending)
+        # In plain storage a vector of channels runs on into the next position: moments take a pass of their own.
+        apart = None if self.y.type.block == LANES else moments_apart(self.request)
+        wanted, *cells = moments_wanted(self.request)
+        gathering = (self.y.type.channels, wanted if apart is None else 0, *cells)
+        arguments = (*operands, *bias, *output, *tables, order.taps, *ending(self.request), *gathering)
         packing = (panels, *order.numbers)
 
         def prepare() -> None:
@@ -212,7 +238,7 @@ class Product:
         def launch(n: int) -> None:
             multiply_tiles(n, *arguments)
 
-        return Prepared(prepare, launch)
+        return Prepared(prepare, _one_after_another(launch, apart))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def slide(
     request: Request, x: Operand, weight: Operand, bias: Array | None, geometry: WindowGeometry, forward: bool
 ) -> Launch:
     """The output from x as a window of this geometry reads it, or with ``forward`` false as its gradient does."""
-    (y,) = request.outputs
+    y = request.outputs[0]
     reading = forward_reading(geometry) if forward else backward_reading(geometry)
     given, made, channels = output_view(x.type), output_view(y.type), y.type.channels
     blocks = -(-channels // LANES)

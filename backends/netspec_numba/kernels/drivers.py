@@ -17,6 +17,7 @@ from netspec_numba.kernels.microkernels import (
     forward_tile,
     gradient_tile,
 )
+from netspec_numba.kernels.moments import begin_cell, gather_tile, join_cells
 from netspec_numba.kernels.moves import add_floats, copy_floats, zero_floats
 from netspec_numba.kernels.packing import END_CHANNEL, FIRST_CHANNEL, FIRST_COLUMN, OFFSET, ROW, VECTORS
 
@@ -40,6 +41,11 @@ STRIP_COLUMN, STRIP_VECTORS, STRIP_BLOCK, STRIP_LANE, STRIP_CHANNEL, STRIP_ROWS 
 def ceil_divide(dividend, divisor):
     """The quotient of non-negative numbers, rounded up."""
     return (dividend + divisor - 1) // divisor
+
+
+def most_runs(batch: int, samples: int, x_sample: int) -> int:
+    """An upper bound of the tasks of :func:`multiply_tiles` for one panel, whatever the live samples and the panels."""
+    return -(-batch // samples) * (-(-samples * x_sample // CACHED_INPUT) + 1) + ENOUGH_TASKS
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
@@ -67,17 +73,22 @@ def multiply_tiles(
     residual,
     adds,
     limits,
+    channels,
+    wanted,
+    cells,
+    moments,
 ):
     """y = bias + x*w, and its ending, for the first ``n`` samples: every tile of a table, times every panel of weights.
 
     The table covers ``samples`` samples. A task is a run of tiles and one panel. Tasks are ordered so that the
-    smaller of weights and input is read again and again.
+    smaller of weights and input is read again and again. With ``wanted`` the moments of y's ``channels`` are gathered.
     """
     distance = residual.ctypes.data - y.ctypes.data
     tiles = len(starts) - 1
     covers = ceil_divide(n, samples)
     runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
     runs = min(runs, tiles)
+    blocks = ceil_divide(channels, LANES)
     input_again = n * x_sample * len(panels)
     weights_again = len(weights) * covers * runs
     for index in prange(covers * runs * len(panels)):
@@ -90,6 +101,10 @@ def multiply_tiles(
         panel = panels[number]
         column = panel[FIRST_COLUMN]
         live = min(samples, n - cover * samples)
+        cell = place * blocks + column // LANES
+        if wanted:
+            for vector in range(panel[VECTORS]):
+                begin_cell(cells, cell + vector)
         for tile in range(run * tiles // runs, (run + 1) * tiles // runs):
             if destinations[tile * TILE_ROWS] >= live * y_sample:
                 continue
@@ -119,6 +134,15 @@ def multiply_tiles(
                 distance,
                 limits.ctypes.data,
             )
+            if wanted:
+                for vector in range(panel[VECTORS]):
+                    base = cover * samples * y_sample + (column // LANES + vector) * y_block
+                    gather_tile(
+                        y, base, destinations, tile * TILE_ROWS, TILE_ROWS, live * y_sample, cells, cell + vector
+                    )
+    if wanted:
+        for block in prange(blocks):
+            join_cells(covers * runs, blocks, np.int64(block), channels, cells, moments)
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)

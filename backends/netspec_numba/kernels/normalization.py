@@ -1,8 +1,6 @@
 """Batch normalisation (Ioffe and Szegedy 2015): statistics over the live samples and all positions.
 
-Means and variances are gathered in two passes over each part of the rows and joined with the formula of Chan,
-Golub and LeVeque (1979) in float64, in the order of the parts. No square of a mean is ever subtracted, so a
-channel far from zero loses no digits.
+Means and variances are those that the kernel which stored x has gathered, or come from a pass over x (:mod:`moments`).
 """
 
 from __future__ import annotations
@@ -19,19 +17,8 @@ from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED, finishing
 from netspec_numba.kernels.lanes import as_double, choose, lane, load_lanes, prefetch, spread, store_first, store_lanes
-from netspec_numba.kernels.loops import (
-    AHEAD,
-    Walk,
-    device,
-    padded,
-    parallel,
-    parts,
-    rows_in,
-    same_layout,
-    serial,
-    span,
-    walk,
-)
+from netspec_numba.kernels.loops import AHEAD, Walk, device, padded, parallel, parts, same_layout, serial, span, walk
+from netspec_numba.kernels.moments import TOGETHER, moments_of, rows_size
 from netspec_numba.kernels.scaling import scale_shift
 
 Types = tuple[TensorType, ...]
@@ -54,22 +41,30 @@ def _scale_and_shift(attrs: Any, given: tuple[Operand, ...], channels: int) -> t
     return scale, arrays.pop(0) if attrs.center else np.zeros(channels, np.float32)
 
 
-@kernel("batch_norm.train", scratch=_scratch, epilogue=True)
+def _training_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    """Three coefficients for each channel; where moments are not given, these and what they are made of."""
+    made = {} if attrs.given else {"cells": rows_size(inputs[0], batch), "moments": 3 * inputs[0].channels}
+    return {**_inference_scratch(attrs, inputs, outputs, batch, threads), **made}
+
+
+@kernel("batch_norm.train", scratch=_training_scratch, epilogue=True)
 def batch_norm_train(request: Request) -> Launch:
-    """(x[, scale][, shift]) -> (y, mean, variance, factor, summand), all (C,) but y, which may be x."""
+    """(x[, scale][, shift][, moments]) -> (y, mean, variance, factor, summand), all (C,) but y, which may be x."""
     x, (y, *statistics) = request.inputs[0], request.outputs
-    mean, variance, factor, summand = (operand.array for operand in statistics)
+    arrays = tuple(operand.array for operand in statistics)
     same_layout(x.type, y.type)
     over, eps = walk(x.type), float(request.attrs.eps)
     scale, shift = _scale_and_shift(request.attrs, request.inputs[1:], x.type.channels)
-    sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+    coefficients, given = request.scratch["coefficients"], request.attrs.given
+    moments = request.inputs[-1].array if given else request.scratch["moments"]
+    gather = None if given else moments_of(x, request.scratch["cells"], moments)
     residual, finish = finishing(request)
 
     def launch(n: int) -> None:
-        count = parts(over, n)
-        gather_moments(n, count, over, x.array, sums)
-        join_moments(n, count, over, sums, eps, scale, shift, mean, variance, factor, summand, coefficients)
-        scale_shift(n, count, over, x.array, y.array, coefficients, residual, finish)
+        if gather is not None:
+            gather(n)
+        training_coefficients(over, eps, scale, shift, moments, *arrays, coefficients)
+        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
@@ -169,71 +164,30 @@ def batch_norm_moving(request: Request) -> Launch:
     return launch
 
 
-@parallel
-def gather_moments(n: int, parts: int, over: Walk, x: Array, sums: Array) -> None:
-    """sums (parts, blocks, 2, LANES): mean and sum of squared deviations of the rows of each part."""
-    blocks = over.blocks
-    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
-    for task in prange(parts * blocks):
-        block, part = task % blocks, task // blocks
-        first_sample, end_sample, first, end = span(over, n, part)
-        total = spread(0.0)
-        for sample in range(first_sample, end_sample):
-            plane = sample * sample_stride + block * block_stride
-            for position in range(first, end):
-                prefetch(x, plane + position * row_stride + AHEAD)
-                total = total + as_double(load_lanes(x, plane + position * row_stride))
-        mean = total / spread(np.float64(rows_in(over, n, part)))
-        squares = spread(0.0)
-        for sample in range(first_sample, end_sample):
-            plane = sample * sample_stride + block * block_stride
-            for position in range(first, end):
-                deviation = as_double(load_lanes(x, plane + position * row_stride)) - mean
-                squares = squares + deviation * deviation
-        store_lanes(sums, task * 2 * LANES, mean)
-        store_lanes(sums, task * 2 * LANES + LANES, squares)
-
-
-@parallel
-def join_moments(
-    n: int,
-    parts: int,
+@serial
+def training_coefficients(
     over: Walk,
-    sums: Array,
     eps: float,
     scale: Array,
     shift: Array,
+    moments: Array,
     mean: Array,
     variance: Array,
     factors: Array,
     summands: Array,
     coefficients: Array,
 ) -> None:
-    """scale, shift, mean, variance, factors, summands (C,); Chan's formula over the parts of each block in order."""
-    blocks, channels = over.blocks, over.channels
-    padded = blocks * LANES
-    for block in prange(blocks):
-        at = block * 2 * LANES
-        rows = rows_in(over, n, 0)
-        centre, squares = load_lanes(sums, at), load_lanes(sums, at + LANES)
-        for part in range(1, parts):
-            other, more = at + part * 2 * padded, rows_in(over, n, part)
-            distance = load_lanes(sums, other) - centre
-            weight = more / (rows + more)
-            centre = centre + distance * spread(weight)
-            squares = squares + load_lanes(sums, other + LANES) + distance * distance * spread(rows * weight)
-            rows += more
-        for each in range(min(LANES, channels - block * LANES)):
-            channel = block * LANES + each
-            exact, biased = lane(centre, each), lane(squares, each) / rows
-            mean[channel], variance[channel] = exact, biased
-            factor = scale[channel] / math.sqrt(biased + eps)
-            # What rounding took from the mean is given back through the shift.
-            summand = shift[channel] - (exact - np.float64(np.float32(exact))) * factor
-            factors[channel], summands[channel] = factor, summand
-            coefficients[channel] = exact
-            coefficients[padded + channel] = factor
-            coefficients[2 * padded + channel] = summand
+    """scale, shift (C,), moments (3, C) -> mean, variance, factors, summands (C,), coefficients (3, blocks*LANES)."""
+    channels, padded = over.channels, over.blocks * LANES
+    for channel in range(channels):
+        mean[channel], variance[channel] = moments[channel], moments[2 * channels + channel]
+        factor = scale[channel] / math.sqrt(np.float64(variance[channel]) + eps)
+        # What rounding took from the mean is given back through the shift.
+        summand = shift[channel] - np.float64(moments[channels + channel]) * factor
+        factors[channel], summands[channel] = factor, summand
+        coefficients[channel] = mean[channel]
+        coefficients[padded + channel] = factor
+        coefficients[2 * padded + channel] = summand
 
 
 @serial
@@ -272,15 +226,17 @@ def gather_gradients(
         slopes, along = spread(0.0), spread(0.0)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
-            for position in range(first, end):
-                row = plane + position * row_stride
-                prefetch(x, row + AHEAD)
-                prefetch(dy, row + AHEAD)
-                numbers, slope = load_lanes(x, row), load_lanes(dy, row)
-                if gate.shut:
-                    slope = passed(slope, (numbers - centre) * opened + raised, gate)
-                slopes = slopes + as_double(slope)
-                along = along + as_double(slope) * (as_double(numbers) - as_double(centre))
+            for begin in range(first, end, TOGETHER):
+                few_slopes, few_along = spread(np.float32(0.0)), spread(np.float32(0.0))
+                for position in range(begin, min(end, begin + TOGETHER)):
+                    row = plane + position * row_stride
+                    prefetch(x, row + AHEAD)
+                    prefetch(dy, row + AHEAD)
+                    distance, slope = load_lanes(x, row) - centre, load_lanes(dy, row)
+                    if gate.shut:
+                        slope = passed(slope, distance * opened + raised, gate)
+                    few_slopes, few_along = few_slopes + slope, few_along + slope * distance
+                slopes, along = slopes + as_double(few_slopes), along + as_double(few_along)
         store_lanes(sums, task * 2 * LANES, slopes)
         store_lanes(sums, task * 2 * LANES + LANES, along)
 

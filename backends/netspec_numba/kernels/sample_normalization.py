@@ -16,9 +16,8 @@ from numba import prange
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.lanes import as_double, as_single, load_lanes, spread, store_first, store_lanes
-from netspec_numba.kernels.loops import Walk, padded, parallel, parts, rows_in, same_layout, span, walk
-from netspec_numba.kernels.normalization import gather_moments
+from netspec_numba.kernels.lanes import as_double, as_single, load_lanes, prefetch, spread, store_first, store_lanes
+from netspec_numba.kernels.loops import AHEAD, Walk, padded, parallel, parts, rows_in, same_layout, span, walk
 from netspec_numba.kernels.position_normalization import position_gradient, position_norm
 
 Types = tuple[TensorType, ...]
@@ -111,6 +110,31 @@ def sample_norm_dx(request: Request) -> Launch:
         group_input_gradient(n, count, over, x.array, dy.array, means, *scale, coefficients, dx.array)
 
     return launch
+
+
+@parallel
+def gather_moments(n: int, parts: int, over: Walk, x: Array, sums: Array) -> None:
+    """sums (parts, blocks, 2, LANES): mean and sum of squared deviations of the rows of each part."""
+    blocks = over.blocks
+    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
+    for task in prange(parts * blocks):
+        block, part = task % blocks, task // blocks
+        first_sample, end_sample, first, end = span(over, n, part)
+        total = spread(0.0)
+        for sample in range(first_sample, end_sample):
+            plane = sample * sample_stride + block * block_stride
+            for position in range(first, end):
+                prefetch(x, plane + position * row_stride + AHEAD)
+                total = total + as_double(load_lanes(x, plane + position * row_stride))
+        mean = total / spread(np.float64(rows_in(over, n, part)))
+        squares = spread(0.0)
+        for sample in range(first_sample, end_sample):
+            plane = sample * sample_stride + block * block_stride
+            for position in range(first, end):
+                deviation = as_double(load_lanes(x, plane + position * row_stride)) - mean
+                squares = squares + deviation * deviation
+        store_lanes(sums, task * 2 * LANES, mean)
+        store_lanes(sums, task * 2 * LANES + LANES, squares)
 
 
 @parallel

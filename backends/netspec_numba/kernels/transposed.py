@@ -17,7 +17,6 @@ from netspec.core.types import TensorType
 from netspec_numba.contract import Launch, Request, Types, kernel
 from netspec_numba.kernels import depthwise
 from netspec_numba.kernels.convolution import Meetings, Product, partial_sums
-from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.index_tables import data_gradient_tiles, forward_tiles, samples_filling_tiles
 from netspec_numba.kernels.microkernels import TILE_ROWS
 from netspec_numba.kernels.packing import WeightOrder, forward_order, packed_size, transposed_order
@@ -64,7 +63,7 @@ def transposed_convolution(request: Request) -> Launch:
     samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
     table = data_gradient_tiles(geometry, view, output_view(y.type), TILE_ROWS, samples)
     order, packed = _order(request.attrs, x.type, y.type), request.scratch["weights"]
-    return Product(view, x.array, y, table, order, weight.array, packed, numbers, ending(request)).launch()
+    return Product(view, x.array, y, table, order, weight.array, packed, numbers, request).launch()
 
 
 @kernel("conv_transpose.dx", prepared=_prepared_dx)
@@ -80,7 +79,7 @@ def data_gradient(request: Request) -> Launch:
     table = forward_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
     order = _order_dx(request.attrs, dy.type, dx.type)
     packed = request.scratch["weights"]
-    return Product(view, dy.array, dx, table, order, weight.array, packed, None, ending(request)).launch()
+    return Product(view, dy.array, dx, table, order, weight.array, packed, None, request).launch()
 
 
 @kernel("conv_transpose.dw", scratch=_scratch_dw)

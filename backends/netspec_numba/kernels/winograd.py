@@ -24,10 +24,12 @@ from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, 
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
 from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.microkernels import PANEL_VECTORS
+from netspec_numba.kernels.moments import cells_size, moments_wanted
 from netspec_numba.kernels.packing import Int64s, forward_order, transposed_order
 from netspec_numba.kernels.winograd_drivers import (
     BLOCK_TILES,
     PANEL,
+    PIECES,
     Image,
     Tiling,
     convolve_tiles,
@@ -83,7 +85,16 @@ def _cell(outputs: int) -> int:
     return TRANSFORMS[outputs].side ** 2 * BLOCK_TILES * LANES
 
 
-def product_scratch(outputs: int, x: TensorType, y: TensorType, batch: int, threads: int) -> Mapping[str, int]:
+def _places(tiling: Tiling, sides: tuple[int, ...]) -> Int64s:
+    """[tiles of a sample, outputs²], flat: where in a block of channels each number of a tile lies, -1 if outside."""
+    rows, columns = (np.arange(tiles * tiling.outputs).reshape(tiles, -1) for tiles in (tiling.rows, tiling.columns))
+    rows, columns = rows[:, None, :, None], columns[None, :, None, :]
+    return np.where((rows < sides[0]) & (columns < sides[1]), (rows * sides[1] + columns) * LANES, -1).ravel()
+
+
+def product_scratch(
+    outputs: int, x: TensorType, y: TensorType, batch: int, threads: int, moments: bool = False
+) -> Mapping[str, int]:
     """Workspace of the forward direction from x to y, and of the data gradient, for which dy is x and dx is y."""
     tiling = _tiling(outputs, y)
     blocks = _blocks(tiling, batch)
@@ -92,6 +103,7 @@ def product_scratch(outputs: int, x: TensorType, y: TensorType, batch: int, thre
         "tiles": held * x.blocks * _cell(outputs),
         "products": threads * (PANEL_VECTORS * _cell(outputs) + LANES),
         "taps": threads * TAPS * TAPS * LANES * PANEL,
+        **({"cells": cells_size(PIECES * blocks, y)} if moments else {}),
     }
 
 
@@ -104,7 +116,7 @@ def weights_size(outputs: int, x: TensorType, y: TensorType, groups: int) -> int
 def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Prepared:
     """y from x with the weights as they are; with ``turned`` dx from dy, which take the places of y and x."""
     x, weight, *bias = request.inputs
-    (y,) = request.outputs
+    y = request.outputs[0]
     groups = request.attrs.groups
     tiling = _tiling(outputs, y.type, groups)
     before = tuple(TAPS - 1 - side if turned else side for side in geometry.before)
@@ -124,7 +136,7 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     sizes = (order.group_channels, order.columns, order.group_columns)
     weights = (weight.array, *sizes, strides, turned, request.scratch["taps"], u)
 
-    finish = ending(request)
+    finish = (*ending(request), _places(tiling, y.type.spatial), *moments_wanted(request))
 
     def prepare() -> None:
         transform_weights(workers, outputs, *weights)
@@ -206,7 +218,7 @@ def _register(outputs: int) -> None:
     name = f"winograd-{outputs}"
 
     def sizes(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
-        return product_scratch(outputs, inputs[0], made[0], batch, threads)
+        return product_scratch(outputs, inputs[0], made[0], batch, threads, moments=len(made) > 1)
 
     def weights(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
         return {"weights": weights_size(outputs, inputs[0], made[0], attrs.groups)}

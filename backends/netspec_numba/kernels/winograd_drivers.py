@@ -15,6 +15,7 @@ from numba import njit, prange
 from netspec_numba.host import LANES
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, ceil_divide
 from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
+from netspec_numba.kernels.moments import begin_cell, gather_tile, join_cells
 from netspec_numba.kernels.moves import copy_floats, zero_floats
 from netspec_numba.kernels.packing import transpose_floats
 from netspec_numba.kernels.winograd_matrices import TAPS
@@ -141,10 +142,14 @@ def multiply_block(
     adds,
     distance,
     limits,
+    wanted,
+    cells,
+    first_cell,
+    places,
 ):
     """Multiply tiles of a transformed block with a panel of weights, and transform the products back: v, u -> y.
 
-    v, m [vectors, squares, BLOCK_TILES, LANES] and nowhere are addresses.
+    v, m [vectors, squares, BLOCK_TILES, LANES] and nowhere are addresses. ``first_cell`` is that of the panel.
     """
     step = LANES * BLOCK_TILES
     size = squares(tiling.outputs)
@@ -166,14 +171,18 @@ def multiply_block(
             )
             place += height
     per_sample = tiling.rows * tiling.columns
+    numbers_of_tile = tiling.outputs * tiling.outputs
     for vector in range(vectors):
         column = first_column + vector * LANES
+        if wanted:
+            begin_cell(cells, first_cell + vector)
         for place in range(first_place, end_place):
             tile = block * BLOCK_TILES + place
             sample, cell = tile // per_sample, tile % per_sample
             source = m + 4 * (vector * size * step + place * LANES)
             numbers = bias.ctypes.data + 4 * min(column, bias_columns)
-            target = y.ctypes.data + 4 * (sample * image.sample + column // LANES * image.block)
+            base = sample * image.sample + column // LANES * image.block
+            target = y.ctypes.data + 4 * base
             rows = tables.ctypes.data + 8 * tiling.outputs * (cell // tiling.columns)
             columns = tables.ctypes.data + 8 * tiling.outputs * (tiling.rows + cell % tiling.columns)
             limit = 4 * image.block
@@ -185,6 +194,17 @@ def multiply_block(
             else:
                 write_output_2(
                     source, 4 * step, numbers, left, target, rows, columns, limit, nowhere, adds, distance, limits
+                )
+            if wanted:
+                gather_tile(
+                    y,
+                    base,
+                    places,
+                    cell * numbers_of_tile,
+                    numbers_of_tile,
+                    image.block,
+                    cells,
+                    first_cell + vector,
                 )
 
 
@@ -209,13 +229,18 @@ def convolve_tiles(
     residual,
     adds,
     limits,
+    places,
+    wanted,
+    cells,
+    moments,
 ):
     """y = bias + x*w for the first ``n`` samples, and its ending, with transformed weights u.
 
     Where blocks of tiles are few, all are transformed first (``shared``), and then multiplied panel by panel, so that
     threads have enough to do and weights are read once. Otherwise a worker takes one block through everything, and the
     block stays in its cache. v: all blocks or one a worker; m: per worker products of one panel, and a vector to write
-    to what is not wanted.
+    to what is not wanted. places [tiles of a sample, outputs²]: where in a block of channels each number of a tile is
+    stored, -1 beyond the border. With ``wanted`` moments are gathered of what is stored.
     """
     size = squares(tiling.outputs)
     tiles = n * tiling.rows * tiling.columns
@@ -224,6 +249,8 @@ def convolve_tiles(
     channel_blocks = ceil_divide(x_image.channels, LANES)
     panels = ceil_divide(y_image.channels, PANEL)
     cell = size * BLOCK_TILES * LANES
+    pieces = PIECES if shared and blocks * panels < ENOUGH_TASKS else 1
+    y_blocks = ceil_divide(y_image.channels, LANES)
     if shared:
         for number in prange(blocks * channel_blocks):
             task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
@@ -244,7 +271,6 @@ def convolve_tiles(
         worker = np.int64(number)
         own = m.ctypes.data + 4 * worker * (PANEL_VECTORS * cell + LANES)
         nowhere = own + 4 * PANEL_VECTORS * cell
-        pieces = PIECES if shared and blocks * panels < ENOUGH_TASKS else 1
         tasks = blocks * panels * pieces
         done = np.int64(-1)
         for unit in range(worker * tasks // workers, (worker + 1) * tasks // workers):
@@ -280,7 +306,14 @@ def convolve_tiles(
                 adds,
                 residual.ctypes.data - y.ctypes.data,
                 limits.ctypes.data,
+                wanted,
+                cells,
+                (block * pieces + piece) * y_blocks + panel * PANEL_VECTORS,
+                places,
             )
+    if wanted:
+        for number in prange(y_blocks):
+            join_cells(blocks * pieces, y_blocks, np.int64(number), y_image.channels, cells, moments)
 
 
 @parallel

@@ -107,6 +107,11 @@ class BatchNormTrain:
     eps: float = attr(doc="added to the variance before the root")
     scale: bool = attr(doc="whether a factor per channel follows x")
     center: bool = attr(doc="whether a summand per channel follows")
+    given: bool = attr(default=False, doc="whether the moments of x follow, last")
+
+    def given_moments(self) -> BatchNormTrain:
+        """See ``netspec.core.op``."""
+        return BatchNormTrain(eps=self.eps, scale=self.scale, center=self.center, given=True)
 
     def infer(self, x: TensorType, *affine: TensorType) -> tuple[TensorType, ...]:
         statistic = TensorType((x.channels,), batched=False)

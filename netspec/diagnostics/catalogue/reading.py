@@ -282,5 +282,11 @@ READING: dict[str, Entry] = {
         "the layer has no parameter '{parameter}'",
         ("its parameters are {known}", "it has none at all"),
     ),
+    "NS170": Entry(
+        "error",
+        "memory budget that cannot be met",
+        "the memory budget is {budget}, and a batch of {batch} takes at least {least}",
+        "give it {bytes} bytes or more, or take a smaller batch",
+    ),
     "NS199": Entry("error", "linter's settings", "in the linter's settings: {problem}", "{advice}"),
 }
