@@ -61,8 +61,17 @@ class Device(Protocol):
     def function(self, name: str, source: str | None = None) -> Any:
         """A kernel, ready to launch: one that is written by hand, or one of a generated ``source``."""
 
-    def launch(self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p]) -> None:
-        """Run a kernel after everything that was launched before. ``arguments`` holds the arguments' addresses."""
+    @property
+    def capability(self) -> int:
+        """Compute capability, major and minor in one number: 80 and above have tensor cores for these kernels."""
+
+    def launch(
+        self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p], shared: int = 0
+    ) -> None:
+        """Run a kernel after everything that was launched before. ``arguments`` holds the arguments' addresses.
+
+        ``shared`` is the bytes of ``DYNAMIC_SHARED`` that each block has.
+        """
 
     def send(self, parts: Iterable[tuple[int, Array]]) -> None:
         """Copy arrays to addresses; they may be changed as soon as this returns."""
@@ -75,6 +84,9 @@ class Device(Protocol):
 
         ``recording`` is the caller's, empty at first: a device may keep there what makes the next time cheaper.
         """
+
+    def timed(self, works: Iterable[Callable[[], None]]) -> list[float]:
+        """Run one after the other and wait for them; the seconds that each took, on the device's own clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +128,18 @@ class Request:
         grid: Callable[[int], Grid],
         *arguments: Any,
         threads: int = THREADS,
+        shared: int = 0,
         source: str | None = None,
     ) -> Launch:
-        """A launch of kernel ``name`` on the grid that ``grid`` gives for n samples; see :func:`addresses`."""
+        """A launch of kernel ``name`` on the grid that ``grid`` gives for n samples; see :func:`addresses`.
+
+        ``shared`` is the bytes of its ``DYNAMIC_SHARED``.
+        """
         function, device = self.device.function(name, source), self.device
         kept, pointers = addresses(arguments)
 
         def launch(n: int) -> None:
-            device.launch(function, grid(n), threads, pointers)
+            device.launch(function, grid(n), threads, pointers, shared)
 
         self.held.append(kept)
         return launch

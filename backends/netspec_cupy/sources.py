@@ -16,6 +16,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "kernels"
 
 _KERNEL = re.compile(r"^KERNEL\((\w+),\s*(\d+),\s*(\d+)\)", re.MULTILINE)
+_OPTION = re.compile(r"^// compiled with (--\S+)$", re.MULTILINE)
 _EXPORT = re.compile(r"^EXPORT\((\w+)\)", re.MULTILINE)
 
 
@@ -43,6 +44,11 @@ def module(name: str, text: str) -> Module:
     if sorted(exported) != sorted(kernel for kernel, *_ in _KERNEL.findall(text)) or len(found) != len(exported):
         raise ValueError(f"{name}: every KERNEL is declared once and followed by its EXPORT")
     return Module(name, text, found)
+
+
+def options(text: str) -> list[str]:
+    """What a source asks of NVRTC, in lines such as ``// compiled with --fmad=false``."""
+    return _OPTION.findall(text)
 
 
 @cache

@@ -18,6 +18,7 @@ class RecordingDevice:
 
     name: str = "paper"
     processors: int = 4
+    capability: int = 80
     kernels: dict[str, str | None] = field(default_factory=dict)
 
     def free_bytes(self) -> int | None:
@@ -37,6 +38,9 @@ class RecordingDevice:
         pass
 
     def fetch(self, address: int, into: Any) -> None:
+        raise AssertionError("nothing can run here")
+
+    def timed(self, works: Iterable[Callable[[], None]]) -> list[float]:
         raise AssertionError("nothing can run here")
 
     def repeat(self, recording: dict[Any, Any], key: Any, work: Callable[[], None]) -> None:

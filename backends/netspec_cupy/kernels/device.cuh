@@ -6,6 +6,7 @@
 //                                                   registers that each may use; EXPORT(name) follows it
 //   DEVICE                                          before a function that kernels call
 //   SHARED(type, name, [2][16]);                    an array that the threads of a block share
+//   DYNAMIC_SHARED(type, name);                     the same, as large as the launch says; begins at 1024 bytes' multiple
 //   barrier()                                       all threads of the block have come here
 //   shuffle_xor(value, mask)                        the value of the lane whose number differs by that mask
 //   copy_async(to, from, inside)                    16 bytes to shared memory, on their way; zeros where not inside
@@ -33,6 +34,9 @@ typedef long long i64;
 #define DEVICE static __device__ __forceinline__
 #define MEMBER __device__ __forceinline__
 #define SHARED(type, name, dimensions) __shared__ type name dimensions
+#define DYNAMIC_SHARED(type, name)                        \
+  extern __shared__ __align__(1024) u8 dynamic_shared[]; \
+  type* name = reinterpret_cast<type*>(dynamic_shared)
 #define INFINITE __int_as_float(0x7f800000)
 #define NOT_A_NUMBER __int_as_float(0x7fffffff)
 

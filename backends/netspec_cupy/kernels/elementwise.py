@@ -26,6 +26,8 @@ from netspec_cupy.sources import digest
 PIECE = 4096
 """Numbers of one block's piece of a tensor without a batch."""
 BLOCKS_PER_PROCESSOR = 8
+NOT_CONTRACTED = "// compiled with --fmad=false"
+"""A product and a sum are rounded apart, so that a chain of ops gives the bits of its links (docs/adr/0011)."""
 
 _SHARED = {operation: f"{{0}} {symbol} {{1}}" for operation, (symbol, _) in INFIX.items()} | {
     "negative": "-{0}",
@@ -139,7 +141,7 @@ def source(loop: Loop) -> tuple[str, str]:
         "  for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < samples * each;"
         f" i += (i64)gridDim.x * blockDim.x) {{\n{channel}{inner}  }}\n}}\nEXPORT({name})\n"
     )
-    text = f'#include "device.cuh"\n\n{formulas}\n{alone}'
+    text = f'{NOT_CONTRACTED}\n#include "device.cuh"\n\n{formulas}\n{alone}'
     if all(role.kind != "channel" for role in loop.inputs):
         taken = "".join(f"  {line} = ({line.rsplit(' ', 1)[0]})own[{at}];\n" for at, line in enumerate(declared))
         text += (

@@ -49,6 +49,8 @@ void close_copies();
 void finish_copies(int under_way);
 void* poisoned(void* memory, size_t bytes);
 void* memory_of_block(size_t bytes);
+void* shared_of_launch();
+const size_t SHARED_ALIGNMENT = 1024;
 
 // An array that the threads of a block share. It has memory of its own, so that a sanitizer sees where it ends, and
 // holds NaN until it is written.
@@ -95,6 +97,7 @@ void call(void (*kernel)(Arguments...), void** arguments) {
   using name##_array = type dimensions;              \
   static host::Shared<name##_array> name##_memory;   \
   name##_array& name = name##_memory.here()
+#define DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(host::shared_of_launch())
 #define INFINITE __builtin_inff()
 #define NOT_A_NUMBER __builtin_nanf("")
 #define HAS_TENSOR_CORES 1
