@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 from netspec.core.declare import attributes_of
 from netspec.core.graph import Epilogue, Graph, Node, Value
 from netspec.core.types import TensorType
+from netspec.diagnostics.errors import RunError
 from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import Buffer, place_buffers
@@ -17,6 +18,8 @@ from netspec.passes.memory import Buffer, place_buffers
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
 """Any algorithm whose error is documented, or plain sums only."""
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""How far the factors of convolutions and dense layers may be rounded; sums and all else are float32."""
 
 DIRECT = "direct"
 """The algorithm that follows the definition: what every kernel is that is not said to be another."""
@@ -44,10 +47,14 @@ class Target(Protocol):
 class ChoosingTarget(Target, Protocol):
     """A target that has several algorithms for some ops, or that keeps what it computes from parameters alone."""
 
-    def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
+    precisions: tuple[Precision, ...]
+    """Those that it computes in."""
+
+    def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
         """Those that compute the node, the one that is expected to be the fastest first.
 
-        ``kept`` tells that what is computed from parameters alone stays from one run to the next.
+        ``kept`` tells that what is computed from parameters alone stays from one run to the next. Only with a
+        ``precision`` other than float32 does one round its factors; it is called as the precision is.
         """
 
     def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
@@ -99,6 +106,7 @@ class Plan:
     state_bytes: int
     values: Mapping[str, int]
     """Buffer of every value, by the value's name."""
+    precision: Precision = "float32"
 
     @property
     def total_bytes(self) -> int:
@@ -164,15 +172,19 @@ def make_plan(
     mode: Mode,
     math: Math = "fast",
     algorithms: Mapping[str, str] | None = None,
+    precision: Precision = "float32",
 ) -> Plan:
     """Assigns layouts, fuses, chooses algorithms and lays the graph out in memory for up to ``batch`` samples.
 
     ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes once it is
-    fused; a ValueError names an algorithm that does not compute the node, and values that none makes.
+    fused; a ValueError names an algorithm that does not compute the node, and values that none makes. A RunError
+    (NS941) where the target does not compute in ``precision``.
     """
+    if precision not in (target.precisions if isinstance(target, ChoosingTarget) else ("float32",)):
+        raise RunError.of("NS941", backend=target.name, precision=precision)
     graph = fuse(assign_layouts(graph, target), target.takes_epilogue)
     constants = _constants(graph)
-    choices = _choices(graph, constants, target, batch, math, algorithms or {})
+    choices = _choices(graph, constants, target, batch, (math, precision), algorithms or {})
     choosing = target if isinstance(target, ChoosingTarget) else None
 
     def prepared(node: Node) -> Mapping[str, int]:
@@ -200,7 +212,8 @@ def make_plan(
         for node, spaces in zip(graph.nodes, placed.scratch, strict=True)
     )
     values = {value.name: index for value, index in of.items()}
-    return Plan(graph, mode, target.name, batch, steps, placed.buffers, placed.arena_bytes, placed.state_bytes, values)
+    sizes = placed.arena_bytes, placed.state_bytes
+    return Plan(graph, mode, target.name, batch, steps, placed.buffers, *sizes, values, precision)
 
 
 class _Choice(NamedTuple):
@@ -222,17 +235,23 @@ def _constants(graph: Graph) -> frozenset[Value]:
 
 
 def _choices(
-    graph: Graph, constants: frozenset[Value], target: Target, batch: int, math: Math, wanted: Mapping[str, str]
+    graph: Graph,
+    constants: frozenset[Value],
+    target: Target,
+    batch: int,
+    allowed: tuple[Math, Precision],
+    wanted: Mapping[str, str],
 ) -> dict[Value, _Choice]:
     """By the first value that a node makes, its algorithm, and what of it is computed from parameters and kept."""
     unmade = wanted.keys() - {node.outputs[0].name for node in graph.nodes}
     if unmade:
         raise ValueError(f"algorithms are asked for of {', '.join(sorted(unmade))}, which no step makes first")
     found = {}
+    (math, precision), choosing = allowed, target if isinstance(target, ChoosingTarget) else None
     for node in graph.nodes:
         # Without constants there is nothing to keep, also for a node that reads nothing but the batch.
         kept = bool(constants) and all(value in constants for value in node.inputs if not value.type.batched)
-        possible = target.algorithms(node, batch, math, kept) if isinstance(target, ChoosingTarget) else (DIRECT,)
+        possible = choosing.algorithms(node, batch, math, kept, precision) if choosing else (DIRECT,)
         algorithm = wanted.get(node.outputs[0].name, possible[0])
         if algorithm not in possible:
             raise ValueError(f"{target.name} has {', '.join(possible)} for {node.op.name} here, not {algorithm}")

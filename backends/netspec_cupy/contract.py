@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from netspec.core.graph import Epilogue
 from netspec.core.types import TensorType
+from netspec.plan import DIRECT
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Grid = tuple[int, int, int]
@@ -114,6 +116,10 @@ class Request:
     device: Device
     held: list[Any]
     """Kept alive as long as the executable: tables in device memory."""
+    algorithm: str = DIRECT
+    epilogue: Epilogue | None = None
+    residual: Operand | None = None
+    """What the epilogue adds."""
 
     def table(self, array: Array) -> int:
         """The address of a copy of ``array`` on the device."""
@@ -201,6 +207,8 @@ def in_turn(*launches: Launch) -> Launch:
 Builder = Callable[[Request], Launch]
 ScratchSizes = Callable[[Any, Types, Types, int], Mapping[str, int]]
 """(attrs, input types, output types, batch) -> float32 elements by name."""
+Rounded = Callable[[Any, Types, Types], bool]
+"""(attrs, input types, output types) -> whether there is a kernel on tensor cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +217,10 @@ class Kernel:
 
     build: Builder
     scratch: ScratchSizes
+    epilogue: bool = False
+    """Whether it does an epilogue."""
+    rounded: Rounded | None = None
+    """Whether it can round factors for tensor cores, by the op's attributes and types; None where it never can."""
 
 
 def no_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
@@ -219,13 +231,15 @@ def no_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping
 KERNELS: dict[str, Kernel] = {}
 
 
-def kernel(op: str, scratch: ScratchSizes = no_scratch) -> Callable[[Builder], Builder]:
+def kernel(
+    op: str, scratch: ScratchSizes = no_scratch, epilogue: bool = False, rounded: Rounded | None = None
+) -> Callable[[Builder], Builder]:
     """Register the decorated builder as the kernel of ``op``."""
 
     def register(build: Builder) -> Builder:
         if op in KERNELS:
             raise ValueError(f"two CuPy kernels for {op!r}")
-        KERNELS[op] = Kernel(build, scratch)
+        KERNELS[op] = Kernel(build, scratch, epilogue, rounded)
         return build
 
     return register

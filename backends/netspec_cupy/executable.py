@@ -80,15 +80,22 @@ class CupyExecutable:
     def _request(self, step: Step) -> Request:
         node, plan = step.node, self._plan
         buffers = ((name, plan.buffers[index]) for name, index in step.scratch.items())
+        inputs, outputs, added = (
+            tuple(Operand(v.type, self._places[v]) for v in values)
+            for values in (node.operands, node.outputs, node.inputs[len(node.operands) :])
+        )
         return Request(
             node.attrs,
-            tuple(Operand(v.type, self._places[v]) for v in node.inputs),
-            tuple(Operand(v.type, self._places[v]) for v in node.outputs),
+            inputs,
+            outputs,
             plan.batch,
             {name: self._place(buffer.offset, buffer.bytes) for name, buffer in buffers},
             self._live,
             self._device,
             self._held,
+            step.algorithm,
+            node.epilogue,
+            next(iter(added), None),
         )
 
     def _build(self) -> Iterator[_Work]:
@@ -132,7 +139,9 @@ class CupyExecutable:
         times = self._device.timed([partial(work.launch, samples) for work in works])
         self._end()
         return {
-            place: seconds / len(work.places) for work, seconds in zip(works, times, strict=True) for place in work.places
+            place: seconds / len(work.places)
+            for work, seconds in zip(works, times, strict=True)
+            for place in work.places
         }
 
     def _begin(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int) -> None:

@@ -146,5 +146,6 @@ def _compiled(kind: str, text: str, flags: tuple[str, ...]) -> Path:
         command = ["g++", *_FLAGS, *flags, f"-I{sources.FOLDER}", os.fspath(source), "-o", os.fspath(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RunError.of("NS938", compiler="g++", problem=done.stderr.strip().splitlines()[0])
+            lines = done.stderr.strip().splitlines()
+            raise RunError.of("NS938", compiler="g++", problem=next((x for x in lines if "error" in x), lines[0]))
         return kept.keep(path.name, target.read_bytes())

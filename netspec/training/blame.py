@@ -47,7 +47,8 @@ def find_blame(
     """What was not finite first in a step without update; None where that cannot be told, as for lack of memory."""
     graph = _all_values(training_step(runtime.network, runtime.recipe, loaded.dtype))
     try:
-        plan = make_plan(graph, runtime.backend.target(runtime.threads), fed.samples, "gradients", runtime.recipe.math)
+        target, recipe = runtime.backend.target(runtime.threads), runtime.recipe
+        plan = make_plan(graph, target, fed.samples, "gradients", recipe.math, precision=recipe.precision)
         executable = runtime.backend.load(plan, runtime.state, runtime.threads)
     except (RunError, MemoryError):
         return None

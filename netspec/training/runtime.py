@@ -177,7 +177,8 @@ class Runtime:
         if batch == self.batch and (purpose, dtype) in self._plans:
             return self._plans[purpose, dtype]
         graph, target = self._graph(purpose, dtype), self.backend.target(self.threads)
-        return make_plan(graph, target, batch, _MODES[purpose], self.recipe.math)
+        recipe = self.recipe
+        return make_plan(graph, target, batch, _MODES[purpose], recipe.math, precision=recipe.precision)
 
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""

@@ -21,13 +21,11 @@ import numpy as np
 from netspec.core.expression import INFIX, Apply, Dialect, Expression, Variable, render, substitute, variables
 from netspec.core.types import TensorType
 from netspec_cupy.contract import THREADS, Grid, Launch, Operand, Request, blocks, pointer
-from netspec_cupy.sources import digest
+from netspec_cupy.sources import NOT_CONTRACTED, digest
 
 PIECE = 4096
 """Numbers of one block's piece of a tensor without a batch."""
 BLOCKS_PER_PROCESSOR = 8
-NOT_CONTRACTED = "// compiled with --fmad=false"
-"""A product and a sum are rounded apart, so that a chain of ops gives the bits of its links (docs/adr/0011)."""
 
 _SHARED = {operation: f"{{0}} {symbol} {{1}}" for operation, (symbol, _) in INFIX.items()} | {
     "negative": "-{0}",

@@ -33,6 +33,7 @@ const int MOST_THREADS = 1024;
 struct Copy {
   void* to;
   const void* from;
+  u32 bytes;
   bool inside;
   u32 group;
 };
@@ -241,8 +242,8 @@ void meet(const char* where, void (*once)(Warp&)) {
   }
 }
 
-void start_copy(void* to, const void* from, bool inside) {
-  block.current->copies.push_back({to, from, inside, block.current->groups});
+void start_copy(void* to, const void* from, u32 bytes, bool inside) {
+  block.current->copies.push_back({to, from, bytes, inside, block.current->groups});
 }
 
 void close_copies() { block.current->groups++; }
@@ -253,9 +254,9 @@ void finish_copies(int under_way) {
   for (; done < fiber.copies.size() && fiber.copies[done].group + (u32)under_way < fiber.groups; done++) {
     const Copy& copy = fiber.copies[done];
     if (copy.inside)
-      memcpy(copy.to, copy.from, 16);
+      memcpy(copy.to, copy.from, copy.bytes);
     else
-      memset(copy.to, 0, 16);
+      memset(copy.to, 0, copy.bytes);
   }
   fiber.copies.erase(fiber.copies.begin(), fiber.copies.begin() + (long)done);
 }
