@@ -108,6 +108,7 @@ class SimulatedCuda:
         return int(array.ctypes.data)
 
     def free(self, address: int) -> None:
+        self._run_until(self._put)  # as cudaFree, which waits for all that may use the memory
         self.free_memory += self._arrays.pop(address).nbytes
 
     def hostAlloc(self, size: int, flags: int) -> int:
