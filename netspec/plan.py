@@ -21,6 +21,8 @@ from netspec.passes.recompute import recomputable, recompute
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
 """Any algorithm whose error is documented, or plain sums only."""
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""How far the factors of convolutions and dense layers may be rounded; sums and all else are float32."""
 
 DIRECT = "direct"
 """The algorithm that follows the definition: what every kernel is that is not said to be another."""
@@ -51,10 +53,14 @@ class ChoosingTarget(Target, Protocol):
     def gathers_moments(self, op: str) -> bool:
         """Whether the op's kernel can gather the moments of its output; see ``Epilogue``."""
 
-    def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
+    precisions: tuple[Precision, ...]
+    """Those that it computes in."""
+
+    def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
         """Those that compute the node, the one that is expected to be the fastest first.
 
-        ``kept`` tells that what is computed from parameters alone stays from one run to the next.
+        ``kept`` tells that what is computed from parameters alone stays from one run to the next. Only with a
+        ``precision`` other than float32 does one round its factors; it is called as the precision is.
         """
 
     def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
@@ -106,6 +112,7 @@ class Plan:
     state_bytes: int
     values: Mapping[str, int]
     """Buffer of every value, by the value's name."""
+    precision: Precision = "float32"
 
     @property
     def total_bytes(self) -> int:
@@ -173,6 +180,7 @@ def make_plan(
     math: Math = "fast",
     algorithms: Mapping[str, str] | None = None,
     memory_budget: int | None = None,
+    precision: Precision = "float32",
 ) -> Plan:
     """Assigns layouts, fuses, chooses algorithms and lays the graph out in memory for up to ``batch`` samples.
 
@@ -180,14 +188,17 @@ def make_plan(
     instead of being kept; a RunError (NS170) where that is not enough.
 
     ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes once it is
-    fused; a ValueError names an algorithm that does not compute the node, and values that none makes.
+    fused; a ValueError names an algorithm that does not compute the node, and values that none makes. A RunError
+    (NS941) where the target does not compute in ``precision``.
     """
+    if precision not in (target.precisions if isinstance(target, ChoosingTarget) else ("float32",)):
+        raise RunError.of("NS941", backend=target.name, precision=precision)
     choosing = target if isinstance(target, ChoosingTarget) else None
     can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
     graph = fuse(assign_layouts(graph, target), *can)
 
     def laid_out(graph: Graph) -> Plan:
-        return _lay_out(graph, target, choosing, batch, mode, math, algorithms or {})
+        return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {})
 
     plan = laid_out(graph)
     return plan if memory_budget is None else _within(plan, memory_budget, laid_out)
@@ -216,12 +227,12 @@ def _lay_out(
     choosing: ChoosingTarget | None,
     batch: int,
     mode: Mode,
-    math: Math,
+    allowed: tuple[Math, Precision],
     algorithms: Mapping[str, str],
 ) -> Plan:
     """Chooses algorithms for a graph that is fused, and lays it out in memory."""
     constants = _constants(graph)
-    choices = _choices(graph, constants, target, batch, math, algorithms)
+    choices = _choices(graph, constants, target, batch, allowed, algorithms)
 
     def prepared(node: Node) -> Mapping[str, int]:
         return choosing.prepared(node, batch, choices[node.outputs[0]].algorithm) if choosing else {}
@@ -248,7 +259,8 @@ def _lay_out(
         for node, spaces in zip(graph.nodes, placed.scratch, strict=True)
     )
     values = {value.name: index for value, index in of.items()}
-    return Plan(graph, mode, target.name, batch, steps, placed.buffers, placed.arena_bytes, placed.state_bytes, values)
+    sizes = placed.arena_bytes, placed.state_bytes
+    return Plan(graph, mode, target.name, batch, steps, placed.buffers, *sizes, values, allowed[1])
 
 
 class _Choice(NamedTuple):
@@ -270,17 +282,23 @@ def _constants(graph: Graph) -> frozenset[Value]:
 
 
 def _choices(
-    graph: Graph, constants: frozenset[Value], target: Target, batch: int, math: Math, wanted: Mapping[str, str]
+    graph: Graph,
+    constants: frozenset[Value],
+    target: Target,
+    batch: int,
+    allowed: tuple[Math, Precision],
+    wanted: Mapping[str, str],
 ) -> dict[Value, _Choice]:
     """By the first value that a node makes, its algorithm, and what of it is computed from parameters and kept."""
     unmade = wanted.keys() - {node.outputs[0].name for node in graph.nodes}
     if unmade:
         raise ValueError(f"algorithms are asked for of {', '.join(sorted(unmade))}, which no step makes first")
     found = {}
+    (math, precision), choosing = allowed, target if isinstance(target, ChoosingTarget) else None
     for node in graph.nodes:
         # Without constants there is nothing to keep, also for a node that reads nothing but the batch.
         kept = bool(constants) and all(value in constants for value in node.inputs if not value.type.batched)
-        possible = target.algorithms(node, batch, math, kept) if isinstance(target, ChoosingTarget) else (DIRECT,)
+        possible = choosing.algorithms(node, batch, math, kept, precision) if choosing else (DIRECT,)
         algorithm = wanted.get(node.outputs[0].name, possible[0])
         if algorithm not in possible:
             raise ValueError(f"{target.name} has {', '.join(possible)} for {node.op.name} here, not {algorithm}")

@@ -11,7 +11,7 @@ from netspec.core.graph import Node
 from netspec.core.types import TensorType
 from netspec.diagnostics import RunError
 from netspec.diagnostics.text import size
-from netspec.plan import Plan, make_plan
+from netspec.plan import DIRECT, Math, Plan, Precision, make_plan
 from netspec_cupy.probe import probe
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 ITEM = 4
 """Workspaces are counted in float32."""
+ROUNDED = ("tf32", "bfloat16")
+"""Algorithms that round what they multiply, and need tensor cores."""
+OLDEST_WITH_TENSOR_CORES = 80
+"""Compute capability: Ampere is the first that has TF32, bfloat16 and asynchronous copies."""
 
 
 def check_memory(plan: Plan, device: Device) -> None:
@@ -31,7 +35,7 @@ def check_memory(plan: Plan, device: Device) -> None:
         return
 
     def fits(batch: int) -> bool:
-        return make_plan(plan.graph, CupyTarget(), batch, plan.mode).arena_bytes <= free
+        return make_plan(plan.graph, CupyTarget(), batch, plan.mode, precision=plan.precision).arena_bytes <= free
 
     fitting, too_large = 0, plan.batch
     while too_large - fitting > 1:
@@ -50,6 +54,7 @@ class CupyTarget:
     """Planning facts: every value is plain, channels last."""
 
     name = "cupy"
+    precisions: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")
 
     def preferred_block(self, type: TensorType) -> int | None:
         """None: channels are neighbours."""
@@ -60,16 +65,39 @@ class CupyTarget:
         return type.block is None
 
     def takes_epilogue(self, op: str) -> bool:
-        """No kernel adds a residual to its output or clips it."""
+        """Whether the op's kernel can add a residual to its output and clip it."""
+        from netspec_cupy.contract import KERNELS
+        from netspec_cupy.kernels import is_written
+
+        return is_written(op) and KERNELS[op].epilogue
+
+    def gathers_moments(self, op: str) -> bool:
+        """No kernel does."""
         return False
 
-    def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
+    def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
+        """The kernel on tensor cores first where the precision allows one and there is one."""
+        from netspec_cupy.kernels import find
+
+        rounded = find(node.attrs).rounded
+        if precision == "float32" or rounded is None or not rounded(node.attrs, *_types(node)):
+            return (DIRECT,)
+        return (precision, DIRECT)
+
+    def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Bytes by name of the workspaces that the node's kernel wants."""
         from netspec_cupy.kernels import find
 
-        types = tuple(v.type for v in node.inputs), tuple(v.type for v in node.outputs)
-        sizes = find(node.attrs).scratch(node.attrs, *types, batch)
+        sizes = find(node.attrs).scratch(node.attrs, *_types(node), batch)
         return {name: elements * ITEM for name, elements in sizes.items()}
+
+    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
+        """Nothing: no kernel rearranges weights."""
+        return {}
+
+
+def _types(node: Node) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
+    return tuple(v.type for v in node.operands), tuple(v.type for v in node.outputs)
 
 
 OF_BYTES = frozenset(
@@ -122,6 +150,10 @@ class CupyBackend:
         from netspec_cupy.executable import CupyExecutable
 
         device = self._device()
+        rounded = next((step.algorithm for step in plan.steps if step.algorithm in ROUNDED), None)
+        if rounded is not None and device.capability < OLDEST_WITH_TENSOR_CORES:
+            has = f"{device.capability // 10}.{device.capability % 10}"
+            raise RunError.of("NS942", device=device.name, capability=has, precision=rounded)
         check_memory(plan, device)
         return CupyExecutable(plan, state, device)
 

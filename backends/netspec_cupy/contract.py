@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from netspec.core.graph import Epilogue
 from netspec.core.types import TensorType
+from netspec.plan import DIRECT
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Grid = tuple[int, int, int]
@@ -61,8 +63,17 @@ class Device(Protocol):
     def function(self, name: str, source: str | None = None) -> Any:
         """A kernel, ready to launch: one that is written by hand, or one of a generated ``source``."""
 
-    def launch(self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p]) -> None:
-        """Run a kernel after everything that was launched before. ``arguments`` holds the arguments' addresses."""
+    @property
+    def capability(self) -> int:
+        """Compute capability, major and minor in one number: 80 and above have tensor cores for these kernels."""
+
+    def launch(
+        self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p], shared: int = 0
+    ) -> None:
+        """Run a kernel after everything that was launched before. ``arguments`` holds the arguments' addresses.
+
+        ``shared`` is the bytes of ``DYNAMIC_SHARED`` that each block has.
+        """
 
     def send(self, parts: Iterable[tuple[int, Array]]) -> None:
         """Copy arrays to addresses; they may be changed as soon as this returns."""
@@ -75,6 +86,9 @@ class Device(Protocol):
 
         ``recording`` is the caller's, empty at first: a device may keep there what makes the next time cheaper.
         """
+
+    def timed(self, works: Iterable[Callable[[], None]]) -> list[float]:
+        """Run one after the other and wait for them; the seconds that each took, on the device's own clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,10 @@ class Request:
     device: Device
     held: list[Any]
     """Kept alive as long as the executable: tables in device memory."""
+    algorithm: str = DIRECT
+    epilogue: Epilogue | None = None
+    residual: Operand | None = None
+    """What the epilogue adds."""
 
     def table(self, array: Array) -> int:
         """The address of a copy of ``array`` on the device."""
@@ -116,14 +134,18 @@ class Request:
         grid: Callable[[int], Grid],
         *arguments: Any,
         threads: int = THREADS,
+        shared: int = 0,
         source: str | None = None,
     ) -> Launch:
-        """A launch of kernel ``name`` on the grid that ``grid`` gives for n samples; see :func:`addresses`."""
+        """A launch of kernel ``name`` on the grid that ``grid`` gives for n samples; see :func:`addresses`.
+
+        ``shared`` is the bytes of its ``DYNAMIC_SHARED``.
+        """
         function, device = self.device.function(name, source), self.device
         kept, pointers = addresses(arguments)
 
         def launch(n: int) -> None:
-            device.launch(function, grid(n), threads, pointers)
+            device.launch(function, grid(n), threads, pointers, shared)
 
         self.held.append(kept)
         return launch
@@ -185,6 +207,8 @@ def in_turn(*launches: Launch) -> Launch:
 Builder = Callable[[Request], Launch]
 ScratchSizes = Callable[[Any, Types, Types, int], Mapping[str, int]]
 """(attrs, input types, output types, batch) -> float32 elements by name."""
+Rounded = Callable[[Any, Types, Types], bool]
+"""(attrs, input types, output types) -> whether there is a kernel on tensor cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +217,10 @@ class Kernel:
 
     build: Builder
     scratch: ScratchSizes
+    epilogue: bool = False
+    """Whether it does an epilogue."""
+    rounded: Rounded | None = None
+    """Whether it can round factors for tensor cores, by the op's attributes and types; None where it never can."""
 
 
 def no_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
@@ -203,13 +231,15 @@ def no_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping
 KERNELS: dict[str, Kernel] = {}
 
 
-def kernel(op: str, scratch: ScratchSizes = no_scratch) -> Callable[[Builder], Builder]:
+def kernel(
+    op: str, scratch: ScratchSizes = no_scratch, epilogue: bool = False, rounded: Rounded | None = None
+) -> Callable[[Builder], Builder]:
     """Register the decorated builder as the kernel of ``op``."""
 
     def register(build: Builder) -> Builder:
         if op in KERNELS:
             raise ValueError(f"two CuPy kernels for {op!r}")
-        KERNELS[op] = Kernel(build, scratch)
+        KERNELS[op] = Kernel(build, scratch, epilogue, rounded)
         return build
 
     return register

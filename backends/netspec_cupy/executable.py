@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from netspec.core.graph import Node, Region, Value
+from netspec.core.graph import Region, Value
 from netspec.plan import Plan, Step
 from netspec_cupy.contract import Array, Device, Launch, Memory, Operand, Request
 from netspec_cupy.kernels import find, is_elementwise
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from netspec_cupy.state import CupyState
 
 REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
+
+
+class _Work(NamedTuple):
+    """A launch, and the places in the plan of the steps that it does."""
+
+    places: tuple[int, ...]
+    launch: Launch
 
 
 class CupyExecutable:
@@ -34,9 +42,17 @@ class CupyExecutable:
         self._held: list[Any] = []
         self._arena: Memory | None = None if apart else device.allocate(max(plan.arena_bytes, 1))
         self._places = self._addresses(state)
-        self._launches: dict[Region, list[Launch]] = {region: [] for region in REGIONS}
-        for region, launch in self._build():
-            self._launches[region].append(launch)
+        self._state = state
+        self._prepares: list[Launch] = []
+        self._prepared_version = -1
+        """The version of the state that the steps which depend on it alone were computed from."""
+        self._writes = any(slot.written is not None for slot in plan.graph.slots)
+        self._works: dict[Region, list[_Work]] = {region: [] for region in REGIONS}
+        for work in self._build():
+            if plan.steps[work.places[0]].constant:
+                self._prepares.append(work.launch)
+            else:
+                self._works[plan.steps[work.places[0]].node.region].append(work)
         self._recording: dict[Any, Any] = {}
 
     def _addresses(self, state: CupyState) -> dict[Value, int]:
@@ -64,26 +80,34 @@ class CupyExecutable:
     def _request(self, step: Step) -> Request:
         node, plan = step.node, self._plan
         buffers = ((name, plan.buffers[index]) for name, index in step.scratch.items())
+        inputs, outputs, added = (
+            tuple(Operand(v.type, self._places[v]) for v in values)
+            for values in (node.operands, node.outputs, node.inputs[len(node.operands) :])
+        )
         return Request(
             node.attrs,
-            tuple(Operand(v.type, self._places[v]) for v in node.inputs),
-            tuple(Operand(v.type, self._places[v]) for v in node.outputs),
+            inputs,
+            outputs,
             plan.batch,
             {name: self._place(buffer.offset, buffer.bytes) for name, buffer in buffers},
             self._live,
             self._device,
             self._held,
+            step.algorithm,
+            node.epilogue,
+            next(iter(added), None),
         )
 
-    def _build(self) -> Iterator[tuple[Region, Launch]]:
-        """The launches in order; neighbours that can be done together are one."""
-        for key, steps in groupby(self._plan.steps, key=lambda step: _together(step.node)):
-            requests = [(step.node.region, self._request(step)) for step in steps]
+    def _build(self) -> Iterator[_Work]:
+        """What is launched, in order; neighbours that can be done together are one."""
+        places = iter(range(len(self._plan.steps)))
+        for key, steps in groupby(self._plan.steps, key=_together):
+            requests = [self._request(step) for step in steps]
             if key is None:
-                yield from ((region, find(request.attrs).build(request)) for region, request in requests)
+                yield from (_Work((next(places),), find(each.attrs).build(each)) for each in requests)
                 continue
-            for group in _independent([request for _, request in requests]):
-                yield requests[0][0], build_together(group)
+            for group in _independent(requests):
+                yield _Work(tuple(next(places) for _ in group), build_together(group))
 
     def run(
         self,
@@ -93,17 +117,48 @@ class CupyExecutable:
         regions: tuple[Region, ...] = REGIONS,
     ) -> None:
         """Start the steps of these regions for the first ``samples`` samples (1 to the plan's batch)."""
-        if not 1 <= samples <= self._plan.batch:
-            raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
-        self._live.value = samples
-        self._device.send(self._given(inputs, scalars, samples))
+        self._begin(inputs, scalars, samples)
 
         def work() -> None:
             for region in regions:
-                for launch in self._launches[region]:
-                    launch(samples)
+                for each in self._works[region]:
+                    each.launch(samples)
 
         self._device.repeat(self._recording, (samples, regions), work)
+        self._end()
+
+    def profile(
+        self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
+    ) -> Mapping[int, float]:
+        """Run as :meth:`run` does, but no recording; seconds of every step that was run, by its place in the plan.
+
+        Steps that are one launch have equal shares of its time.
+        """
+        self._begin(inputs, scalars, samples)
+        works = [work for region in regions for work in self._works[region]]
+        times = self._device.timed([partial(work.launch, samples) for work in works])
+        self._end()
+        return {
+            place: seconds / len(work.places)
+            for work, seconds in zip(works, times, strict=True)
+            for place in work.places
+        }
+
+    def _begin(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int) -> None:
+        """Compute what depends on the state alone, if that has changed since; then send what goes in."""
+        if not 1 <= samples <= self._plan.batch:
+            raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
+        self._live.value = samples
+        if self._prepared_version != self._state.version:
+            for prepare in self._prepares:  # first: they use memory that is the inputs' afterwards
+                prepare(samples)
+            self._prepared_version = self._state.version
+        self._device.send(self._given(inputs, scalars, samples))
+
+    def _end(self) -> None:
+        """Let all executables of this state know that it may have changed."""
+        if self._writes:
+            self._state.version += 1
 
     def _given(
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int
@@ -130,12 +185,13 @@ class CupyExecutable:
         return found
 
 
-def _together(node: Node) -> Any:
+def _together(step: Step) -> Any:
     """What neighbouring steps have in common that can be one launch, None if they cannot: elementwise, no batch."""
+    node = step.node
     if not is_elementwise(node.op.name) or any(value.type.batched for value in (*node.inputs, *node.outputs)):
         return None
     kinds = tuple((value.type.dtype, not value.type.shape) for value in (*node.inputs, *node.outputs))
-    return node.region, node.attrs, kinds
+    return node.region, step.constant, node.attrs, kinds
 
 
 def _independent(requests: list[Request]) -> Iterator[list[Request]]:

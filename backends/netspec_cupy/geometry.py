@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Sequence
+from itertools import product
+from math import gcd
 
 from netspec.core.window import BinGeometry, WindowGeometry
 
@@ -29,6 +31,18 @@ class Convolution(ctypes.Structure):
         ("output_channels", ctypes.c_int),
         ("groups", ctypes.c_int),
     ]
+
+
+class Phase(ctypes.Structure):
+    """The cells that lie alike under a window with strides, and the taps that ever meet them."""
+
+    _fields_ = [(name, _Axes) for name in ("first_cell", "cells", "first_tap", "tap_step", "taps")]
+
+
+class Finish(ctypes.Structure):
+    """What becomes of a number before it is stored: a residual's address, or null, and the limits that clip it."""
+
+    _fields_ = [("residual", ctypes.c_void_p), ("low", ctypes.c_float), ("high", ctypes.c_float)]
 
 
 class Bins(ctypes.Structure):
@@ -101,6 +115,26 @@ def window(geometry: WindowGeometry) -> Window:
         axes(geometry.dilation, 1),
         axes(geometry.before, 0),
     )
+
+
+def phases(window: Window) -> tuple[Phase, ...]:
+    """All phases of a window that have cells: one for every combination of places below its strides."""
+    along = [
+        [_phase(window, axis, first) for first in range(min(window.stride[axis], window.input[axis]))]
+        for axis in range(AXES)
+    ]
+    return tuple(Phase(*(_Axes(*numbers) for numbers in zip(*each, strict=True))) for each in product(*along))
+
+
+def _phase(window: Window, axis: int, first: int) -> tuple[int, int, int, int, int]:
+    """Along one axis: first cell, cells, first tap, from tap to tap, taps.
+
+    Tap t meets cell c where c + before - t dilation is a multiple of the stride.
+    """
+    stride, dilation = window.stride[axis], window.dilation[axis]
+    cells = -(-(window.input[axis] - first) // stride)
+    meeting = [t for t in range(window.size[axis]) if (first + window.before[axis] - t * dilation) % stride == 0]
+    return first, cells, meeting[0] if meeting else 0, stride // gcd(stride, dilation), len(meeting)
 
 
 def bins(geometry: BinGeometry) -> Bins:

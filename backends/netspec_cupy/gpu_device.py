@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ from netspec_cupy.contract import Array, Grid
 ALIGNMENT = 256
 """Where parts begin in pinned memory."""
 CALL_OF_KERNELS = 0
+SHARED_WITHOUT_ASKING = 48 * 1024
+"""Bytes of dynamic shared memory that a kernel may have unless it was allowed more."""
+DYNAMIC_SHARED = 8
+"""CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
+MILLISECOND = 1e-3
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -55,11 +61,14 @@ class GpuDevice:
     driver: Any
     name: str
     processors: int
+    capability: int
     compile: Callable[[str], bytes]
     _stream: int = field(init=False)
     _halves: list[_Half] = field(init=False)
     _modules: dict[str, Any] = field(default_factory=dict, init=False)
     _functions: dict[str, Any] = field(default_factory=dict, init=False)
+    _shared: dict[Any, int] = field(default_factory=dict, init=False)
+    """Bytes of dynamic shared memory that a kernel was allowed, where they are many."""
 
     def __post_init__(self) -> None:
         self._stream = self.runtime.streamCreateWithFlags(self.runtime.streamNonBlocking)
@@ -92,12 +101,17 @@ class GpuDevice:
             self._functions[name] = self.driver.moduleGetFunction(self._modules[text], name)
         return self._functions[name]
 
-    def launch(self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p]) -> None:
+    def launch(
+        self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p], shared: int = 0
+    ) -> None:
         """Put a kernel on the stream. The driver copies the arguments at once."""
-        place = ctypes.addressof(arguments)
+        place, sizes = ctypes.addressof(arguments), (*grid, threads, 1, 1, shared)
+        if shared > self._shared.get(function, SHARED_WITHOUT_ASKING):
+            self._do("a launch", lambda: self.driver.funcSetAttribute(function, DYNAMIC_SHARED, shared))
+            self._shared[function] = shared
         self._do(
             "a launch",
-            lambda: self.driver.launchKernel(function, *grid, threads, 1, 1, 0, self._stream, place, CALL_OF_KERNELS),
+            lambda: self.driver.launchKernel(function, *sizes, self._stream, place, CALL_OF_KERNELS),
         )
 
     def send(self, parts: Iterable[tuple[int, Array]]) -> None:
@@ -141,6 +155,24 @@ class GpuDevice:
             recording[key] = self._recorded(work)
         graph = recording[key].handle
         self._do("a graph", lambda: self.runtime.graphLaunch(graph, self._stream))
+
+    def timed(self, works: Iterable[Callable[[], None]]) -> list[float]:
+        """By events on the stream, one between each two."""
+        events = [self._event()]
+        for work in works:
+            work()
+            events.append(self._event())
+        self._do("a kernel", lambda: self.runtime.streamSynchronize(self._stream))
+        found = [self.runtime.eventElapsedTime(*pair) * MILLISECOND for pair in pairwise(events)]
+        for event in events:
+            self.runtime.eventDestroy(event)
+        return found
+
+    def _event(self) -> int:
+        """A mark on the stream, with the time at which it was come to."""
+        event: int = self._do("an event", lambda: self.runtime.eventCreateWithFlags(self.runtime.eventDefault))
+        self._do("an event", lambda: self.runtime.eventRecord(event, self._stream))
+        return event
 
     def _recorded(self, work: Callable[[], None]) -> _Graph:
         """The launches of ``work`` as a graph, which can be started."""
@@ -191,12 +223,14 @@ def gpu_device() -> GpuDevice:
     cupy = import_module("cupy")
     device = cupy.cuda.Device(0)
     device.use()
-    target = nvrtc.architecture(int(device.compute_capability))
+    capability = int(device.compute_capability)
+    target = nvrtc.architecture(capability)
     name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
     return GpuDevice(
         cupy.cuda.runtime,
         cupy.cuda.driver,
         name,
         int(device.attributes["MultiProcessorCount"]),
+        capability,
         lambda text: nvrtc.cubin(text, target),
     )

@@ -10,6 +10,7 @@ import ctypes
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,7 +25,7 @@ from netspec_cupy import sources
 from netspec_cupy.contract import Array, Grid
 
 PROBLEM_BYTES = 512
-_FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-DNETSPEC_HOST", "-Wno-unknown-pragmas", "-w")
+_FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-DNETSPEC_HOST", "-ffp-contract=off", "-Wno-unknown-pragmas", "-w")
 SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g")
 """Flags of a build in which a step out of an array ends the process; Python is then started with libasan preloaded."""
 
@@ -50,6 +51,7 @@ class HostDevice:
     texts: Mapping[str, str] = field(default_factory=dict)
     name: str = "host"
     processors: int = 4
+    capability: int = 80
     _functions: dict[str, Any] = field(default_factory=dict, init=False)
 
     def free_bytes(self) -> int | None:
@@ -72,12 +74,14 @@ class HostDevice:
                 self._functions[kernel] = ctypes.cast(getattr(library, f"call_{kernel}"), ctypes.c_void_p)
         return self._functions[name]
 
-    def launch(self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p]) -> None:
+    def launch(
+        self, function: Any, grid: Grid, threads: int, arguments: ctypes.Array[ctypes.c_void_p], shared: int = 0
+    ) -> None:
         """Run a kernel; NS939 where its threads wait for each other for ever."""
         problem = ctypes.create_string_buffer(PROBLEM_BYTES)
         sizes = (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(threads, 1, 1)
         failed = _runtime(self.flags).netspec_launch(
-            function, *sizes, arguments, ctypes.c_int(self.schedule), problem, PROBLEM_BYTES
+            function, *sizes, arguments, ctypes.c_int(shared), ctypes.c_int(self.schedule), problem, PROBLEM_BYTES
         )
         if failed:
             kernel = next(name for name, known in self._functions.items() if known is function)
@@ -96,6 +100,15 @@ class HostDevice:
     def repeat(self, recording: dict[Any, Any], key: Any, work: Callable[[], None]) -> None:
         """Run it: there is nothing to gain from a recording."""
         work()
+
+    def timed(self, works: Iterable[Callable[[], None]]) -> list[float]:
+        """By the processor's clock."""
+        found = []
+        for work in works:
+            begun = time.perf_counter()
+            work()
+            found.append(time.perf_counter() - begun)
+        return found
 
 
 @cache
@@ -133,5 +146,6 @@ def _compiled(kind: str, text: str, flags: tuple[str, ...]) -> Path:
         command = ["g++", *_FLAGS, *flags, f"-I{sources.FOLDER}", os.fspath(source), "-o", os.fspath(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RunError.of("NS938", compiler="g++", problem=done.stderr.strip().splitlines()[0])
+            lines = done.stderr.strip().splitlines()
+            raise RunError.of("NS938", compiler="g++", problem=next((x for x in lines if "error" in x), lines[0]))
         return kept.keep(path.name, target.read_bytes())

@@ -97,7 +97,7 @@ def compile_source(text: str, target: str) -> Compiled:
     """A module of kernels compiled for an architecture; NS938 with the compiler's first words where it fails."""
     program = _program(text)
     try:
-        options = [option.encode() for option in (*_OPTIONS, f"-arch={target}")]
+        options = [option.encode() for option in (*_OPTIONS, *sources.options(text), f"-arch={target}")]
         failed = library().nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
         log = _text(program, "ProgramLog")
         if failed:

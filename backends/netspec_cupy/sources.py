@@ -14,8 +14,12 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "kernels"
+NOT_CONTRACTED = "// compiled with --fmad=false"
+"""Makes NVRTC round a product and a sum apart, so that a chain of ops gives the bits of its links (docs/adr/0011)."""
 
 _KERNEL = re.compile(r"^KERNEL\((\w+),\s*(\d+),\s*(\d+)\)", re.MULTILINE)
+_OPTION = re.compile(r"^// compiled with (--\S+)$", re.MULTILINE)
+_NEEDS = re.compile(r"^// needs (sm_\w+)$", re.MULTILINE)
 _EXPORT = re.compile(r"^EXPORT\((\w+)\)", re.MULTILINE)
 
 
@@ -35,6 +39,16 @@ class Module:
     text: str
     kernels: Mapping[str, Declared]
 
+    def compiles_for(self, target: str) -> bool:
+        """Whether the architecture has what the source says that it needs, in a line such as ``// needs sm_80``.
+
+        One with a letter, such as ``sm_90a``, is needed as it is.
+        """
+        needed = _NEEDS.search(self.text)
+        if needed is None or needed[1] == target:
+            return True
+        return needed[1][-1].isdigit() and _number(target) >= _number(needed[1])
+
 
 def module(name: str, text: str) -> Module:
     """The module of a source text; a ValueError where a kernel is not exported, or twice declared."""
@@ -43,6 +57,16 @@ def module(name: str, text: str) -> Module:
     if sorted(exported) != sorted(kernel for kernel, *_ in _KERNEL.findall(text)) or len(found) != len(exported):
         raise ValueError(f"{name}: every KERNEL is declared once and followed by its EXPORT")
     return Module(name, text, found)
+
+
+def _number(architecture: str) -> int:
+    """80 of sm_80, 90 of sm_90a."""
+    return int("".join(letter for letter in architecture if letter.isdigit()))
+
+
+def options(text: str) -> list[str]:
+    """What a source asks of NVRTC, in lines such as ``// compiled with --fmad=false``."""
+    return _OPTION.findall(text)
 
 
 @cache

@@ -23,6 +23,8 @@ class CupyState:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._pieces: dict[str, _Held] = {}
+        self.version = 0
+        """Grows whenever a piece of state may have changed."""
 
     def hold(self, slot: Slot) -> int:
         """The address of ``slot``, whose memory is made on first use."""
@@ -48,3 +50,4 @@ class CupyState:
         if value.shape != held.shape:
             raise ValueError(f"{name} is {held.shape}, not {value.shape}")
         self._device.send([(held.memory.address, np.ascontiguousarray(value, np.float32))])
+        self.version += 1

@@ -10,7 +10,7 @@ from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Node, Slot
 from netspec.core.types import TensorType
 from netspec.diagnostics.errors import RunError
-from netspec.plan import DIRECT, Math, Plan
+from netspec.plan import DIRECT, Math, Plan, Precision
 
 if TYPE_CHECKING:
     from netspec.backend import KernelState, Roof
@@ -25,6 +25,7 @@ class NumbaTarget:
     """Planning facts: activations with spatial axes are blocked by the vector's lanes, everything else is plain."""
 
     name = "numba"
+    precisions: tuple[Precision, ...] = ("float32",)
     _ANY_LAYOUT = frozenset({"flatten", "layout.convert", "affine", "dropout.mask", "quantize"})
     _NARROW_PLAIN = frozenset({"conv", "conv.dw"})
     _NARROW = 4
@@ -71,7 +72,7 @@ class NumbaTarget:
 
         return is_written(op) and KERNELS[op].moments
 
-    def algorithms(self, node: Node, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
+    def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
         """The algorithms that there are kernels of for this node, by the time they are expected to take."""
         from netspec_numba.kernels import algorithms
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netspec.core.types import DType
 from netspec.passes.step import evaluation, inference, training_step
-from netspec.plan import Mode, Plan, Target, make_plan
+from netspec.plan import Mode, Plan, Precision, Target, make_plan
 from netspec.syntax.spec import Spec
 
 
@@ -26,12 +26,12 @@ def validation_bytes(spec: Spec, target: Target, batch: int) -> int:
     return make_plan(graph, target, batch, "infer").arena_bytes
 
 
-def plan_for(spec: Spec, target: Target, batch: int, mode: Mode) -> Plan:
-    """The plan of a training step, or of inference, for up to ``batch`` samples."""
+def plan_for(spec: Spec, target: Target, batch: int, mode: Mode, precision: Precision = "float32") -> Plan:
+    """The plan of a training step, or of inference, for up to ``batch`` samples. No precision changes its memory."""
     build = training_step if mode == "train" else inference
     budget = spec.recipe.memory_budget if mode == "train" else None
     graph = build(spec.graph, spec.recipe, _fed_as(spec))
-    return make_plan(graph, target, batch, mode, spec.recipe.math, memory_budget=budget)
+    return make_plan(graph, target, batch, mode, spec.recipe.math, memory_budget=budget, precision=precision)
 
 
 def _fed_as(spec: Spec) -> DType:

@@ -75,7 +75,7 @@ def command(
         recipe=replace(loaded.recipe, batch=batch or loaded.recipe.batch, memory_budget=memory_budget),
     )
     machine, count = find_backend(backend), threads or available_threads()
-    plan = plan_for(loaded, machine.target(count), loaded.recipe.batch, mode)
+    plan = plan_for(loaded, machine.target(count), loaded.recipe.batch, mode, loaded.recipe.precision)
     if check:
         verify(plan.graph)
     executable = machine.load(plan, machine.state(plan), count)

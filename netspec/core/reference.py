@@ -13,7 +13,7 @@ or int64 for the integer types. Padding lanes do not exist here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,3 +88,22 @@ class Bound:
     c: float
     terms: Callable[[Context], int] = _one
     scale: Callable[[Sequence[Array], Context], tuple[Array, ...]] | None = None
+
+
+UNIT_ROUNDOFF = {"tf32": 2.0**-11, "bfloat16": 2.0**-8}
+"""By precision, the largest share that rounding to nearest takes of a number: 11 and 8 significant bits."""
+
+
+def rounded_bounds(bounds: Mapping[str, Bound]) -> dict[str, dict[str, Bound]]:
+    """Of ops that are sums of products, by op and precision, the bounds of kernels that round every factor.
+
+    A product of two factors that are each off by a share u is off by at most 2u + u², and so is a sum of such products,
+    relative to the sum of their magnitudes: no root, since all of them may be off to one side. The sixteenth more
+    covers u² and the float32 sums, 2**-24 each.
+    """
+    eps = 2.0**-23
+
+    def rounded(bound: Bound, share: float) -> Bound:
+        return Bound(2 * share * (1 + 1 / 16) / eps, scale=bound.scale)
+
+    return {op: {name: rounded(bound, share) for name, share in UNIT_ROUNDOFF.items()} for op, bound in bounds.items()}

@@ -42,7 +42,8 @@ class Recipe:
     epochs: int = 10
     batch: int = 64
     seed: int = 0
-    precision: str = "float32"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """How far the factors of convolutions and dense layers are rounded. Weights, sums and all else are float32."""
     math: Literal["fast", "exact"] = "fast"
     """``fast`` may use any algorithm whose error is documented, ``exact`` none but plain sums."""
     memory_budget: int | None = None

@@ -14,7 +14,7 @@ from netspec.syntax.interface import WrittenHead
 from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
 from netspec.syntax.values import UNKNOWN, Values
-from netspec.syntax.vocabulary import ALIASES, LATER_TRAIN_VALUES, TRAIN_CHOICES
+from netspec.syntax.vocabulary import ALIASES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
@@ -47,7 +47,7 @@ class RecipeExpansion:
             key = entry.name
             spans[key] = entry.value.span
             if key in TRAIN_CHOICES:
-                found[key] = self._choice(key, entry.value)
+                found[key] = self._choice(entry.value)
             elif key in _KINDS:
                 found[key] = self._instance(_KINDS[key], key, entry.value)
             elif key in _LISTS:
@@ -67,14 +67,10 @@ class RecipeExpansion:
             kept["metrics"] = kept["loss"].metrics
         return Expanded(Recipe(**kept, stated=node is not None), spans, places)
 
-    def _choice(self, key: str, node: tree.Node) -> str | None:
-        """One of some words, of which not all can be acted on yet."""
+    def _choice(self, node: tree.Node) -> str | None:
+        """One of some words."""
         if not isinstance(node, tree.Scalar) or self._values.violations.has(node):
             return None
-        if node.value in LATER_TRAIN_VALUES:
-            there = [word for word in TRAIN_CHOICES[key] if word not in LATER_TRAIN_VALUES]
-            fields = {"feature": f"train.{key}: {node.value}", "instead": f"what there is: {', '.join(there)}"}
-            self._diagnostics.append(Diagnostic("NS113", node.span, fields))
         return str(node.value)
 
     def head(self, written: WrittenHead) -> Head:

@@ -18,9 +18,6 @@ TRAIN_CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """Keys of ``train:`` that hold one of some words; the first is what holds where nothing is said."""
 
-LATER_TRAIN_VALUES = frozenset({"tf32", "bfloat16"})
-"""Those words that this version reads but does not act on; each use says so at its position."""
-
 TOTALS = ("params", "params_trained", "macs", "flops", "memory_train_bytes", "memory_infer_bytes")
 """What ``expect:`` may say of the network as a whole."""
 

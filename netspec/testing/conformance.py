@@ -17,7 +17,7 @@ import numpy as np
 from netspec.backend import Backend, Executable, State
 from netspec.core.graph import Node, Value
 from netspec.core.reference import Case
-from netspec.plan import DIRECT, make_plan
+from netspec.plan import DIRECT, Precision, make_plan
 from netspec.testing.bounds import allowed_errors
 from netspec.testing.interpreter import evaluate, interpret, logical
 from netspec.testing.trials import Trial, inference_trial, training_trial, with_every_value
@@ -37,14 +37,17 @@ def other_algorithms(backend: Backend, trial: Trial) -> tuple[str, ...]:
     return tuple(sorted({each for step in plan.steps for each in step.alternatives}))
 
 
-def check_trial(backend: Backend, trial: Trial, algorithm: str | None = None) -> list[str]:
+def check_trial(
+    backend: Backend, trial: Trial, algorithm: str | None = None, precision: Precision = "float32"
+) -> list[str]:
     """What is wrong with the backend on this graph; empty if nothing. Nodes that can be are computed by ``algorithm``.
 
     Checked are, for one, some and all samples of the batch: every value against its definition; the same bits when run
     again, when stale NaN lie in unused rows and padding lanes, with one thread and with two, and with buffers shared or
     kept; and that a NaN and an infinity go where the definition sends them.
     """
-    loaded = _Loaded.of(backend, trial, 2, algorithm)
+    how = algorithm, precision
+    loaded = _Loaded.of(backend, trial, 2, *how)
     some = max(trial.batch - 1, 1)
     first = loaded.run(some)
     complaints = _differences("when run a second time", first, loaded.run(some))
@@ -52,14 +55,15 @@ def check_trial(backend: Backend, trial: Trial, algorithm: str | None = None) ->
         complaints += _check_poison(loaded, name, some, np.nan) + _check_poison(loaded, name, some, np.inf)
     loaded.run(trial.batch, {name: np.full_like(trial.inputs[name], np.nan) for name in _float_inputs(trial)})
     complaints += _differences("after a run on NaN", first, loaded.run(some))
-    single = _Loaded.of(backend, trial, 1, algorithm)
-    tapped = _Loaded.of(backend, with_every_value(trial), 2, algorithm)
+    single = _Loaded.of(backend, trial, 1, *how)
+    tapped = _Loaded.of(backend, with_every_value(trial), 2, *how)
     for samples in sorted({1, some, trial.batch}):
         results = loaded.run(samples)
         if samples in (some, trial.batch):
             complaints += _differences(f"with one thread, {samples} samples", results, single.run(samples))
         values = tapped.run(samples)
         kept = {name: values[value.name] for name, value in trial.graph.outputs.items() if value.name in values}
+        kept |= {name: array for name, array in values.items() if name in results and name.startswith("new ")}
         complaints += _differences(f"when nothing shares a buffer, {samples} samples", results, kept)
         complaints += _check_values(trial, values, samples, tapped.algorithms)
     return complaints
@@ -76,12 +80,12 @@ class _Loaded:
     """By the first value that a node makes."""
 
     @classmethod
-    def of(cls, backend: Backend, trial: Trial, threads: int, algorithm: str | None) -> _Loaded:
+    def of(cls, backend: Backend, trial: Trial, threads: int, algorithm: str | None, precision: Precision) -> _Loaded:
         target = backend.target(threads)
-        plan = make_plan(trial.graph, target, trial.batch, trial.mode)
+        plan = make_plan(trial.graph, target, trial.batch, trial.mode, precision=precision)
         if algorithm is not None:
             forced = {step.node.outputs[0].name: algorithm for step in plan.steps if algorithm in step.alternatives}
-            plan = make_plan(trial.graph, target, trial.batch, trial.mode, algorithms=forced)
+            plan = make_plan(trial.graph, target, trial.batch, trial.mode, algorithms=forced, precision=precision)
         state = backend.state(plan)
         algorithms = {step.node.outputs[0].name: step.algorithm for step in plan.steps}
         return cls(trial, backend.load(plan, state, threads), state, algorithms)

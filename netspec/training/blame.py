@@ -85,7 +85,8 @@ def find_blame(step: Replayed) -> Blame | None:
     runtime, fed = step.runtime, step.fed
     graph = _all_values(training_step(runtime.network, runtime.recipe, step.loaded.dtype, runtime.world.size > 1))
     try:
-        plan = make_plan(graph, runtime.backend.target(runtime.threads), fed.samples, "gradients", runtime.recipe.math)
+        target, recipe = runtime.backend.target(runtime.threads), runtime.recipe
+        plan = make_plan(graph, target, fed.samples, "gradients", recipe.math, precision=recipe.precision)
         executable = runtime.backend.load(plan, runtime.state, runtime.threads)
     except (RunError, MemoryError):
         return None

@@ -200,8 +200,11 @@ class Runtime:
         if batch == self.batch and (purpose, dtype) in self._plans:
             return self._plans[purpose, dtype]
         graph, target = self._graph(purpose, dtype), self.backend.target(self.threads)
-        budget = self.recipe.memory_budget if purpose == "train" else None
-        return make_plan(graph, target, batch, _MODES[purpose], self.recipe.math, memory_budget=budget)
+        recipe = self.recipe
+        budget = recipe.memory_budget if purpose == "train" else None
+        return make_plan(
+            graph, target, batch, _MODES[purpose], recipe.math, memory_budget=budget, precision=recipe.precision
+        )
 
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""

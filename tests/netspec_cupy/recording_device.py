@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from netspec.plan import make_plan
+from netspec.plan import Precision, make_plan
 from netspec.testing import Trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice, HostMemory
@@ -18,6 +18,7 @@ class RecordingDevice:
 
     name: str = "paper"
     processors: int = 4
+    capability: int = 80
     kernels: dict[str, str | None] = field(default_factory=dict)
 
     def free_bytes(self) -> int | None:
@@ -39,15 +40,18 @@ class RecordingDevice:
     def fetch(self, address: int, into: Any) -> None:
         raise AssertionError("nothing can run here")
 
+    def timed(self, works: Iterable[Callable[[], None]]) -> list[float]:
+        raise AssertionError("nothing can run here")
+
     def repeat(self, recording: dict[Any, Any], key: Any, work: Callable[[], None]) -> None:
         raise AssertionError("nothing can run here")
 
 
-def kernels_of(trials: Iterable[Trial]) -> dict[str, str | None]:
+def kernels_of(trials: Iterable[Trial], precision: Precision = "float32") -> dict[str, str | None]:
     """All kernels that the trials are run by."""
     device = RecordingDevice()
     backend = CupyBackend(device)
     for trial in trials:
-        plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode)
+        plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode, precision=precision)
         backend.load(plan, backend.state(plan), 1)
     return device.kernels

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 
 from recording_device import kernels_of
-from waiting_kernels import SPLIT
+from waiting_kernels import SPLIT, rounded_trials
 
-from netspec.plan import make_plan
+from netspec.plan import Precision, make_plan
 from netspec.testing import Trial, all_cases, inference_trial, training_trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyTarget
@@ -20,16 +20,20 @@ from netspec_cupy.host_device import SANITIZED, HostDevice
 from netspec_cupy.state import CupyState
 
 
-def covering() -> Iterator[Trial]:
+def covering() -> Iterator[tuple[Trial, Precision]]:
     """Trials that run every kernel written by hand, and one of the generated ones of each kind."""
-    seen: set[str] = set()
-    for case in (SPLIT, *all_cases()):
-        for make in (inference_trial, training_trial):
-            trial = make(case)
-            new = {name if source is None else source.count("a1") for name, source in kernels_of([trial]).items()}
-            if not new <= seen:
-                seen |= new
-                yield trial
+    seen: set[str | int] = set()
+    cases = (SPLIT, *all_cases())
+    plain = (make(case) for case in cases for make in (inference_trial, training_trial))
+    given: list[tuple[Trial, Precision]] = [(trial, "float32") for trial in plain]
+    for trial in rounded_trials():
+        given += [(trial, "tf32"), (trial, "bfloat16")]
+    for trial, precision in given:
+        kernels = kernels_of([trial], precision).items()
+        new = {name if source is None else source.count("a1") for name, source in kernels}
+        if not new <= seen:
+            seen |= new
+            yield trial, precision
     lacking = set(sources.module_of()) - seen
     if lacking:
         raise SystemExit(f"no case runs {', '.join(sorted(lacking))}")
@@ -38,8 +42,8 @@ def covering() -> Iterator[Trial]:
 def main() -> None:
     device = HostDevice(flags=SANITIZED)
     count = 0
-    for trial in covering():
-        plan = make_plan(trial.graph, CupyTarget(), trial.batch, trial.mode)
+    for trial, precision in covering():
+        plan = make_plan(trial.graph, CupyTarget(), trial.batch, trial.mode, precision=precision)
         state = CupyState(device)
         executable = CupyExecutable(plan, state, device, apart=True)
         for name, array in trial.state.items():

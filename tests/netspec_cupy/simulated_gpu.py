@@ -27,6 +27,7 @@ class SimulatedCuda:
     """Both modules in one, with a count of the calls of each kind."""
 
     streamNonBlocking = 1
+    eventDefault = 0
     eventDisableTiming = 2
     hostAllocDefault = 0
     memcpyHostToDevice = 1
@@ -46,6 +47,7 @@ class SimulatedCuda:
         self._done = 0
         self._put = 0
         self._handles: dict[int, Any] = {}
+        self._allowed: dict[int, int] = {}
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
@@ -84,6 +86,12 @@ class SimulatedCuda:
     def eventRecord(self, event: int, stream: int) -> None:
         self._events[event] = self._put
 
+    def eventElapsedTime(self, first: int, last: int) -> float:
+        return float(self._events[last] - self._events[first])
+
+    def eventDestroy(self, event: int) -> None:
+        self._events[event] = -1
+
     def eventSynchronize(self, event: int) -> None:
         self._run_until(self._events[event])
 
@@ -100,6 +108,7 @@ class SimulatedCuda:
         return int(array.ctypes.data)
 
     def free(self, address: int) -> None:
+        self._run_until(self._put)  # as cudaFree, which waits for all that may use the memory
         self.free_memory += self._arrays.pop(address).nbytes
 
     def hostAlloc(self, size: int, flags: int) -> int:
@@ -126,16 +135,22 @@ class SimulatedCuda:
         return len(self._handles)
 
     def launchKernel(self, function: int, *rest: Any) -> None:
-        x, y, z, threads, _, _, _, _, place, _ = rest
+        x, y, z, threads, _, _, shared, _, place, _ = rest
+        if shared > self._allowed.get(function, 48 * 1024):
+            raise CudaError("CUDA_ERROR_INVALID_VALUE: so much shared memory was not asked for")
         held = [type(value).from_buffer_copy(value) for value in self.arguments[place]]
         pointers = (ctypes.c_void_p * max(len(held), 1))(*(ctypes.addressof(value) for value in held))
         kernel = self._handles[function]
 
         def work() -> None:
             assert held is not None
-            self.host.launch(kernel, (x, y, z), threads, pointers)
+            self.host.launch(kernel, (x, y, z), threads, pointers, shared)
 
         self._enqueue(work)
+
+    def funcSetAttribute(self, function: int, attribute: int, value: int) -> None:
+        assert attribute == 8
+        self._allowed[function] = value
 
     # recordings
     def streamBeginCapture(self, stream: int, mode: int) -> None:
@@ -171,4 +186,4 @@ def simulated_device(cuda: SimulatedCuda, monkeypatch: Any) -> GpuDevice:
         return values, pointers
 
     monkeypatch.setattr(contract, "addresses", addresses)
-    return GpuDevice(cuda, cuda, "a GPU on paper", 4, lambda text: text.encode())
+    return GpuDevice(cuda, cuda, "a GPU on paper", 4, 80, lambda text: text.encode())

@@ -30,10 +30,25 @@ def complaints(module: sources.Module, target: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("target", nvrtc.ARCHITECTURES)
-@pytest.mark.parametrize("module", sources.written())
+@pytest.mark.parametrize(
+    ("module", "target"),
+    [
+        (name, each)
+        for name, module in sources.written().items()
+        for each in nvrtc.ARCHITECTURES
+        if module.compiles_for(each)
+    ],
+)
 def test_written_kernels(module: str, target: str) -> None:
     assert complaints(sources.written()[module], target) == []
+
+
+def test_sources_say_what_they_need() -> None:
+    on_tensor_cores = sources.written()["convolution_tf32"]
+    assert [each for each in nvrtc.ARCHITECTURES if on_tensor_cores.compiles_for(each)] == ["sm_80", "sm_90a", "sm_100"]
+    only_hopper = sources.module("hopper", "// needs sm_90a\n")
+    assert [each for each in nvrtc.ARCHITECTURES if only_hopper.compiles_for(each)] == ["sm_90a"]
+    assert all(sources.written()["convolution"].compiles_for(each) for each in nvrtc.ARCHITECTURES)
 
 
 @pytest.mark.parametrize("target", nvrtc.ARCHITECTURES)
@@ -62,6 +77,20 @@ def test_every_kernel_is_declared_once_and_exported() -> None:
     with pytest.raises(ValueError, match="every KERNEL is declared once"):
         sources.module("wrong", "KERNEL(a, 32, 32)() {}\n")
     assert len(sources.module_of()) == sum(len(module.kernels) for module in sources.written().values())
+
+
+def test_elementwise_products_are_not_contracted() -> None:
+    """Else a chain would differ from its links in the last bit; docs/adr/0011."""
+    texts = [text for text in kernels_of([training_trial(all_cases()[0])]).values() if text is not None]
+    assert texts
+    assert all(sources.options(text) == ["--fmad=false"] for text in texts)
+    kernel = (
+        '#include "device.cuh"\nKERNEL(f, 32, 32)(float* y, float a, float b) { y[0] = a * b + y[0]; }\nEXPORT(f)\n'
+    )
+    contracted, apart = (
+        nvrtc.compile_source(text, "sm_80").cubin for text in (kernel, f"{sources.NOT_CONTRACTED}\n{kernel}")
+    )
+    assert contracted != apart
 
 
 def test_figures_are_read_from_a_log() -> None:

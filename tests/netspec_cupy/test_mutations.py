@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from waiting_kernels import SPLIT
 
+import netspec
 from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
+from netspec.declarations.ops.dense import Dense
 from netspec.declarations.ops.group_normalization import LayerNorm
 from netspec.declarations.ops.normalization import BatchNorm
 from netspec.declarations.ops.pooling import MaxPool
+from netspec.declarations.recipe import Recipe
 from netspec.diagnostics import RunError
+from netspec.passes.step import inference, training_step
+from netspec.plan import Precision
 from netspec.testing import Trial, check_trial, inference_trial, training_trial
+from netspec.testing.trials import trial as graph_trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice
@@ -27,6 +33,23 @@ LAYER_NORM = training_trial(Case(LayerNorm(axes="all"), (TensorType((5, 4, 17)),
 MAX_POOL = training_trial(Case(MaxPool(size=3, stride=2, padding=1), (TensorType((6, 5, 3)),), ties=True))
 
 
+DEEP = training_trial(Case(Conv(filters=12, kernel=3, padding=1), (TensorType((5, 6, 24)),)))
+"""Seven stages of terms forward: the pipeline fills, runs and empties."""
+DENSE = training_trial(Case(Dense(units=5), (TensorType((7,)),)))
+
+
+def network(*layers: Any) -> netspec.Spec:
+    ending: list[Any] = ["global_avg_pool", {"dense": 3}, "softmax"]
+    return netspec.load({"netspec": 1, "input": [4, 4, 3], "layers": [*layers, *ending]})
+
+
+SAME: dict[str, Any] = {"conv": {"filters": 3, "kernel": 3, "padding": "same"}}
+_FUSED = network(SAME, {"add": {"body": [SAME], "shortcut": []}}, "relu")
+RESIDUAL = graph_trial("residual", inference(_FUSED.graph, Recipe()), "infer", 3, 3)
+_GATED = network(SAME, "batch_norm", "relu")
+GATED = graph_trial("gate", training_step(_GATED.graph, Recipe()), "train", 3, 3)
+
+
 class Mutation(NamedTuple):
     """A mistake: what stands in a module once, what takes its place, and the trial that has to notice."""
 
@@ -34,6 +57,7 @@ class Mutation(NamedTuple):
     trial: Trial
     right: str
     wrong: str
+    precision: Precision = "float32"
 
 
 MUTATIONS = {
@@ -41,10 +65,20 @@ MUTATIONS = {
     "a tile that is a turn behind": Mutation("convolution", CONV, "turn = (step - 1) % 2;", "turn = step % 2;"),
     "a halo that is one cell too wide": Mutation("convolution", CONV, "at >= w.input[axis]", "at > w.input[axis]"),
     "a window that begins one cell late": Mutation("convolution", CONV, "- w.before[axis] +", "- w.before[axis] + 1 +"),
-    "a gradient that forgets the stride": Mutation("convolution", CONV, "|| at * w.stride[axis] != far ", ""),
-    "weights that are not turned": Mutation(
-        "convolution", CONV, "channels + n) * filters + k %", "channels + n) * filters + n %"
+    "a phase that begins with the wrong tap": Mutation(
+        "convolution", CONV, "phase.first_tap[axis] + tap", "0 * phase.first_tap[axis] + tap"
     ),
+    "a phase that is put one cell beside": Mutation(
+        "convolution", CONV, "phase.first_cell[axis] + cell", "0 * phase.first_cell[axis] + cell"
+    ),
+    "weights of the next tap": Mutation("convolution", CONV, "taps.number(k / group_filters)", "taps.number(0)"),
+    "a residual of the next place": Mutation(
+        "convolution", RESIDUAL, "number += residual[place];", "number += residual[place + 1];"
+    ),
+    "an epilogue that does not clip": Mutation(
+        "convolution", RESIDUAL, "return number < low ? low : number > high", "return number > high"
+    ),
+    "a gate that is always open": Mutation("channels", GATED, "y > low && y < high ? slope : 0.f", "slope"),
     "a part that is left out": Mutation(
         "convolution",
         training_trial(SPLIT),
@@ -61,6 +95,29 @@ MUTATIONS = {
         "normalization", LAYER_NORM, "  barrier();  // the last use of the array is over\n", ""
     ),
     "a sum without its second barrier": Mutation("normalization", LAYER_NORM, "= value;\n  barrier();\n", "= value;\n"),
+    "tensor cores without their barrier": Mutation(
+        "convolution_tf32",
+        DEEP,
+        "        barrier();\n      }\n      float* stage",
+        "      }\n      float* stage",
+        "tf32",
+    ),
+    "a wait that is too lax": Mutation(
+        "convolution_tf32", DEEP, "wait_for_copies<STAGES - 2>", "wait_for_copies<STAGES - 1>", "tf32"
+    ),
+    "a swizzle of another kind for reading": Mutation(
+        "convolution_tf32", DEEP, "return numbers[place(line, term)];", "return numbers[place(line, term) ^ 4];", "tf32"
+    ),
+    "factors that disagree on their terms": Mutation(
+        "convolution_bf16", DEEP, "two(tile, column, term + each * 8)", "two(tile, column, term + each * 2)", "bfloat16"
+    ),
+    "copies of the next term": Mutation(
+        "dense_tensor",
+        DENSE,
+        "first_term + own + each, end_term",
+        "first_term + own + each + 1, end_term",
+        "tf32",
+    ),
     "a maximum that takes the last of equals": Mutation(
         "pooling", MAX_POOL, "return x > best ||", "return x >= best ||"
     ),
@@ -86,25 +143,28 @@ def inlined(module: str) -> str:
     return re.sub(r'#include "(\w+\.cuh)"', header, text)
 
 
-def is_right(trial: Trial, texts: dict[str, str], schedule: int) -> bool:
+def is_right(trial: Trial, texts: dict[str, str], schedule: int, precision: Precision = "float32") -> bool:
     try:
-        return check_trial(CupyBackend(HostDevice(schedule, texts=texts)), trial) == []
+        return check_trial(CupyBackend(HostDevice(schedule, texts=texts)), trial, precision=precision) == []
     except RunError:
         return False
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_mutations_are_found(mutation: str) -> None:
-    module, trial, right, wrong = MUTATIONS[mutation]
+    module, trial, right, wrong, precision = MUTATIONS[mutation]
     text = inlined(module)
     assert text.count(right) == 1
-    assert not all(is_right(trial, {module: text.replace(right, wrong)}, schedule) for schedule in (0, 1, 7))
+    mutant = {module: text.replace(right, wrong)}
+    assert not all(is_right(trial, mutant, schedule, precision) for schedule in (0, 1, 7))
 
 
-@pytest.mark.parametrize("module", ["convolution", "channels", "normalization", "pooling"])
+@pytest.mark.parametrize("module", sorted({each.module for each in MUTATIONS.values()}))
 def test_the_text_is_right_without_mutations(module: str) -> None:
-    trials = [each.trial for each in MUTATIONS.values() if each.module == module]
-    assert is_right(trials[0], {module: inlined(module)}, 7)
+    for each in {
+        (id(each.trial), each.precision): each for each in MUTATIONS.values() if each.module == module
+    }.values():
+        assert is_right(each.trial, {module: inlined(module)}, 7, each.precision)
 
 
 def test_forward_alone_is_right_too() -> None:

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import pytest
 from recording_device import kernels_of
-from waiting_kernels import results, trials, waiting_kernels
+from waiting_kernels import results, rounded_trials, trials, waiting_kernels
 
+from netspec.plan import Precision
 from netspec.testing import Trial, check_trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice
 
 BACKENDS = [CupyBackend(HostDevice(schedule=schedule)) for schedule in (0, 1, 7)]
 TRIALS = trials()
+ROUNDED = rounded_trials()
+PRECISIONS: tuple[Precision, ...] = ("tf32", "bfloat16")
 
 
 def test_the_trials_run_every_kernel_that_waits() -> None:
-    assert waiting_kernels() - kernels_of(TRIALS).keys() == set()
+    run = kernels_of(TRIALS).keys() | set().union(*(kernels_of(ROUNDED, each).keys() for each in PRECISIONS))
+    assert waiting_kernels() - run == set()
     assert {"dense_forward", "sum_rows", "softmax_forward", "join_mean"} <= waiting_kernels()
     assert not {"join_parts", "dropout_mask", "move"} & waiting_kernels()
 
 
-@pytest.mark.parametrize("trial", TRIALS, ids=str)
-def test_results_do_not_depend_on_the_schedule(trial: Trial) -> None:
-    found = [results(backend, trial) for backend in BACKENDS]
+def assert_alike(trial: Trial, precision: Precision) -> None:
+    found = [results(backend, trial, precision) for backend in BACKENDS]
     for other in found[1:]:
         assert {name: array.tobytes() for name, array in other.items()} == {
             name: array.tobytes() for name, array in found[0].items()
         }
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=str)
+def test_results_do_not_depend_on_the_schedule(trial: Trial) -> None:
+    assert_alike(trial, "float32")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("trial", ROUNDED, ids=str)
+def test_nor_do_they_on_tensor_cores(trial: Trial, precision: Precision) -> None:
+    assert_alike(trial, precision)
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:], ids=["backwards", "shuffled"])

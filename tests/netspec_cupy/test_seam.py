@@ -10,10 +10,12 @@ import pytest
 
 from netspec.diagnostics import RunError
 from netspec_cupy import nvrtc, sources
+from netspec_cupy.bench import primitives
 from netspec_cupy.contract import addresses, pointer
 from netspec_cupy.host_device import HostDevice
 
-TEXT = (Path(__file__).parent / "seam.cu").read_text(encoding="utf-8")
+WRONG = (Path(__file__).parent / "seam.cu").read_text(encoding="utf-8")
+TEXT = primitives.TEXT
 SCHEDULES = (0, 1, 7)
 DEPTH = 100
 """Three rows of TF32 and a bit, so that the pipeline fills, runs and empties."""
@@ -50,27 +52,22 @@ def test_tensor_cores_and_pipelines(schedule: int, kind: str, digits: int) -> No
     assert np.abs(found - expected).max() < 100 * 2.0**-digits
 
 
-def test_roundings() -> None:
-    x = np.array([1 + 2.0**-11, 1 + 3 * 2.0**-11, 1 + 2.0**-8, 1 + 3 * 2.0**-8, np.inf, np.nan, -3.25], np.float32)
-    tf32, bf16 = np.empty_like(x), np.empty_like(x)
-    run(HostDevice(), "round_numbers", 128, x, tf32, bf16, x.size)
-    assert tf32[:2].tolist() == [1 + 2.0**-10, 1 + 2.0**-9]  # ties away from zero
-    assert bf16[2:4].tolist() == [1.0, 1 + 2.0**-6]  # ties to even
-    for rounded in (tf32, bf16):
-        assert np.isposinf(rounded[4])
-        assert np.isnan(rounded[5])
-        assert rounded[6] == -3.25
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_all_that_the_bench_tries_on_a_gpu(schedule: int) -> None:
+    found = primitives.complaints(HostDevice(schedule))
+    assert {name: text for name, text in found.items() if text} == {}
+    assert {"roundings", "tf32", "bf16", "shuffles", "dynamic shared memory"} == found.keys()
 
 
 def test_threads_that_wait_for_ever_are_named() -> None:
     with pytest.raises(RunError, match=r"kernel 'wait_for_nobody' does not come to its end: in block \(.*\) 32 of"):
-        run(HostDevice(), "wait_for_nobody", 32, np.zeros(64, np.float32))
+        run(HostDevice(), "wait_for_nobody", 32, np.zeros(64, np.float32), text=WRONG)
 
 
 def test_a_device_works_on_after_a_kernel_that_did_not_end() -> None:
     device = HostDevice()
     with pytest.raises(RunError):
-        run(device, "wait_for_nobody", 32, np.zeros(64, np.float32))
+        run(device, "wait_for_nobody", 32, np.zeros(64, np.float32), text=WRONG)
     x = np.ones(5, np.float32)
     run(device, "round_numbers", 128, x, x, x, 5)
     assert x.tolist() == [1.0] * 5
@@ -79,7 +76,7 @@ def test_a_device_works_on_after_a_kernel_that_did_not_end() -> None:
 def test_shared_memory_that_was_not_written_is_nan() -> None:
     y = np.zeros(32, np.float32)
     for _ in range(2):
-        run(HostDevice(), "read_too_early", 32, y)
+        run(HostDevice(), "read_too_early", 32, y, text=WRONG)
         assert np.isnan(y).all()
 
 

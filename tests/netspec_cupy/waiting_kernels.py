@@ -8,7 +8,7 @@ from typing import Any
 from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
-from netspec.plan import make_plan
+from netspec.plan import Precision, make_plan
 from netspec.testing import Trial, all_cases, inference_trial, training_trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyBackend
@@ -20,7 +20,9 @@ OPS = (
     "all_finite batch_mean batch_norm channel_sum conv conv_transpose cross_entropy dense depthwise_conv global_norm "
     "group_norm layer_norm prelu sample_sum softmax"
 )
-_WAITS = re.compile(r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile)\b")
+_WAITS = re.compile(
+    r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile|InFloat32|OnTensorCores)\b"
+)
 
 
 def waiting_kernels() -> set[str]:
@@ -45,9 +47,9 @@ def _body(text: str, start: str) -> str:
     return first_line if first_line.endswith("}") else text[begin : text.index("\n}", begin)]
 
 
-def results(backend: CupyBackend, trial: Trial) -> dict[str, Any]:
+def results(backend: CupyBackend, trial: Trial, precision: Precision = "float32") -> dict[str, Any]:
     """Outputs and new state of a trial."""
-    plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode)
+    plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode, precision=precision)
     state = backend.state(plan)
     for name, array in trial.state.items():
         state.write(name, array)
@@ -55,6 +57,13 @@ def results(backend: CupyBackend, trial: Trial) -> dict[str, Any]:
     executable.run(trial.inputs, trial.scalars, trial.batch)
     outputs = {name: executable.output(name) for name in trial.graph.outputs}
     return outputs | {f"new {name}": state.read(name) for name in trial.state}
+
+
+def rounded_trials() -> list[Trial]:
+    """Those of the ops that have kernels on tensor cores."""
+    ops = ("conv", "conv_transpose", "dense")
+    own = [next(case for case in all_cases() if case.attrs.declaration.name == op) for op in ops]
+    return [training_trial(case) for case in own]
 
 
 def trials() -> list[Trial]:

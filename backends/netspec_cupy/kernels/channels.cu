@@ -1,6 +1,8 @@
 // Sums over the rows of a table (rows, columns): first of one chunk of rows each, then of the chunks in their order.
 // With channels as columns they are the statistics of a batch and the gradients of what there is once per channel; with
 // all numbers of a sample as columns, sums over samples. How many chunks there are follows from the rows alone.
+// A gate looks at the output made again, bit by bit as it was made: products and sums are rounded apart.
+// compiled with --fmad=false
 #include "rows.cuh"
 
 struct Plain {
@@ -30,21 +32,28 @@ KERNEL(sum_squares, 256, 64)
 EXPORT(sum_squares)
 
 // The sums of dy times the normalised x, and of dy: of a batch, one mean and variance per column.
+// With a factor and a summand, dy counts only where the output that they make is strictly between the limits.
 struct OfBatch {
-  const float *x, *mean, *variance, *dy;
-  float eps;
+  const float *x, *mean, *variance, *dy, *factor, *summand;
+  float eps, low, high;
   int columns;
   MEMBER void at(int row, int column, float* values) const {
     i64 place = (i64)row * columns + column;
-    values[0] = dy[place] * ((x[place] - mean[column]) / sqrtf(variance[column] + eps));
-    values[1] = dy[place];
+    float slope = dy[place], apart = x[place] - mean[column];
+    if (factor) {
+      float y = apart * factor[column] + summand[column];
+      slope = y > low && y < high ? slope : 0.f;
+    }
+    values[0] = slope * (apart / sqrtf(variance[column] + eps));
+    values[1] = slope;
   }
 };
 
-KERNEL(sum_batch_gradients, 256, 48)
-(const float* x, const float* mean, const float* variance, const float* dy, float eps, float* parts, int samples,
- int positions, int columns, int chunk_rows) {
-  sum_chunk<2>(OfBatch{x, mean, variance, dy, eps, columns}, parts, samples * positions, columns, chunk_rows);
+KERNEL(sum_batch_gradients, 256, 64)
+(const float* x, const float* mean, const float* variance, const float* dy, const float* factor, const float* summand,
+ float eps, float low, float high, float* parts, int samples, int positions, int columns, int chunk_rows) {
+  OfBatch terms = {x, mean, variance, dy, factor, summand, eps, low, high, columns};
+  sum_chunk<2>(terms, parts, samples * positions, columns, chunk_rows);
 }
 EXPORT(sum_batch_gradients)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from netspec.core.expression import Constant, Expression, sqrt, where
 from netspec.core.expression import inputs as variables
+from netspec.core.graph import Epilogue
 from netspec.core.types import TensorType
 from netspec_cupy.contract import Grid, Launch, Operand, Request, Types, in_turn, kernel, pointer
 from netspec_cupy.kernels.elementwise import elementwise
@@ -113,20 +115,36 @@ def prelu_dx(request: Request) -> Launch:
     return in_turn(summed, passed)
 
 
-def _normalized(eps: float, scale: bool, center: bool) -> tuple[Expression, ...]:
+def _from_factor() -> Expression:
+    """(x − mean)·factor + summand, which the gradient's gate makes again."""
+    x, mean, factor, summand = variables(4)
+    return (x - mean) * factor + summand
+
+
+def _normalized(eps: float, scale: bool, center: bool) -> Expression:
     """(x − mean)/√(variance + eps)·scale + shift over x, [scale], [shift], mean, variance."""
     x, *affine, mean, variance = variables(3 + scale + center)
     y: Expression = (x - mean) / sqrt(variance + eps)
     y = y * affine[0] if scale else y
-    return (y + affine[-1] if center else y,)
+    return y + affine[-1] if center else y
 
 
-@kernel("batch_norm")
+def _finished(request: Request, formula: Expression, operands: tuple[Operand, ...]) -> Launch:
+    """The first output by a formula of these operands, and the step's epilogue."""
+    (y, *_), epilogue = request.outputs, request.epilogue or Epilogue()
+    if request.residual is not None:
+        operands = (*operands, request.residual)
+        formula = formula + variables(len(operands))[-1]
+    formula = where(formula > epilogue.high, epilogue.high, formula) if epilogue.high < math.inf else formula
+    formula = where(formula < epilogue.low, epilogue.low, formula) if epilogue.low > -math.inf else formula
+    return elementwise(request, [formula], operands, (y,))
+
+
+@kernel("batch_norm", epilogue=True)
 def batch_norm(request: Request) -> Launch:
     """x, [scale], [shift], moving mean, moving variance -> y."""
     attrs = request.attrs
-    formula = _normalized(attrs.eps, attrs.scale, attrs.center)
-    return elementwise(request, formula, request.inputs, request.outputs)
+    return _finished(request, _normalized(attrs.eps, attrs.scale, attrs.center), request.inputs)
 
 
 @kernel("batch_norm.frozen_dx")
@@ -137,15 +155,14 @@ def batch_norm_frozen_dx(request: Request) -> Launch:
     return elementwise(request, [dx / sqrt(variance + request.attrs.eps)], request.inputs, request.outputs)
 
 
-@kernel("batch_norm.train", scratch=_one_sum)
+@kernel("batch_norm.train", scratch=_one_sum, epilogue=True)
 def batch_norm_train(request: Request) -> Launch:
     """x, [scale], [shift] -> y, mean, variance, factor, summand.
 
     The mean comes first, since squares of deviations from it lose nothing.
     """
-    (x, *affine), (y, mean, variance, factor, summand), attrs = request.inputs, request.outputs, request.attrs
+    (x, *affine), (_, mean, variance, factor, summand), attrs = request.inputs, request.outputs, request.attrs
     sums = Sums(request, by_channel(x.type, request.batch), 1)
-    formula = _normalized(attrs.eps, attrs.scale, attrs.center)
     *learned, spread = variables(len(affine) + 1)
     of_x: Expression = (learned[0] if attrs.scale else 1) / sqrt(spread + attrs.eps)
     added: Expression = learned[-1] if attrs.center else Constant(0.0)
@@ -155,7 +172,7 @@ def batch_norm_train(request: Request) -> Launch:
         sums.chunk("sum_squares", x, mean),
         sums.join(0, means=variance),
         elementwise(request, [of_x, added], (*affine, variance), (factor, summand)),
-        elementwise(request, formula, (x, *affine, mean, variance), (y,)),
+        _finished(request, _from_factor(), (x, mean, factor, summand)),
     )
 
 
@@ -182,20 +199,27 @@ def _batch_gradients(attrs: Any, inputs: Types, outputs: Types, batch: int) -> M
 
 @kernel("batch_norm.dx", scratch=_batch_gradients)
 def batch_norm_dx(request: Request) -> Launch:
-    """x, mean, variance, dy, [scale] -> dx, [Σ dy x̂], [Σ dy]."""
-    (x, mean, variance, dy, *scale), (dx, *affine), attrs = request.inputs, request.outputs, request.attrs
+    """x, mean, variance, dy, [scale], [factor, summand] -> dx, [Σ dy x̂], [Σ dy]; a gate shuts dy out."""
+    (x, mean, variance, dy, *others), (dx, *affine), attrs = request.inputs, request.outputs, request.attrs
+    scale = others[: attrs.scale]
+    opened: list[Operand | None] = [*others[attrs.scale :]] or [None, None]
+    low, high = attrs.gate or (-math.inf, math.inf)
     sums = Sums(request, by_channel(x.type, request.batch), 2)
     per_channel, first = mean.type, request.scratch["means"]
     along, plain = (Operand(per_channel, first + at * per_channel.channels * ITEM) for at in range(2))
-    number, middle, spread, slope, mean_along, mean_plain, *factor = variables(6 + len(scale))
+    number, middle, spread, given, mean_along, mean_plain, *rest = variables(6 + len(others))
+    factor, slope = rest[: len(scale)], cast(Expression, given)
+    if attrs.gate is not None:
+        y = (number - middle) * rest[-2] + rest[-1]
+        slope = where(y > low, where(y < high, slope, 0), 0)
     sigma = sqrt(spread + attrs.eps)
     formula: Expression = (slope - mean_plain - (number - middle) / sigma * mean_along) / sigma
     formula = formula * factor[0] if factor else formula
     return in_turn(
-        sums.chunk("sum_batch_gradients", x, mean, variance, dy, float(attrs.eps)),
+        sums.chunk("sum_batch_gradients", x, mean, variance, dy, *opened, float(attrs.eps), low, high),
         sums.join(0, sums=affine[0] if attrs.scale else None, means=along),
         sums.join(1, sums=affine[-1] if attrs.center else None, means=plain),
-        elementwise(request, [formula], (x, mean, variance, dy, along, plain, *scale), (dx,)),
+        elementwise(request, [formula], (x, mean, variance, dy, along, plain, *others), (dx,)),
     )
 
 

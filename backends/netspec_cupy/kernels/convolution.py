@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_cupy.contract import Grid, Launch, Operand, Request, Types, in_turn, kernel, pointer
-from netspec_cupy.geometry import Convolution, window
-from netspec_cupy.kernels.dense import tiles
+from netspec_cupy.contract import Launch, Operand, Request, Types, in_turn, kernel, pointer
+from netspec_cupy.geometry import Convolution, phases, window
+from netspec_cupy.kernels.dense import finish, product
 from netspec_cupy.kernels.direct import (
     grouped,
     grouped_input_gradient,
@@ -31,50 +34,70 @@ def _layer(geometry: WindowGeometry, inner: TensorType, outer: TensorType, group
     return Convolution(window(geometry), inner.channels, outer.channels, groups)
 
 
-@kernel("conv")
+def _is_product(attrs: Any, inputs: Types, outputs: Types) -> bool:
+    """Whether the layer is a product of matrices, and not worked out number by number."""
+    return not is_narrow(attrs.groups, inputs[0], inputs[1] if inputs[1].batched else outputs[0])
+
+
+@kernel("conv", epilogue=True, rounded=_is_product)
 def conv(request: Request) -> Launch:
     """x (N, cells, C), weight (taps, C/groups, K), [bias (K)] -> y (N, places, K)."""
     (x, weight, *bias), (y,), attrs = request.inputs, request.outputs, request.attrs
     layer = _layer(attrs.geometry(x.type), x.type, y.type, attrs.groups)
     if is_narrow(attrs.groups, x.type, y.type):
         return grouped(request, x, (weight, bias[0] if bias else None), y, layer)
-    operands = x, weight, bias[0] if bias else None, y
-    return request.launch("convolution_forward", _gather_grid(y.type, attrs.groups), *operands, request.live, layer)
+    operands = x, weight, bias[0] if bias else None, y, request.live, layer, finish(request)
+    return product(request, "convolution_forward", _gathered(y.type, attrs.groups), attrs.groups, *operands)
 
 
-@kernel("conv.dx")
+@kernel("conv.dx", rounded=_is_product)
 def conv_dx(request: Request) -> Launch:
     """dy (N, places, K), weight -> dx (N, cells, C)."""
     (dy, weight), (dx,), attrs = request.inputs, request.outputs, request.attrs
     layer = _layer(attrs.geometry(dx.type), dx.type, dy.type, attrs.groups)
     if is_narrow(attrs.groups, dx.type, dy.type):
         return grouped_input_gradient(request, layer)
-    grid = _gather_grid(dx.type, attrs.groups)
-    return request.launch("convolution_input_gradient", grid, dy, weight, dx, request.live, layer)
+    return _spread(request, "convolution_input_gradient", dx.type, (dy, weight, dx), layer)
 
 
-@kernel("conv_transpose")
+def _transposed_is_product(attrs: Any, inputs: Types, outputs: Types) -> bool:
+    """Always, also where groups are narrow."""
+    return True
+
+
+@kernel("conv_transpose", epilogue=True, rounded=_transposed_is_product)
 def conv_transpose(request: Request) -> Launch:
     """x (N, places, C), weight (taps, C/groups, K), [bias (K)] -> y (N, cells, K): the window slides over y."""
     (x, weight, *bias), (y,), attrs = request.inputs, request.outputs, request.attrs
     layer = _layer(attrs.reverse(x.type), y.type, x.type, attrs.groups)
     operands = x, weight, bias[0] if bias else None, y
-    return request.launch("transposed_forward", _gather_grid(y.type, attrs.groups), *operands, request.live, layer)
+    return _spread(request, "transposed_forward", y.type, operands, layer, finish(request))
 
 
-@kernel("conv_transpose.dx")
+@kernel("conv_transpose.dx", rounded=_transposed_is_product)
 def conv_transpose_dx(request: Request) -> Launch:
     """dy (N, cells, K), weight -> dx (N, places, C)."""
     (dy, weight), (dx,), attrs = request.inputs, request.outputs, request.attrs.conv
     layer = _layer(attrs.reverse(dx.type), dy.type, dx.type, attrs.groups)
-    grid = _gather_grid(dx.type, attrs.groups)
-    return request.launch("transposed_input_gradient", grid, dy, weight, dx, request.live, layer)
+    operands = dy, weight, dx, request.live, layer
+    return product(request, "transposed_input_gradient", _gathered(dx.type, attrs.groups), attrs.groups, *operands)
 
 
-def _gather_grid(made: TensorType, groups: int) -> Callable[[int], Grid]:
+def _gathered(made: TensorType, groups: int) -> Callable[[int], tuple[int, int]]:
     """A row for each position of each sample, a column for each channel of a group."""
     positions, columns = made.positions, made.channels // groups
-    return lambda n: tiles(n * positions, columns, groups)
+    return lambda n: (n * positions, columns)
+
+
+def _spread(
+    request: Request, name: str, made: TensorType, operands: tuple[Any, ...], layer: Convolution, *more: Any
+) -> Launch:
+    """A product for every group and phase: a row for each cell of the largest phase of each sample."""
+    found, groups = phases(layer.window), int(layer.groups)
+    table = pointer(request.table(np.frombuffer(b"".join(map(bytes, found)), np.uint8)))
+    rows, columns = max(math.prod(phase.cells) for phase in found), made.channels // groups
+    arguments = *operands, request.live, layer, table, *more
+    return product(request, name, lambda n: (n * rows, columns), groups * len(found), *arguments)
 
 
 def _parts(places: int, batch: int, groups: int) -> int:
@@ -92,7 +115,7 @@ def _scratch_transposed(attrs: Any, inputs: Types, outputs: Types, batch: int) -
     return {"parts": _parts(inputs[0].positions, batch, attrs.conv.groups) * outputs[0].elements}
 
 
-@kernel("conv.dw", scratch=_scratch)
+@kernel("conv.dw", scratch=_scratch, rounded=_is_product)
 def conv_dw(request: Request) -> Launch:
     """x, dy -> dw (taps, C/groups, K)."""
     x, dy = request.inputs
@@ -103,7 +126,7 @@ def conv_dw(request: Request) -> Launch:
     return _weight_gradient(request, "convolution_weight_gradient", layer, (x, dy), parts)
 
 
-@kernel("conv_transpose.dw", scratch=_scratch_transposed)
+@kernel("conv_transpose.dw", scratch=_scratch_transposed, rounded=_transposed_is_product)
 def conv_transpose_dw(request: Request) -> Launch:
     """x, dy -> dw (taps, C/groups, K)."""
     (dy, x), attrs = (request.inputs[1], request.inputs[0]), request.attrs.conv
@@ -117,16 +140,12 @@ def _weight_gradient(
 ) -> Launch:
     """The sums of all parts, then their sum."""
     (dw,), groups = request.outputs, int(layer.groups)
-    taps = 1
-    for side in layer.window.size:
-        taps *= side
+    taps = math.prod(layer.window.size)
     rows, columns = taps * layer.input_channels // groups, layer.output_channels // groups
     sums = pointer(request.scratch["parts"] if parts > 1 else dw.address)
 
-    def grid(n: int) -> Grid:
-        return tiles(rows, columns, groups * parts)
-
-    summed = request.launch(name, grid, *operands, sums, request.live, parts, layer)
+    arguments = *operands, sums, request.live, parts, layer
+    summed = product(request, name, lambda n: (rows, columns), groups * parts, *arguments)
     if parts == 1:
         return summed
     size = dw.type.elements

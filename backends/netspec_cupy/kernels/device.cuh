@@ -6,13 +6,16 @@
 //                                                   registers that each may use; EXPORT(name) follows it
 //   DEVICE                                          before a function that kernels call
 //   SHARED(type, name, [2][16]);                    an array that the threads of a block share
+//   DYNAMIC_SHARED(type, name);                     the same, as large as the launch says; begins at 1024 bytes' multiple
 //   barrier()                                       all threads of the block have come here
 //   shuffle_xor(value, mask)                        the value of the lane whose number differs by that mask
 //   copy_async(to, from, inside)                    16 bytes to shared memory, on their way; zeros where not inside
+//   copy_number_async(to, from, inside)             the same of 4 bytes
 //   commit_copies(), wait_for_copies<N>()           close a group of copies; wait until at most N groups are under way
 //   multiply_add_tf32(c, a, b)                      c (16 x 8) += a (16 x 8) b (8 x 8), fragments of mma.m16n8k8
 //   multiply_add_bf16(c, a, b)                      c (16 x 8) += a (16 x 16) b (16 x 8), fragments of mma.m16n8k16
 //   to_tf32(x), to_bf16(x), from_bf16(h)            roundings, to nearest (ties of bfloat16 to even, of TF32 away)
+//   pair_of_bf16(low, high)                         two numbers rounded to bfloat16, the first in the lower half
 //   bits_of(x), float_of(bits)                      a float's bits, and back
 //   threadIdx, blockIdx, blockDim, gridDim          as in CUDA
 #pragma once
@@ -33,6 +36,9 @@ typedef long long i64;
 #define DEVICE static __device__ __forceinline__
 #define MEMBER __device__ __forceinline__
 #define SHARED(type, name, dimensions) __shared__ type name dimensions
+#define DYNAMIC_SHARED(type, name)                        \
+  extern __shared__ __align__(1024) u8 dynamic_shared[]; \
+  type* name = reinterpret_cast<type*>(dynamic_shared)
 #define INFINITE __int_as_float(0x7f800000)
 #define NOT_A_NUMBER __int_as_float(0x7fffffff)
 
@@ -50,6 +56,11 @@ DEVICE float from_bf16(u16 h) { return float_of((u32)h << 16); }
 
 #if __CUDA_ARCH__ >= 800
 #define HAS_TENSOR_CORES 1
+DEVICE u32 pair_of_bf16(float low, float high) {
+  u32 rounded;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(rounded) : "f"(high), "f"(low));
+  return rounded;
+}
 DEVICE u32 to_tf32(float x) {
   u32 rounded;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
@@ -59,6 +70,11 @@ DEVICE void copy_async(void* to, const void* from, bool inside) {
   u32 address = (u32)__cvta_generic_to_shared(to);
   int bytes = inside ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(bytes) : "memory");
+}
+DEVICE void copy_number_async(void* to, const void* from, bool inside) {
+  u32 address = (u32)__cvta_generic_to_shared(to);
+  int bytes = inside ? 4 : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from), "r"(bytes) : "memory");
 }
 DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int UnderWay>

@@ -1,11 +1,12 @@
 // Layers under a window that are worked out number by number: those with weights of their own at each place, and
 // convolutions of groups so small that the tiles of a product would be nearly empty, such as depthwise ones.
+#include "finish.cuh"
 #include "rows.cuh"
 #include "window.cuh"
 
 // y (N, places, K) = bias + the sum over taps and the group's channels of x (N, cells, C) w (taps, C/groups, K)
-KERNEL(grouped_forward, 256, 64)
-(const float* x, const float* weight, const float* bias, float* y, Convolution layer) {
+KERNEL(grouped_forward, 256, 72)
+(const float* x, const float* weight, const float* bias, float* y, Convolution layer, Finish finish) {
   const Window& w = layer.window;
   int filters = layer.output_channels, channels = layer.group_inputs();
   int places = volume(w.output), taps = volume(w.size);
@@ -21,7 +22,7 @@ KERNEL(grouped_forward, 256, 64)
     for (int c = 0; c < channels; c++)
       sum += sample[(i64)cell * layer.input_channels + c] * weight[(tap * channels + c) * filters + own.channel];
   }
-  y[own.number] = sum;
+  y[own.number] = finish.of(sum, own.number);
 }
 EXPORT(grouped_forward)
 

@@ -9,6 +9,7 @@ from netspec.core.types import TensorType
 from netspec_cupy.contract import Launch, Operand, Request, in_turn, kernel
 from netspec_cupy.geometry import Convolution, window
 from netspec_cupy.kernels.channels import Sums, Table
+from netspec_cupy.kernels.dense import finish
 
 NARROW = 8
 """Filters and channels of a group up to which a tile of a product would be nearly empty."""
@@ -21,7 +22,7 @@ def is_narrow(groups: int, one: TensorType, other: TensorType) -> bool:
 
 def grouped(request: Request, x: Operand, rest: tuple[Any, ...], y: Operand, layer: Convolution) -> Launch:
     """x, (weight, bias) -> y."""
-    return request.per_sample("grouped_forward", y.type.elements, x, *rest, y, layer)
+    return request.per_sample("grouped_forward", y.type.elements, x, *rest, y, layer, finish(request))
 
 
 def grouped_input_gradient(request: Request, layer: Convolution) -> Launch:

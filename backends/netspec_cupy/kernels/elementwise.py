@@ -21,7 +21,7 @@ import numpy as np
 from netspec.core.expression import INFIX, Apply, Dialect, Expression, Variable, render, substitute, variables
 from netspec.core.types import TensorType
 from netspec_cupy.contract import THREADS, Grid, Launch, Operand, Request, blocks, pointer
-from netspec_cupy.sources import digest
+from netspec_cupy.sources import NOT_CONTRACTED, digest
 
 PIECE = 4096
 """Numbers of one block's piece of a tensor without a batch."""
@@ -139,7 +139,7 @@ def source(loop: Loop) -> tuple[str, str]:
         "  for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < samples * each;"
         f" i += (i64)gridDim.x * blockDim.x) {{\n{channel}{inner}  }}\n}}\nEXPORT({name})\n"
     )
-    text = f'#include "device.cuh"\n\n{formulas}\n{alone}'
+    text = f'{NOT_CONTRACTED}\n#include "device.cuh"\n\n{formulas}\n{alone}'
     if all(role.kind != "channel" for role in loop.inputs):
         taken = "".join(f"  {line} = ({line.rsplit(' ', 1)[0]})own[{at}];\n" for at, line in enumerate(declared))
         text += (

@@ -33,6 +33,7 @@ const int MOST_THREADS = 1024;
 struct Copy {
   void* to;
   const void* from;
+  u32 bytes;
   bool inside;
   u32 group;
 };
@@ -64,6 +65,8 @@ struct Block {
   bool in_turn = true;
   void (*kernel)(void**) = nullptr;
   void** arguments = nullptr;
+  void* shared = nullptr;  // what the launch gives each block
+  size_t shared_bytes = 0;
   char problem[256] = "";
 };
 
@@ -199,6 +202,7 @@ void start_block(const unsigned* threads) {
   block.living = block.threads;
   block.at_barrier = 0;
   running.block_number++;
+  if (block.shared) poisoned(block.shared, block.shared_bytes);
   for (Warp& warp : block.warps) warp.arrived = warp.living = 0;
   for (int number = 0; number < block.threads; number++) {
     Fiber& fiber = block.fibers[number];
@@ -238,8 +242,8 @@ void meet(const char* where, void (*once)(Warp&)) {
   }
 }
 
-void start_copy(void* to, const void* from, bool inside) {
-  block.current->copies.push_back({to, from, inside, block.current->groups});
+void start_copy(void* to, const void* from, u32 bytes, bool inside) {
+  block.current->copies.push_back({to, from, bytes, inside, block.current->groups});
 }
 
 void close_copies() { block.current->groups++; }
@@ -250,14 +254,16 @@ void finish_copies(int under_way) {
   for (; done < fiber.copies.size() && fiber.copies[done].group + (u32)under_way < fiber.groups; done++) {
     const Copy& copy = fiber.copies[done];
     if (copy.inside)
-      memcpy(copy.to, copy.from, 16);
+      memcpy(copy.to, copy.from, copy.bytes);
     else
-      memset(copy.to, 0, 16);
+      memset(copy.to, 0, copy.bytes);
   }
   fiber.copies.erase(fiber.copies.begin(), fiber.copies.begin() + (long)done);
 }
 
 void* poisoned(void* memory, size_t bytes) { return memset(memory, 0xff, bytes); }
+
+void* shared_of_launch() { return block.shared; }
 
 void* memory_of_block(size_t bytes) {
   void* memory = malloc(bytes);
@@ -271,7 +277,7 @@ using host::block;
 
 // Runs a kernel on a grid; 0, or 1 with the reason in ``problem``.
 extern "C" int netspec_launch(void (*kernel)(void**), const unsigned* grid, const unsigned* threads, void** arguments,
-                              int schedule, char* problem, int problem_bytes) {
+                              int shared_bytes, int schedule, char* problem, int problem_bytes) {
   u64 blocks = (u64)grid[0] * grid[1] * grid[2];
   int count = (int)(threads[0] * threads[1] * threads[2]);
   if (count < 1 || count > host::MOST_THREADS || count % host::LANES || blocks == 0) {
@@ -290,6 +296,9 @@ extern "C" int netspec_launch(void (*kernel)(void**), const unsigned* grid, cons
   block.warps.resize((size_t)(count / host::LANES));
   host::put_in_order(block.order, (size_t)count, schedule);
   block.place_of.resize((size_t)count);
+  free(block.shared);  // new for each launch, so that a sanitizer sees where it ends
+  block.shared_bytes = (size_t)shared_bytes;
+  block.shared = shared_bytes ? aligned_alloc(host::SHARED_ALIGNMENT, block.shared_bytes) : nullptr;
   for (int place = 0; place < count; place++) block.place_of[block.order[place]] = place;
   std::vector<u64> order;
   host::put_in_order(order, blocks, schedule);

@@ -44,11 +44,13 @@ Warp& warp();
 int lane();
 // Lets lanes come together: ``once`` runs when the last one has arrived, before any goes on.
 void meet(const char* where, void (*once)(Warp&));
-void start_copy(void* to, const void* from, bool inside);
+void start_copy(void* to, const void* from, u32 bytes, bool inside);
 void close_copies();
 void finish_copies(int under_way);
 void* poisoned(void* memory, size_t bytes);
 void* memory_of_block(size_t bytes);
+void* shared_of_launch();
+const size_t SHARED_ALIGNMENT = 1024;
 
 // An array that the threads of a block share. It has memory of its own, so that a sanitizer sees where it ends, and
 // holds NaN until it is written.
@@ -95,6 +97,7 @@ void call(void (*kernel)(Arguments...), void** arguments) {
   using name##_array = type dimensions;              \
   static host::Shared<name##_array> name##_memory;   \
   name##_array& name = name##_memory.here()
+#define DYNAMIC_SHARED(type, name) type* name = static_cast<type*>(host::shared_of_launch())
 #define INFINITE __builtin_inff()
 #define NOT_A_NUMBER __builtin_nanf("")
 #define HAS_TENSOR_CORES 1
@@ -130,13 +133,15 @@ DEVICE u16 to_bf16(float x) {
   return (u16)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 DEVICE float from_bf16(u16 h) { return float_of((u32)h << 16); }
+DEVICE u32 pair_of_bf16(float low, float high) { return to_bf16(low) | (u32)to_bf16(high) << 16; }
 DEVICE u32 to_tf32(float x) {
   u32 bits = bits_of(x);
   return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0x1000u) & 0xffffe000u;
 }
 
 // A copy takes place only when it is waited for, so that a wait which is left out or too lax reads NaN.
-DEVICE void copy_async(void* to, const void* from, bool inside) { host::start_copy(to, from, inside); }
+DEVICE void copy_async(void* to, const void* from, bool inside) { host::start_copy(to, from, 16, inside); }
+DEVICE void copy_number_async(void* to, const void* from, bool inside) { host::start_copy(to, from, 4, inside); }
 DEVICE void commit_copies() { host::close_copies(); }
 template <int UnderWay>
 DEVICE void wait_for_copies() {

@@ -34,6 +34,11 @@ DEVICE Cell cell_of(int number, const int* sides) {
   return cell;
 }
 
+// The number of a cell, the other way round.
+DEVICE int number_of(const Cell& cell, const int* sides) {
+  return (cell.at[0] * sides[1] + cell.at[1]) * sides[2] + cell.at[2];
+}
+
 DEVICE int volume(const int* sides) { return sides[0] * sides[1] * sides[2]; }
 
 // Number of the input cell that a tap meets where the window lies at ``output``; -1 in the padding.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.core.reference import Bound, Case, Context
+from netspec.core.reference import Bound, Case, Context, rounded_bounds
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv, ConvDw, ConvDx
 from netspec.declarations.ops.windows_reference import inside, pad, padded_sides, taps
@@ -102,7 +102,10 @@ def _winograd(c: float) -> dict[str, Bound]:
 
 
 _BY_ALGORITHM = {"lane-positions": BOUNDS, "lane-sums": BOUNDS, "winograd-2": _winograd(4), "winograd-4": _winograd(16)}
-ALGORITHM_BOUNDS = {op: {name: bounds[op] for name, bounds in _BY_ALGORITHM.items()} for op in BOUNDS}
+ALGORITHM_BOUNDS = {
+    op: {name: bounds[op] for name, bounds in _BY_ALGORITHM.items()} | rounded
+    for op, rounded in rounded_bounds(BOUNDS).items()
+}
 """Plain sums in another order err as these do. F(2,3) and F(4,3) multiply transformed numbers, which are larger than
 the result: their errors stand out."""
 

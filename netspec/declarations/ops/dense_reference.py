@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.core.reference import Bound, Case, Context
+from netspec.core.reference import Bound, Case, Context, rounded_bounds
 from netspec.core.types import TensorType
 from netspec.declarations.ops.dense import Dense, DenseDw, DenseDx, Flatten, FlattenDx
 
@@ -45,6 +45,7 @@ BOUNDS = {
     "dense.dx": Bound(2, lambda context: context.x.elements),
     "dense.dw": Bound(2, lambda context: context.samples),
 }
+ALGORITHM_BOUNDS = rounded_bounds(BOUNDS)
 
 CASES = {
     "dense": (

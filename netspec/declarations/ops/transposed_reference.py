@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.core.reference import Bound, Case, Context
+from netspec.core.reference import Bound, Case, Context, rounded_bounds
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec.declarations.ops.convolution_reference import by_group
@@ -83,6 +83,7 @@ BOUNDS = {
     "conv_transpose.dx": Bound(4, _terms_dx),
     "conv_transpose.dw": Bound(4, _terms_dw),
 }
+ALGORITHM_BOUNDS = rounded_bounds(BOUNDS)
 
 
 def _case(shape: tuple[int, ...], filters: int, kernel: Any, **attributes: Any) -> Case:

@@ -173,12 +173,6 @@ READING: dict[str, Entry] = {
         "--set: there is no var or key '{target}'",
         ("did you mean '{suggestion}'?", "vars and keys that can be set: {known}"),
     ),
-    "NS113": Entry(
-        "error",
-        "not implemented yet",
-        "'{feature}' belongs to the language, but this version of netspec cannot run it yet",
-        ("{instead}", "docs/status.md says what is there; leave it out until then"),
-    ),
     "NS114": Entry(
         "error",
         "unknown language version",

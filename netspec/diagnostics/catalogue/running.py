@@ -329,6 +329,18 @@ RUNNING: dict[str, Entry] = {
         "{what} failed on {device}: {problem}",
         "run it again; if it stays, update the NVIDIA driver or use --backend numba",
     ),
+    "NS941": Entry(
+        "error",
+        "precision that the backend does not compute in",
+        "backend '{backend}' computes in float32 alone, not in {precision}: only a GPU's tensor cores gain by that",
+        "write 'precision: float32', or give --set train.precision=float32; --backend cupy computes in {precision}",
+    ),
+    "NS942": Entry(
+        "error",
+        "precision that the GPU does not compute in",
+        "{device} has compute capability {capability}; {precision} needs tensor cores of 8.0 or newer",
+        "write 'precision: float32', or give --set train.precision=float32",
+    ),
     "NS946": Entry(
         "error",
         "language server not installed",

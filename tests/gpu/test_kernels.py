@@ -1,0 +1,46 @@
+"""Every kernel on the GPU against the definitions, in every precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netspec.core.reference import Case
+from netspec.plan import Precision
+from netspec.testing import Trial, all_cases, check_case, check_trial, inference_trial, network_trials, training_trial
+from netspec_cupy.backend import CupyBackend
+from netspec_cupy.bench.primitives import complaints
+
+pytestmark = pytest.mark.gpu
+
+ROUNDED = [case for case in all_cases() if case.attrs.declaration.name in ("conv", "conv_transpose", "dense")]
+
+
+def test_the_seam_does_what_it_does_on_the_host_half(backend: CupyBackend) -> None:
+    device: Any = backend._device()
+    assert {name: text for name, text in complaints(device).items() if text} == {}
+
+
+@pytest.mark.parametrize("case", all_cases(), ids=str)
+def test_kernels(backend: CupyBackend, case: Case) -> None:
+    assert check_case(backend, case) == []
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("case", ROUNDED, ids=str)
+def test_tensor_cores(backend: CupyBackend, case: Case, precision: Precision) -> None:
+    for trial in (inference_trial(case), training_trial(case)):
+        assert check_trial(backend, trial, precision=precision) == []
+
+
+@pytest.mark.parametrize("trial", network_trials(), ids=str)
+def test_networks(backend: CupyBackend, trial: Trial) -> None:
+    assert check_trial(backend, trial) == []
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("trial", [training_trial(ROUNDED[0]), training_trial(ROUNDED[-1])], ids=str)
+def test_a_few_sanitized(backend: CupyBackend, trial: Trial, precision: Precision) -> None:
+    """What the bench runs under compute-sanitizer, which is too slow for all."""
+    assert check_trial(backend, trial, precision=precision) == []

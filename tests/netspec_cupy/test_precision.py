@@ -1,0 +1,96 @@
+"""Products on tensor cores: within bounds derived from their rounding, and close enough to train with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_training import SMALL_RESNET, numbers
+
+import netspec
+from netspec.core.reference import UNIT_ROUNDOFF, Case
+from netspec.diagnostics import RunError
+from netspec.plan import Precision, make_plan
+from netspec.testing import all_cases, check_trial, inference_trial, training_trial
+from netspec_cupy.backend import CupyBackend
+from netspec_cupy.host_device import HostDevice
+
+PRECISIONS: tuple[Precision, ...] = ("tf32", "bfloat16")
+OPS = ("conv", "conv_transpose", "dense")
+RATE = 1e-4
+"""So small that the steps taken do not drive apart what began alike."""
+CASES = [case for case in all_cases() if case.attrs.declaration.name in OPS]
+
+
+def check(backend: CupyBackend, case: Case, precision: Precision) -> list[str]:
+    trials = inference_trial(case), training_trial(case)
+    return [complaint for trial in trials for complaint in check_trial(backend, trial, precision=precision)]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", CASES[::4], ids=str)
+def test_rounded_kernels_keep_their_bounds(host_backend: CupyBackend, case: Case, precision: Precision) -> None:
+    assert check(host_backend, case, precision) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("case", [case for place, case in enumerate(CASES) if place % 4], ids=str)
+def test_the_other_cases_too(host_backend: CupyBackend, case: Case, precision: Precision) -> None:
+    assert check(host_backend, case, precision) == []
+
+
+def chosen(case: Case, precision: Precision) -> set[str]:
+    trial = training_trial(case)
+    plan = make_plan(trial.graph, CupyBackend(HostDevice()).target(1), trial.batch, trial.mode, precision=precision)
+    return {step.algorithm for step in plan.steps if step.node.op.name.startswith(OPS)}
+
+
+def test_convolutions_and_dense_layers_are_rounded_and_nothing_else() -> None:
+    assert {name for case in CASES if case.attrs.declaration.name != "conv" for name in chosen(case, "tf32")} == {
+        "tf32"
+    }
+    assert {name for case in CASES for name in chosen(case, "float32")} == {"direct"}
+    narrow = [case for case in CASES if "direct" in chosen(case, "bfloat16")]
+    assert narrow
+    assert all(case.attrs.groups > 1 for case in narrow)
+
+
+def losses(network: Any, precision: Precision, backend: CupyBackend, batch: int, steps: int) -> list[float]:
+    spec = netspec.load(network, f"train.precision={precision}")
+    images, labels = numbers(spec, batch)
+    model = spec.compile(batch=batch, backend=backend)
+    return [model.step(images, labels, rate=RATE)["loss"] for _ in range(steps)]
+
+
+def assert_close(network: Any, precision: Precision, backend: CupyBackend, batch: int, steps: int) -> None:
+    """Each layer rounds numbers that are off to either side, and their mean, the loss, hardly moves: two units."""
+    exact = losses(network, "float32", backend, batch, steps)
+    found = losses(network, precision, backend, batch, steps)
+    assert found != exact
+    assert found == pytest.approx(exact, rel=2 * UNIT_ROUNDOFF[precision])
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("network", ["zoo:lenet5", SMALL_RESNET], ids=["lenet5", "small residual network"])
+def test_losses_are_close_to_those_in_float32(network: Any, precision: Precision, host_backend: CupyBackend) -> None:
+    assert_close(network, precision, host_backend, 4, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_resnet20_too(precision: Precision, host_backend: CupyBackend) -> None:
+    assert_close("zoo:resnet20", precision, host_backend, 2, 2)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_processor_refuses_and_says_the_way_out(precision: Precision) -> None:
+    with pytest.raises(RunError, match=f"'numba' computes in float32 alone, not in {precision}") as caught:
+        losses("zoo:lenet5", precision, "numba", 2, 1)  # type: ignore[arg-type]  # a backend by its name
+    assert "--set train.precision=float32" in str(caught.value)
+
+
+def test_a_gpu_without_such_tensor_cores_is_refused() -> None:
+    turing = CupyBackend(HostDevice(capability=75, name="a Turing"))
+    with pytest.raises(RunError, match=r"a Turing has compute capability 7.5; bfloat16 needs tensor cores of 8.0"):
+        losses(SMALL_RESNET, "bfloat16", turing, 2, 1)
