@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netspec.diagnostics.catalogue.entry import Entry, Templates
+from netspec.diagnostics.catalogue.exchange import EXCHANGE
 from netspec.diagnostics.catalogue.network import NETWORK
 from netspec.diagnostics.catalogue.practice import PRACTICE
 from netspec.diagnostics.catalogue.reading import READING
@@ -17,7 +18,7 @@ from netspec.diagnostics.catalogue.slimming import SLIMMING
 
 __all__ = ["Entry", "Templates", "codes", "fill", "lookup", "register"]
 
-_ENTRIES: dict[str, Entry] = {**READING, **NETWORK, **PRACTICE, **RUNNING, **SLIMMING}
+_ENTRIES: dict[str, Entry] = {**READING, **NETWORK, **PRACTICE, **RUNNING, **EXCHANGE, **SLIMMING}
 
 
 def lookup(code: str) -> Entry:
