@@ -147,10 +147,8 @@ def command(
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     facts |= _agreed(ranks, facts, runtime, checkpoint_every)
-    resumed = None
-    if ranks.leads:
-        resumed = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes)
-    resumed = _alike(resumed, runtime, facts)
+    opened = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes) if ranks.leads else None
+    resumed = _alike(opened, runtime, facts)
     outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
     _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
 
