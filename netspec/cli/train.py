@@ -119,25 +119,18 @@ def command(
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from;
     the exit status is 130 and 143.
     """
-    from netspec.backend import find_backend
     from netspec.data.download import cache_folder
     from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
-    from netspec.training.ranks import threads_of_ranks
-    from netspec.training.runtime import Runtime
 
     _refuse_early(resume, run_dir, tensorboard, find_lr, ranks)
-    quiet, world = quiet or not ranks.leads, ranks.world
-    earlier = run_dir if resume else None
+    quiet, earlier = quiet or not ranks.leads, run_dir if resume else None
     options = {"epochs": epochs, "batch": batch, "memory_budget": memory_budget, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
-    recipe, machine = _fitted(loaded, dataset, earlier), find_backend(backend)
-    runtime = Runtime(
-        loaded.graph, recipe, machine, recipe.batch, threads or threads_of_ranks(world, ranks.host), True, world
-    )
+    runtime = _runtime(loaded, _fitted(loaded, dataset, earlier), backend, threads, ranks)
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
@@ -150,7 +143,17 @@ def command(
     opened = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes) if ranks.leads else None
     resumed = _alike(opened, runtime, facts)
     outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
-    _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, recipe))
+    _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, runtime.recipe))
+
+
+def _runtime(spec: Spec, recipe: Recipe, backend: str, threads: int | None, ranks: Ranks) -> Runtime:
+    """The network in memory, on this rank's part of the cores if nothing else is said."""
+    from netspec.backend import find_backend
+    from netspec.training.ranks import threads_of_ranks
+    from netspec.training.runtime import Runtime
+
+    threads = threads or threads_of_ranks(ranks.world, ranks.host)
+    return Runtime(spec.graph, recipe, find_backend(backend), recipe.batch, threads, True, ranks.world)
 
 
 def _tell(ranks: Ranks, text: str) -> None:
