@@ -45,6 +45,7 @@ from netspec.training.runtime import Runtime
 from netspec.training.scores import Scores
 from netspec.training.state import read_state
 from netspec.training.taps import activations, gradients
+from netspec.training.warm_up import compile_training
 
 
 class Weights(Mapping[str, Array]):
@@ -140,6 +141,9 @@ class Model:
         progress = progress or _shown(verbose)
         history = []
         try:
+            if count and not self._runtime.is_loaded("train", self._runtime.train_type(part)):
+                progress.preparing("compiling kernels")
+                compile_training(self._runtime, self._runtime.train_type(part))
             with closing(run_epochs(self._runtime, part, held, progress, count, self._position)) as results:
                 for result in results:
                     self._position = Position(result.epoch, result.step)

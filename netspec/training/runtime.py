@@ -199,6 +199,10 @@ class Runtime:
         graph, target = self._graph(purpose, dtype), self.backend.target(self.threads)
         return make_plan(graph, target, batch, _MODES[purpose], self.recipe.math)
 
+    def is_loaded(self, purpose: Purpose, dtype: DType) -> bool:
+        """Whether :meth:`load` was asked for this plan before."""
+        return (purpose, dtype) in self._loaded
+
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""
         key = (purpose, dtype)

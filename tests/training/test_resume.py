@@ -92,6 +92,12 @@ class Bench:
         return {path.name.partition(".")[0] for path in (self.folder / "run" / "checkpoints").iterdir()}
 
 
+@pytest.fixture(autouse=True)
+def nothing_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake backend compiles nothing, and these tests count what it is asked to do."""
+    monkeypatch.setattr("netspec.training.train.compile_training", lambda runtime, dtype: None)
+
+
 @pytest.fixture
 def bench(spec: Spec, backend: Any, make_part: Callable[[int], Part], tmp_path: Path) -> Bench:
     """Three steps an epoch on the fake backend."""
