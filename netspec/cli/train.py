@@ -25,10 +25,13 @@ from netspec.cli.common import (
 )
 from netspec.cli.ranks import Ranks, ranks_option
 from netspec.cli.report import report_after_run, report_option
-from netspec.diagnostics.text import size
+from netspec.diagnostics.text import escape, size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netspec.data.dataset import Dataset
+    from netspec.data.download import Download
     from netspec.declarations.recipe import Recipe
     from netspec.syntax.spec import Spec
     from netspec.training.memory_check import Demand
@@ -76,7 +79,7 @@ TERMINATED = 128 + 15
 @ranks_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
-@click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
+@click.option("--dry-run", is_flag=True, help="Check spec, data and plan; fetch and train nothing.")
 @click.option(
     "--find-lr",
     is_flag=True,
@@ -119,6 +122,7 @@ def command(
     from netspec.backend import find_backend
     from netspec.data.download import cache_folder
     from netspec.data.read import data_folder, read_dataset
+    from netspec.data.stand_in import missing
     from netspec.training.facts import run_facts
     from netspec.training.fitted import keep_fitted
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
@@ -130,7 +134,8 @@ def command(
     earlier, options = run_dir if resume else None, {"epochs": epochs, "batch": batch, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
-    dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
+    found, cache = data_folder(data_dir), cache_folder()
+    dataset = read_dataset(loaded, found, folder, cache, fetches=not dry_run)
     recipe, machine = _fitted(loaded, dataset, earlier), find_backend(backend)
     runtime = Runtime(
         loaded.graph, recipe, machine, recipe.batch, threads or threads_of_ranks(world, ranks.host), True, world
@@ -138,7 +143,8 @@ def command(
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
-        return _tell(ranks, _plan_text(loaded, dataset, runtime, needed, format_))
+        absent = missing(recipe.data, found, cache)
+        return _tell(ranks, _plan_text(loaded, dataset, runtime, needed, absent, format_))
     if find_lr:
         return _tell(ranks, _found_rate(runtime, dataset, format_))
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
@@ -323,8 +329,10 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, format_: str) -> str:
-    """What a run would do."""
+def _plan_text(
+    spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, absent: Sequence[Download], format_: str
+) -> str:
+    """What a run would do, and what it would fetch first."""
     epochs = runtime.recipe.epochs
     document: dict[str, Any] = {
         "version": 1,
@@ -337,6 +345,7 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
         "threads": runtime.threads,
         "memory_bytes": needed.total,
         "memory": needed.document(),
+        "fetch": [{**each._asdict(), "file": str(each.file)} for each in absent],
     }
     if format_ == "json":
         return json.dumps(document, indent=2)
@@ -344,10 +353,12 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
     memory = ", ".join(f"{name} {size(count)}" for name, count in needed.parts().items())
     threads = f"{runtime.threads} thread{'' if runtime.threads == 1 else 's'}"
     batch = f"up to {document['batch']} samples"
-    return (
+    fetched = [f"would be fetched: {each.address} ({size(each.bytes)}) to {escape(str(each.file))}" for each in absent]
+    planned = (
         f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of {batch} ({samples}), "
         f"{size(needed.total)} ({memory}), {threads}; nothing was trained"
     )
+    return "\n".join([*fetched, planned])
 
 
 def _found_rate(runtime: Runtime, dataset: Dataset, format_: str) -> str:
