@@ -20,7 +20,7 @@ WARNINGS = (
         *(f"NS51{n}" for n in range(3, 10)),
     }
 )
-INFOS = {"NS308", "NS309", *(f"NS31{n}" for n in range(6)), "NS405", *(f"NS60{n}" for n in range(1, 5))}
+INFOS = {"NS308", "NS309", *(f"NS31{n}" for n in range(6)), "NS405", "NS406", *(f"NS60{n}" for n in range(1, 5))}
 
 
 def alternatives(templates: Templates) -> tuple[str, ...]:
