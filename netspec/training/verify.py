@@ -174,8 +174,8 @@ class _Bench:
 
 _OF_RANKS = (
     "trained by {ranks} ranks: checked is that its checkpoints are whole, and that metrics.csv and the manifest say "
-    "what they keep; one process cannot execute its steps again, since each rank has statistics and dropout of its own, "
-    "and the sums over ranks have another order"
+    "what they keep; one process cannot execute its steps again, since each rank has statistics and dropout of its "
+    "own, and the sums over ranks have another order"
 )
 
 

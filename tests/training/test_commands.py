@@ -89,6 +89,16 @@ def test_eval_takes_other_data(spec_file: Path, backend: Any) -> None:
     assert "has no validation part: --part train or test" in str(missing.exception)
 
 
+@pytest.mark.parametrize("name", ["my/letters", "letters.npz"])
+def test_eval_says_where_nothing_is(name: str, spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    refused = str(call(evaluate.command, "run", "--data", name).exception)
+    assert "[NS905]" in refused
+    assert name in refused
+    assert "there is no such file or folder" in refused
+    assert "a folder for each class" in refused
+
+
 def test_eval_refuses_data_of_other_classes(spec_file: Path, backend: Any) -> None:
     run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
     for name in "abcdefghij":
