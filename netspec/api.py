@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -49,7 +49,16 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: str | Se
     A string with a line break is the text itself. ``overrides`` are ``name=value``, as behind ``--set``; one
     may stand alone. A SpecError holds every mistake.
     """
-    return Spec(load_spec(_source(source), (overrides,) if isinstance(overrides, str) else tuple(overrides)))
+    return Spec(load_spec(_source(source), _overrides(overrides)))
+
+
+def _overrides(given: str | Sequence[str]) -> tuple[str, ...]:
+    """What was given as a tuple; an InputError where there is anything but text."""
+    found = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    strange = [each for each in found if not isinstance(each, str)]
+    if strange:
+        raise InputError(f"overrides are texts such as 'train.lr=0.1', but {strange[0]!r} was given")
+    return found
 
 
 def _source(given: str | os.PathLike[str] | Mapping[str, Any]) -> Source:

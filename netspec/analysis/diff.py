@@ -186,7 +186,7 @@ def _differing(before: Mapping[str, Side], after: Mapping[str, Side]) -> Iterato
 
 def _recipe(before: Recipe, after: Recipe) -> Iterator[Change]:
     """The keys of ``train:`` that differ; of what is the same thing with other attributes, those attributes."""
-    for field in fields(Recipe):
+    for field in (each for each in fields(Recipe) if each.compare):
         old, new = getattr(before, field.name), getattr(after, field.name)
         if old == new:
             continue

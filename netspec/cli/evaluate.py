@@ -73,8 +73,13 @@ def command(
 
 
 def data_source(data: str) -> str:
-    """What a spec would have behind ``data:``."""
+    """What a spec would have behind ``data:``; NS905 for what can only be a path, and is not there."""
+    from netspec.data.files import fault
+
     path = Path(data)
+    if not path.exists() and (len(path.parts) > 1 or path.suffix.lower() in _FILES):
+        advice = "--data takes a folder with images in a folder for each class, a table or archive, or a source's name"
+        raise fault(path, "there is no such file or folder", advice)
     kind = "folder" if path.is_dir() else _FILES.get(path.suffix.lower())
     return json.dumps({kind: data}) if kind and path.exists() else data
 

@@ -26,7 +26,7 @@ from netspec.cli.common import (
 )
 from netspec.cli.ranks import Ranks, ranks_option
 from netspec.cli.report import report_after_run, report_option
-from netspec.diagnostics.text import size
+from netspec.diagnostics.text import escape, size
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
@@ -78,7 +78,7 @@ TERMINATED = 128 + 15
 @ranks_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
-@click.option("--dry-run", is_flag=True, help="Check spec, data and plan, and train nothing.")
+@click.option("--dry-run", is_flag=True, help="Check spec, data and plan; fetch and train nothing.")
 @click.option(
     "--find-lr",
     is_flag=True,
@@ -129,12 +129,12 @@ def command(
     options = {"epochs": epochs, "batch": batch, "memory_budget": memory_budget, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
-    dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder())
+    dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder(), fetches=not dry_run)
     runtime = _runtime(loaded, _fitted(loaded, dataset, earlier), backend, threads, ranks)
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
-        return _tell(ranks, _plan_text(loaded, dataset, runtime, needed, format_))
+        return _tell(ranks, _plan_text(loaded, dataset, runtime, needed, data_dir, format_))
     if find_lr:
         return _tell(ranks, _found_rate(runtime, dataset, format_))
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
@@ -330,9 +330,16 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
-def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, format_: str) -> str:
-    """What a run would do."""
+def _plan_text(
+    spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, data_dir: str | None, format_: str
+) -> str:
+    """What a run would do, and what it would fetch first."""
+    from netspec.data.download import cache_folder
+    from netspec.data.read import data_folder
+    from netspec.data.stand_in import missing
+
     epochs = runtime.recipe.epochs
+    absent = missing(runtime.recipe.data, data_folder(data_dir), cache_folder())
     document: dict[str, Any] = {
         "version": 1,
         "dry_run": True,
@@ -344,6 +351,7 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
         "threads": runtime.threads,
         "memory_bytes": needed.total,
         "memory": needed.document(),
+        "fetch": [{**each._asdict(), "file": str(each.file)} for each in absent],
     }
     if format_ == "json":
         return json.dumps(document, indent=2)
@@ -351,10 +359,12 @@ def _plan_text(spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, f
     memory = ", ".join(f"{name} {size(count)}" for name, count in needed.parts().items())
     threads = f"{runtime.threads} thread{'' if runtime.threads == 1 else 's'}"
     batch = f"up to {document['batch']} samples"
-    return (
+    fetched = [f"would be fetched: {each.address} ({size(each.bytes)}) to {escape(str(each.file))}" for each in absent]
+    planned = (
         f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of {batch} ({samples}), "
         f"{size(needed.total)} ({memory}), {threads}; nothing was trained"
     )
+    return "\n".join([*fetched, planned])
 
 
 def _found_rate(runtime: Runtime, dataset: Dataset, format_: str) -> str:

@@ -68,14 +68,14 @@ def _text(found: Verification) -> str:
     origin = "the seed" if found.origin is None else f"the checkpoint '{found.origin}' (step {found.begin:,})"
     steps = f"{found.steps:,} step{'' if found.steps == 1 else 's'}"
     done = f"{steps} executed {'twice' if found.twice else 'again'} from {origin}"
-    lines = [*found.damages, *found.tables, done, *found.circumstances]
+    lines = [*found.damages, *found.tables, *([done] if found.steps else []), *found.circumstances]
     for comparison in found.compared:
         lines += _comparison_lines(comparison, found.twice)
     first = found.first_steps()
     if first is not None:
         place = f"step {first[0]:,}" if first[0] == first[1] else f"one of the steps {first[0]:,} to {first[1]:,}"
         lines.append(f"the first difference came about in {place}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *found.unchecked])
 
 
 def _comparison_lines(comparison: Comparison, twice: bool) -> list[str]:

@@ -14,10 +14,20 @@ Fetch = Callable[[str, str, Path], None]
 
 
 class Published(NamedTuple):
-    """A data set on the net: where its files are, and the SHA-256 of each."""
+    """A data set on the net: where its files are, the SHA-256 and the bytes of each, and the samples they hold."""
 
     address: str
     files: Mapping[str, str]
+    bytes: Mapping[str, int]
+    test_samples: int = 10_000
+
+
+class Download(NamedTuple):
+    """A file that is not here: where it is on the net, its bytes, and where it would be kept."""
+
+    address: str
+    bytes: int
+    file: Path
 
 
 PUBLISHED = {
@@ -29,6 +39,12 @@ PUBLISHED = {
             "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
             "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
         },
+        {
+            "train-images-idx3-ubyte.gz": 9_912_422,
+            "train-labels-idx1-ubyte.gz": 28_881,
+            "t10k-images-idx3-ubyte.gz": 1_648_877,
+            "t10k-labels-idx1-ubyte.gz": 4_542,
+        },
     ),
     "fashion-mnist": Published(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -38,10 +54,17 @@ PUBLISHED = {
             "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
             "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
         },
+        {
+            "train-images-idx3-ubyte.gz": 26_421_880,
+            "train-labels-idx1-ubyte.gz": 29_515,
+            "t10k-images-idx3-ubyte.gz": 4_422_102,
+            "t10k-labels-idx1-ubyte.gz": 5_148,
+        },
     ),
     "cifar10": Published(
         "https://www.cs.toronto.edu/~kriz/",
         {"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
+        {"cifar-10-binary.tar.gz": 170_052_171},
     ),
 }
 """What can be fetched, by the folder that it goes into. The CIFAR-10 files are the binary ones, which hold no code."""
@@ -52,6 +75,16 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     import platformdirs
 
     return Path(environment.get("NETSPEC_CACHE_DIR") or platformdirs.user_cache_dir("netspec")) / "data"
+
+
+def downloads(name: str, cache_dir: Path) -> tuple[Download, ...]:
+    """What :func:`fetch_folder` would fetch, as far as names tell: a file that is there may still be another."""
+    published, folder = PUBLISHED[name], cache_dir / name
+    return tuple(
+        Download(published.address + file, published.bytes[file], folder / file)
+        for file in published.files
+        if not (folder / file).is_file()
+    )
 
 
 def fetch_folder(name: str, cache_dir: Path, fetch: Fetch | None = None) -> Path:

@@ -13,6 +13,7 @@ from netspec.data.augment import Augmenter
 from netspec.data.dataset import Dataset, ReadContext, Reader
 from netspec.data.feed import find_feed, mismatches, refuse_strange_labels, target_types, with_class_numbers
 from netspec.data.split import with_validation
+from netspec.data.stand_in import missing, stand_in
 from netspec.diagnostics.errors import RunError, SpecError
 
 if TYPE_CHECKING:
@@ -25,11 +26,14 @@ def data_folder(given: str | None, environment: Mapping[str, str] = os.environ) 
     return Path(folder).expanduser() if folder else None
 
 
-def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir: Path | None = None) -> Dataset:
+def read_dataset(
+    spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir: Path | None = None, fetches: bool = True
+) -> Dataset:
     """The data of a spec, each part with what the network is fed; see :func:`find_feed`.
 
     The validation part is the share of the training part that ``train.validation`` says, picked by ``train.seed``;
-    without a share, the data's own. A SpecError says where data and network do not go together; a RunError that there
+    without a share, the data's own. Unless it ``fetches``, a published set that is not here is replaced by
+    its :func:`stand_in`. A SpecError says where data and network do not go together; a RunError that there
     is no data, or what is wrong with the files.
     """
     recipe = spec.recipe
@@ -40,7 +44,9 @@ def read_dataset(spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir
     reader: Reader = import_module(recipe.data.reader).load
     named = recipe.validation if isinstance(recipe.validation, str) else None
     shape = spec.graph.inputs[0].type.shape
-    dataset = reader(recipe.data, ReadContext(data_dir, spec_folder, shape, named, cache_dir, recipe.cache * 2**20))
+    context = ReadContext(data_dir, spec_folder, shape, named, cache_dir, recipe.cache * 2**20)
+    absent = not fetches and cache_dir is not None and missing(recipe.data, data_dir, cache_dir)
+    dataset = stand_in(recipe.data) if absent else reader(recipe.data, context)
     if isinstance(recipe.validation, str):
         dataset = _own_validation(dataset, recipe.validation)
     elif recipe.validation:

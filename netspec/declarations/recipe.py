@@ -66,7 +66,7 @@ class Recipe:
     """Weights to start from: ``from`` what file, and to ``match`` them by ``name`` or ``shape``."""
     heads: Mapping[str, Head] = field(default_factory=dict)
     """What is said of single heads, by their name."""
-    stated: bool = True
+    stated: bool = field(default=True, compare=False)
     """Whether the spec says anything of training; where it does not, predictions are what its layers give."""
 
     @property

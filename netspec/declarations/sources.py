@@ -1,7 +1,8 @@
 """Data sources: what ``train.data`` may name. The code that reads them is ``netspec.data``.
 
 What is known before a file is opened a source states itself: ``classes``, ``image_shape`` and ``training_samples`` of a
-published set, and ``brightest``, the largest number in its images, where these are bytes.
+published set, the ``folder`` that it is kept in, and ``brightest``, the largest number in its images, where these are
+bytes.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Cifar10:
     image_shape = (32, 32, 3)
     training_samples = 50_000
     reader = "netspec.data.cifar10"
+    folder = "cifar10"
 
 
 @declare(

@@ -22,6 +22,7 @@ FAMILIES: Mapping[str, str] = {
     "NS4": "cost",
     "NS5": "training",
     "NS6": "portability",
+    "NS8": "smaller networks",
     "NS9": "run time",
 }
 """What the codes are about, by how they begin."""

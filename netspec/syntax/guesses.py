@@ -135,18 +135,22 @@ def unlike_in_rank(x: TensorType) -> TensorType:
 def agreed_fields(code: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, object]:
     """The fields of a message on which the two versions of a guess agree.
 
-    What the message cannot do without shows a ``?`` for each number on which they differ; what only the help would name
-    is left out.
+    What the message names shows a ``?`` for each number on which they differ; what only the help would name is left
+    out, and so is that of which no number is known, where the message has a wording without it.
     """
     from netspec.diagnostics.catalogue import lookup
 
-    message = str(lookup(code).message)
+    message = lookup(code).message
+    wordings = (message,) if isinstance(message, str) else message
     fields: dict[str, object] = {}
     for name, value in first.items():
+        naming = [f"{{{name}}}" in wording for wording in wordings]
         if value == second.get(name):
             fields[name] = value
-        elif f"{{{name}}}" in message:
-            fields[name] = _agreed(value, second.get(name))
+        elif any(naming):
+            agreed = _agreed(value, second.get(name))
+            if all(naming) or re.search(r"\d", agreed):
+                fields[name] = agreed
     return fields
 
 

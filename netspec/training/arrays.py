@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping
 from numbers import Integral
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,16 @@ class UnknownNameError(InputError, KeyError):
     def __str__(self) -> str:
         """The message; a KeyError would show it in quotes."""
         return str(self.args[0])
+
+
+def path_of(given: object, what: str) -> Path:
+    """A path that was given; an InputError where it is none, which says ``what`` is kept there."""
+    if not isinstance(given, (str, os.PathLike)):
+        raise InputError(f"{what} is a path, but {given!r} was given")
+    named = os.fspath(given)
+    if not isinstance(named, str):
+        raise InputError(f"{what} is a path as text, but {named!r} was given")
+    return Path(named)
 
 
 def whole_number(name: str, given: Any, least: int) -> int:

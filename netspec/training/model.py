@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from netspec.training.arrays import (
     UnknownNameError,
     checked_inputs,
     checked_part,
+    path_of,
     shape_text,
     warn_of_scaled,
     whole_number,
@@ -45,6 +45,7 @@ from netspec.training.runtime import Runtime
 from netspec.training.scores import Scores
 from netspec.training.state import read_state
 from netspec.training.taps import activations, gradients
+from netspec.training.warm_up import compile_training
 
 
 class Weights(Mapping[str, Array]):
@@ -140,6 +141,9 @@ class Model:
         progress = progress or _shown(verbose)
         history = []
         try:
+            if count and not self._runtime.is_loaded("train", self._runtime.train_type(part)):
+                progress.preparing("compiling kernels")
+                compile_training(self._runtime, self._runtime.train_type(part))
             with closing(run_epochs(self._runtime, part, held, progress, count, self._position)) as results:
                 for result in results:
                     self._position = Position(result.epoch, result.step)
@@ -211,10 +215,11 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all weights and statistics as safetensors; the file is replaced as a whole.
 
-        A RunError where it cannot be written.
+        A RunError where it cannot be written, an InputError where ``path`` is none.
         """
+        file = path_of(path, "what weights are saved to")
         try:
-            write_atomic(Path(path), encode(self.weights, {"format": "netspec"}))
+            write_atomic(file, encode(self.weights, {"format": "netspec"}))
         except OSError as error:
             raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
 
@@ -223,7 +228,7 @@ class Model:
 
         A RunError lists every name that is missing, unknown or of another shape; nothing is changed then.
         """
-        file = Path(path)
+        file = path_of(path, "what weights are read from")
         if (file / MANIFEST).is_file():
             self._runtime.use(with_kept_numbers(self._runtime.recipe, file))
             file = find_checkpoint(file, "last").weights

@@ -313,6 +313,22 @@ def differing_rows(folder: Path, kept: Sequence[Mapping[str, float]]) -> list[st
     return [*found, *missing, *beyond]
 
 
+def differing_metrics(manifest: Mapping[str, Any], kept: Sequence[Mapping[str, float]]) -> list[str]:
+    """What of the manifest's metrics is not in the last of the rows that a checkpoint ``kept``, which knows no test."""
+    if not kept or "metrics" not in manifest:
+        return []
+    found = []
+    for part in ("train", "validation"):
+        scores = _scores(kept[-1], part)
+        expected, told = scores.document() if scores else {}, manifest["metrics"].get(part, {})
+        found += [
+            f"{MANIFEST}, metrics of {part}: {name} is {told.get(name)} instead of {expected.get(name)}"
+            for name in dict.fromkeys((*expected, *told))
+            if json.dumps(told.get(name)) != json.dumps(expected.get(name))
+        ]
+    return found
+
+
 def with_settings(spec: Spec, manifest: Mapping[str, Any]) -> Spec:
     """The spec as the run used it: with the epochs, batch and seed that its command line may have set."""
     settings: dict[str, Any] = {key: int(manifest[key]) for key in ("epochs", "batch", "seed")}

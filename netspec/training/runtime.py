@@ -206,6 +206,10 @@ class Runtime:
             graph, target, batch, _MODES[purpose], recipe.math, memory_budget=budget, precision=recipe.precision
         )
 
+    def is_loaded(self, purpose: Purpose, dtype: DType) -> bool:
+        """Whether :meth:`load` was asked for this plan before."""
+        return (purpose, dtype) in self._loaded
+
     def load(self, purpose: Purpose, dtype: DType) -> Loaded:
         """The plan with its kernels, which are compiled the first time."""
         key = (purpose, dtype)

@@ -25,6 +25,7 @@ from netspec.training.runtime import Runtime
 from netspec.training.scores import Scores
 from netspec.training.state import first_not_finite, read_state, weights_sha256
 from netspec.training.stopping import StopRequest
+from netspec.training.warm_up import compile_training
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _train(
     epochs, place = runtime.recipe.epochs, begin
     if epochs > begin.epoch:
         progress.preparing("compiling kernels")
-        runtime.load("train", runtime.train_type(dataset.train))
+        compile_training(runtime, runtime.train_type(dataset.train))
 
     def stopping() -> bool:
         """Whether somebody wants any of the ranks to end: all of them end after the same step."""

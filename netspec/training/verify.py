@@ -26,12 +26,13 @@ from netspec.data.read import read_dataset
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import read_weights
 from netspec.training.checkpoints import Checkpoint, Course, damaged_checkpoints, whole_checkpoints
+from netspec.training.evaluate import evaluate
 from netspec.training.facts import run_facts
 from netspec.training.loop import START, Position, run_epochs
 from netspec.training.open_run import spec_of_run
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.resume import changes_since, circumstances, restore
-from netspec.training.runs import differing_rows, metrics_row, validation_losses
+from netspec.training.runs import differing_metrics, differing_rows, metrics_row, validation_losses
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state, weights_sha256
 from netspec.training.transfer import take_weights
@@ -75,7 +76,8 @@ class Comparison:
 class Verification:
     """What came of it. ``origin`` is the checkpoint that the steps began at, ``None`` for the seed.
 
-    ``damages`` names each checkpoint that is not whole, and ``tables`` what of metrics.csv is not what the run kept.
+    ``damages`` names each checkpoint that is not whole, and ``tables`` what of metrics.csv and of the manifest's
+    metrics is not what the run kept. ``unchecked`` is what could not be, or was not, executed again.
     ``circumstances`` are what differs between the run and now, and may be why something differs.
     """
 
@@ -85,6 +87,7 @@ class Verification:
     circumstances: Sequence[str]
     damages: Sequence[str] = ()
     tables: Sequence[str] = ()
+    unchecked: Sequence[str] = ()
     twice: bool = False
     steps: int = 0
     compared: list[Comparison] = field(default_factory=list)
@@ -116,6 +119,7 @@ class Verification:
             "compared": [comparison.document() for comparison in self.compared],
             "damaged": list(self.damages),
             "tables": list(self.tables),
+            "unchecked": list(self.unchecked),
             "circumstances": list(self.circumstances),
         }
 
@@ -128,6 +132,9 @@ class _Bench:
     dataset: Dataset
     make: Callable[[], Runtime]
     begin: Checkpoint | None
+    tested: Mapping[str, float] | None
+    """What the manifest says of the test part, where the run came to its end with the checkpoint ``last``."""
+    last: str | None
 
     @property
     def position(self) -> Position:
@@ -165,6 +172,13 @@ class _Bench:
                     return
 
 
+_OF_RANKS = (
+    "trained by {ranks} ranks: checked is that its checkpoints are whole, and that metrics.csv and the manifest say "
+    "what they keep; one process cannot execute its steps again, since each rank has statistics and dropout of its "
+    "own, and the sums over ranks have another order"
+)
+
+
 class _EnoughError(Exception):
     """There is nothing more to look at."""
 
@@ -199,14 +213,19 @@ def verify_run(
     def make() -> Runtime:
         return Runtime(spec.graph, spec.recipe, machine, spec.recipe.batch, threads)
 
-    bench = _Bench(spec_folder, dataset, make, begin)
+    bench = _Bench(spec_folder, dataset, make, begin, manifest.get("metrics", {}).get("test"), manifest.get("last"))
     runtime = bench.runtime()
     facts = run_facts(spec, spec_folder, dataset, runtime, [], now)
     per_epoch = -(-len(dataset.train) // runtime.batch)
     changed = changes_since(manifest, facts, runtime, checkpoints[-1], per_epoch)
     said = [*(f"changed: {change}" for change in changed), *circumstances(manifest, facts)]
     found = Verification(folder, begin.name if begin else None, bench.position.step, said, damages)
-    found.tables = differing_rows(folder, checkpoints[-1].course.metrics)
+    rows = checkpoints[-1].course.metrics
+    found.tables = [*differing_rows(folder, rows), *differing_metrics(manifest, rows)]
+    ranks = int(manifest.get("world", {}).get("size", 1))
+    if ranks > 1:
+        found.unchecked = [_OF_RANKS.format(ranks=ranks)]
+        return found
     last = checkpoints[-1].step if steps is None else bench.position.step + steps
     later = checkpoints if begin is None else checkpoints[checkpoints.index(begin) + 1 :]
     targets = [checkpoint for checkpoint in later if checkpoint.step <= last]
@@ -214,7 +233,19 @@ def verify_run(
         _against_checkpoints(bench, runtime, targets, found)
     else:
         _against_itself(bench, runtime, last, found)
+    found.unchecked = _rows_left_out(rows, found)
     return found
+
+
+def _rows_left_out(rows: Sequence[Mapping[str, float]], found: Verification) -> list[str]:
+    """The epochs of metrics.csv that were not executed again from their beginning to their end, in words."""
+    done = {each.step for each in found.compared} if not found.twice else set[int]()
+    reached = max(done, default=0)
+    left = [int(row["epoch"]) for row in rows if not found.begin < row["step"] <= reached]
+    if not left:
+        return []
+    named = f"epoch {left[0]}" if len(left) == 1 else f"epochs {', '.join(map(str, left))}"
+    return [f"metrics.csv, {named}: not executed again, only compared with what the checkpoint keeps"]
 
 
 def _against_checkpoints(bench: _Bench, runtime: Runtime, targets: list[Checkpoint], found: Verification) -> None:
@@ -230,6 +261,8 @@ def _against_checkpoints(bench: _Bench, runtime: Runtime, targets: list[Checkpoi
         before = {**_read(target.weights, runtime.weights), **_read(target.moments, runtime.moments)}
         differences = _differing_arrays(before, {**weights, **moments})
         differences += _differing_scores(target, position, result)
+        if result is not None and bench.tested is not None and target.name == bench.last:
+            differences += _differing("test_", bench.tested, evaluate(runtime, bench.dataset.test).scores.document())
         hashes = weights_sha256(_read(target.weights, runtime.weights)), weights_sha256(weights)
         found.compared.append(Comparison(target.name, target.step, *hashes, differences))
         left.pop(0)
@@ -300,9 +333,13 @@ def _differing_scores(target: Checkpoint, position: Position, result: EpochResul
         before, now = (each.underway.sums if each.underway else {} for each in (target.position, position))
     else:
         before, now = target.course.metrics[-1], metrics_row(result) if result else {}
+    return _differing("", before, now)
+
+
+def _differing(prefix: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
     names = dict.fromkeys((*before, *now))
     return [
-        Difference("metric", name, f"{before.get(name)} → {now.get(name)}")
+        Difference("metric", f"{prefix}{name}", f"{before.get(name)} → {now.get(name)}")
         for name in names
         if json.dumps(before.get(name)) != json.dumps(now.get(name))
     ]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from netspec.cli import main as program
+from netspec.cli.common import ISSUES
 from netspec.cli.main import COMMANDS
 
 Netspec = Callable[..., Any]
@@ -96,7 +97,7 @@ def test_a_bug_is_one_line_with_the_way_to_report_it(
     status, out, err = netspec("lint", write())
     assert (status, out) == (3, "")
     assert err.startswith("netspec has a bug: ZeroDivisionError: oops\n")
-    assert program.ISSUES in err
+    assert ISSUES in err
     assert "Traceback" not in err
 
 

@@ -182,7 +182,11 @@ def test_pooch_takes_a_file_of_the_right_hash_and_refuses_others(
     data = b"four files"
     monkeypatch.setattr(
         "netspec.data.download.PUBLISHED",
-        {"set": PUBLISHED["mnist"]._replace(files={"a.gz": hashlib.sha256(data).hexdigest()})},
+        {
+            "set": PUBLISHED["mnist"]._replace(
+                files={"a.gz": hashlib.sha256(data).hexdigest()}, bytes={"a.gz": len(data)}
+            )
+        },
     )
     served: list[bytes] = []
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from netspec.diagnostics import Diagnostic, Span
+from netspec.diagnostics import Diagnostic, Span, catalogue
 from netspec.diagnostics.catalogue import Entry, Templates, codes, fill, lookup, register
 
 HERE = Span("f.yaml", 1, 1, 1, 2)
@@ -109,6 +109,13 @@ def test_ranges(fields: dict[str, object], message: str) -> None:
     assert Diagnostic("NS109", HERE, {"what": "x", "found": 7, **fields}).message == message
 
 
+@pytest.fixture
+def restored_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is forgotten after it: other tests of the process look at all codes."""
+    monkeypatch.setattr(catalogue, "_ENTRIES", dict(catalogue._ENTRIES))
+
+
+@pytest.mark.usefixtures("restored_catalogue")
 def test_plug_ins_register_codes_of_their_own() -> None:
     entry = Entry("warning", "odd width", "width {width} is odd")
     register("ACME001", entry)

@@ -196,3 +196,12 @@ def test_digits_are_grey() -> None:
     found = findings("- flatten\n- dense: 12", "[16, 16, 3]", rest)
     assert [one.code for one in found] == ["NS502", "NS501"]
     assert found[0].message == "data 'digits' gives 16x16x1, but the input is 16x16x3: 1 channel, not 3"
+
+
+def test_a_sketch_of_two_windows_may_see_little_of_the_image() -> None:
+    conv = "- conv: {filters: 8, kernel: 3, padding: same}\n- relu\n"
+    one = "- conv: {filters: 8, kernel: 1}\n- relu\n"
+    ending = "- global_avg_pool\n- dense: 2\n"
+    for layers in (conv + ending, 2 * conv + ending, 2 * conv + 3 * one + ending):
+        assert "NS313" not in codes(layers, "[64, 64, 3]")
+    assert "NS313" in codes(3 * conv + ending, "[64, 64, 3]")

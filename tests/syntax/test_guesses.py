@@ -184,3 +184,8 @@ def test_two_guesses_at_an_attribute_are_values_of_it() -> None:
                     declaration.name,
                     attribute,
                 )
+
+
+def test_a_size_of_which_nothing_is_known_is_not_shown(read_layers: Read) -> None:
+    reading = read_layers("- conv: {filters: 8, kernel: 99}\n- conv: {filters: 8, kernel: 99}")
+    assert reading.messages[1].startswith("kernel 99 does not fit what comes into 'conv2', whatever size")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -88,6 +89,16 @@ def test_eval_takes_other_data(spec_file: Path, backend: Any) -> None:
     assert "has no validation part: --part train or test" in str(missing.exception)
 
 
+@pytest.mark.parametrize("name", ["my/letters", "letters.npz"])
+def test_eval_says_where_nothing_is(name: str, spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    refused = str(call(evaluate.command, "run", "--data", name).exception)
+    assert "[NS905]" in refused
+    assert name in refused
+    assert "there is no such file or folder" in refused
+    assert "a folder for each class" in refused
+
+
 def test_eval_refuses_data_of_other_classes(spec_file: Path, backend: Any) -> None:
     run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
     for name in "abcdefghij":
@@ -164,6 +175,34 @@ def test_a_dry_run_trains_nothing_and_writes_nothing(spec_file: Path, backend: A
     assert "nothing was trained" in call(train.command, str(spec_file), "--dry-run").stdout
 
 
+def test_a_dry_run_says_what_would_be_fetched_and_checks_the_rest(
+    spec_file: Path, backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*_: object) -> None:
+        raise AssertionError("a dry run fetches nothing")
+
+    monkeypatch.setattr("netspec.data.download._fetch", fetch)
+    monkeypatch.setenv("NETSPEC_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("NETSPEC_DATA", raising=False)
+    there = tmp_path / "cache" / "data" / "mnist" / "t10k-labels-idx1-ubyte.gz"
+    there.parent.mkdir(parents=True)
+    there.touch()
+    spec_file.write_text(SPEC.replace("[8, 8, 1]", "[28, 28, 1]"))
+    arguments = (str(spec_file), "--dry-run", "--set", "train.data=mnist", "--set", "train.preprocess=[min_max]")
+    document = run_json(train.command, *arguments)
+    assert document["samples"] == {"train": 54000, "validation": 6000, "test": 10000}
+    first = document["fetch"][0]
+    assert first["address"] == "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz"
+    assert (first["bytes"], Path(first["file"])) == (9912422, there.with_name("train-images-idx3-ubyte.gz"))
+    assert len(document["fetch"]) == 3  # the fourth is there
+    lines = call(train.command, *arguments).stdout.splitlines()
+    assert lines[0] == f"would be fetched: {first['address']} (9.5 MiB) to {first['file']}"
+    assert [line.partition(":")[0] for line in lines] == ["would be fetched"] * 3 + ["small"]
+    assert list(there.parent.iterdir()) == [there]
+    wrong = call(train.command, str(spec_file), "--dry-run", "--set", "train.data=cifar10")
+    assert "32x32x3" in str(wrong.exception)  # that data and network do not go together is found all the same
+
+
 def test_resume_goes_on_with_the_settings_that_the_run_was_given(spec_file: Path, backend: Any) -> None:
     first = run_json(train.command, str(spec_file), "--run-dir", "run", "--seed", "5", "--batch", "400")
     again = run_json(train.command, str(spec_file), "--run-dir", "run", "--resume")
@@ -192,7 +231,8 @@ def test_an_interrupted_run_ends_with_the_status_of_its_signal_and_says_how_to_g
     number: int, spec_file: Path, backend: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["netspec", "train", str(spec_file), "--run-dir", "a run"])
-    backend.loss = lambda: os.kill(os.getpid(), number) or 1.0
+    done = itertools.count()  # the first step compiles, and is none of the training's
+    backend.loss = lambda: (next(done) and os.kill(os.getpid(), number)) or 1.0
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 128 + number

@@ -130,3 +130,21 @@ def test_a_prompt_shows_what_a_model_and_a_spec_are() -> None:
     assert repr(netspec.load(SPEC)) == "<Spec tiny: 4 nodes, heads main>"
     shown = repr(model())
     assert shown == "<Model tiny: input (N, 4, 4, 1) -> main (N, 2), 38 weights, batch 8, threads 1>"
+
+
+@pytest.mark.parametrize("overrides", [5, [5], ("train.epochs=2", None), {"train.epochs": 2}])
+def test_overrides_that_are_no_texts_are_told(overrides: Any) -> None:
+    if isinstance(overrides, dict):
+        overrides = overrides.items()
+    with pytest.raises(netspec.InputError, match=r"overrides are texts such as 'train\.lr=0\.1', but .* was given"):
+        netspec.load(SPEC, overrides)
+    assert netspec.load(SPEC, (each for each in ("train.epochs=2",))).recipe.epochs == 2
+
+
+@pytest.mark.parametrize("path", [None, 5, b"weights.safetensors"])
+def test_a_place_of_weights_that_is_no_path_is_told(path: Any) -> None:
+    given = model()
+    with pytest.raises(netspec.InputError, match="what weights are saved to is a path"):
+        given.save(path)
+    with pytest.raises(netspec.InputError, match="what weights are read from is a path"):
+        given.load_weights(path)

@@ -19,6 +19,7 @@ import pytest
 
 from netspec.backend import find_backend
 from netspec.data.dataset import Dataset, Part
+from netspec.declarations.options import EarlyStopping
 from netspec.declarations.recipe import Head
 from netspec.declarations.schedules import Plateau
 from netspec.diagnostics.errors import RunError
@@ -90,6 +91,12 @@ class Bench:
 
     def checkpoints(self) -> set[str]:
         return {path.name.partition(".")[0] for path in (self.folder / "run" / "checkpoints").iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake backend compiles nothing, and these tests count what it is asked to do."""
+    monkeypatch.setattr("netspec.training.train.compile_training", lambda runtime, dtype: None)
 
 
 @pytest.fixture
@@ -252,6 +259,20 @@ def test_another_target_of_a_head_is_a_change(bench: Bench) -> None:
     bench.interrupt(4)
     with pytest.raises(RunError, match=r"train.heads: \{\} → \{'main'"):
         bench.open(heads={"main": Head(target="label")})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"on_nan": "skip"}, r"train\.on_nan: 'stop' → 'skip'"),
+        ({"early_stopping": EarlyStopping(patience=3)}, r"train\.early_stopping: None → "),
+    ],
+)
+def test_another_end_of_the_course_is_a_change(bench: Bench, changes: dict[str, Any], said: str) -> None:
+    bench.interrupt(4)
+    with pytest.raises(RunError, match=said):
+        bench.open(**changes)
+    assert bench.open(allow_changes=True, **changes)[0].notes[0].startswith("changed: train.")
 
 
 def test_a_comment_in_the_spec_is_no_change(bench: Bench) -> None:

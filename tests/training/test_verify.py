@@ -79,6 +79,9 @@ def test_a_run_comes_out_again_by_any_number_of_threads_and_workers(finished: Pa
     result = call(verify_run.command, finished, *more)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
+    if more != ["--from-seed"]:
+        left = "metrics.csv, epochs 1, 2: not executed again, only compared with what the checkpoint keeps"
+        assert lines.pop() == left
     assert lines[-1] == "'epoch-0003' (step 15): weights, moments and metrics are the same to the bit"
     if more == ["--from-seed"]:
         assert lines[0] == "15 steps executed again from the seed"
@@ -98,7 +101,7 @@ def test_a_number_that_is_another_is_found_with_its_array(run: Path) -> None:
     result = call(verify_run.command, run)
     assert result.exit_code == 1
     assert "'epoch-0003' (step 15) differs:\n  array dense.weight: 1 of 1,440 numbers, by up to" in result.output
-    assert result.output.endswith("the first difference came about in one of the steps 11 to 15\n")
+    assert "\nthe first difference came about in one of the steps 11 to 15\n" in result.output
     document = json.loads(call(verify_run.command, run, "--format", "json").stdout)
     assert document["version"] == 1
     assert (document["equal"], document["first_difference"], document["steps"]) == (False, [11, 15], 5)
@@ -134,21 +137,22 @@ def test_steps_without_a_checkpoint_among_them_are_executed_twice(
     assert result.output.splitlines() == [
         "3 steps executed twice from the seed",
         "step 3: all state is the same to the bit",
+        "metrics.csv, epochs 1, 2, 3: not executed again, only compared with what the checkpoint keeps",
     ]
     scalars = Runtime.scalars
     made: list[Runtime] = []
 
-    def wayward(runtime: Runtime, rate: float, step: int, turn: Any = None) -> Any:
+    def wayward(runtime: Runtime, rate: float, step: int, *more: Any) -> Any:
         """In its second execution step 2 has another learning rate."""
         if runtime not in made:
             made.append(runtime)
-        return scalars(runtime, rate * 1.5 if len(made) == 2 and step == 2 else rate, step, turn)
+        return scalars(runtime, rate * 1.5 if len(made) == 2 and step == 2 else rate, step, *more)
 
     monkeypatch.setattr(Runtime, "scalars", wayward)
     result = call(verify_run.command, finished, "--from-seed", "--steps", "3")
     assert result.exit_code == 1
     assert result.output.splitlines()[1:3] == ["step 2 differs:", "  array conv.weight: other numbers"]
-    assert result.output.endswith("the first difference came about in step 2\n")
+    assert "\nthe first difference came about in step 2\n" in result.output
 
 
 def test_another_machine_and_other_versions_are_told(run: Path) -> None:
@@ -193,6 +197,32 @@ def test_a_checkpoint_within_an_epoch_is_compared_by_its_sums(
     path.write_text(json.dumps({**document, "sha256": _sha256(document)}))
     (compared,) = verify(tmp_path / "stopped", None, "numba", 1, NOW).compared
     assert [(each.kind, each.name) for each in compared.differences] == [("metric", "loss")]
+
+
+def test_metrics_of_the_manifest_are_compared(run: Path) -> None:
+    path = run / "manifest.json"
+    document = json.loads(path.read_text())
+    for part in ("train", "test"):
+        document["metrics"][part]["accuracy"] += 1e-9
+    path.write_text(json.dumps(document))
+    found = verify(run, None, "numba", 1, NOW)
+    assert not found.equal
+    assert [line.partition(" is ")[0] for line in found.tables] == ["manifest.json, metrics of train: accuracy"]
+    assert [each.name for each in found.compared[0].differences] == ["test_accuracy"]
+
+
+def test_of_a_run_of_several_ranks_it_says_what_it_checks(run: Path) -> None:
+    path = run / "manifest.json"
+    document = json.loads(path.read_text())
+    document["world"] = {"size": 4}
+    path.write_text(json.dumps(document))
+    result = call(verify_run.command, run)
+    assert result.exit_code == 0
+    assert result.output.splitlines()[-1].startswith("trained by 4 ranks: checked is that its checkpoints are whole")
+    assert "executed again" not in result.output.partition("trained by")[0]
+    lines = (run / "metrics.csv").read_text().splitlines()
+    (run / "metrics.csv").write_text("\n".join(lines[:-1]) + "\n")
+    assert call(verify_run.command, run).exit_code == 1
 
 
 def test_a_damaged_checkpoint_and_a_changed_table_are_named(run: Path) -> None:

@@ -12,6 +12,7 @@ NETWORK: dict[str, Entry] = {
         (
             "{attribute} {kernel} does not fit the {input} input of '{layer}'",
             "kernel {kernel} does not fit the {input} input of '{layer}'",
+            "{attribute} {kernel} does not fit what comes into '{layer}', whatever size the mistake before leaves it",
         ),
         (
             "padding: same keeps {same}; {attribute}: {largest} gives {result}",

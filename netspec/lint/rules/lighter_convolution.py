@@ -2,7 +2,7 @@
 
 A depthwise-separable convolution filters each channel by itself and mixes the channels after that, with 1/c_out + 1/k²
 of the multiply-accumulates (Howard and others 2017). The rule names a layer only where that would save a quarter of
-those of the whole network, and lets networks below a hundred million be. `netspec explain SPEC LAYER` shows what this
+those of the whole network, and lets networks below a hundred million be, and layers that read fewer than 16 channels. `netspec explain SPEC LAYER` shows what this
 and other lighter forms would take: a column and a row, several 3x3, a bottleneck of 1x1.
 
 Fails:
@@ -36,6 +36,8 @@ from netspec.lint.engine import Facts, layers, rule
 
 _FEWEST = 100_000_000
 _SHARE = 0.25
+_FEW = 16
+"""Channels below which filtering each by itself loses much: MobileNets have a full convolution at their first layer."""
 
 
 @rule("NS406")
@@ -45,7 +47,7 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         return
     for node in layers(facts, "conv"):
         x, y, window = node.data[0].type, node.output.type, facts.window(node)
-        if node.attrs.groups != 1 or window.taps == 1:
+        if node.attrs.groups != 1 or window.taps == 1 or x.channels < _FEW:
             continue
         now = formulas.convolution_macs(y.positions, window.size, x.channels, 1, y.channels)
         then = formulas.separable_macs(y.positions, window.size, x.channels, 1, y.channels)
