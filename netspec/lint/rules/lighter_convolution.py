@@ -2,8 +2,9 @@
 
 A depthwise-separable convolution filters each channel by itself and mixes the channels after that, with 1/c_out + 1/k²
 of the multiply-accumulates (Howard and others 2017). The rule names a layer only where that would save a quarter of
-those of the whole network, and lets networks below a hundred million be, and layers that read fewer than 16 channels. `netspec explain SPEC LAYER` shows what this
-and other lighter forms would take: a column and a row, several 3x3, a bottleneck of 1x1.
+those of the whole network. It lets networks below a hundred million be, and layers that read fewer than 16 channels.
+`netspec explain SPEC LAYER` shows what this and other lighter forms would take: a column and a row, several 3x3, a
+bottleneck of 1x1.
 
 Fails:
 
