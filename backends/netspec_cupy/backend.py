@@ -106,6 +106,11 @@ OF_BYTES = frozenset(
 )
 """The ops of quantised networks."""
 
+BETWEEN_RANKS = frozenset(
+    {"batch_norm.moments", "batch_norm.synchronized", "batch_norm.sums", "batch_norm.synchronized_dx"}
+)
+"""What a training step has only where ranks exchange numbers within it."""
+
 
 @dataclass(frozen=True, slots=True)
 class CupyBackend:
@@ -119,12 +124,12 @@ class CupyBackend:
         return None if self.device is not None else probe()
 
     def kernel(self, op: str) -> KernelState | None:
-        """Elementwise ops have theirs from their expressions, others by hand; of layers of bytes there are none."""
+        """Elementwise ops have theirs from their expressions, others by hand, but for bytes and between ranks."""
         from netspec_cupy.kernels import is_elementwise, is_written
 
         if op in REGISTRIES["op"].entries and is_elementwise(op):
             return "generated"
-        if op in OF_BYTES:
+        if op in OF_BYTES | BETWEEN_RANKS:
             return "missing"
         return "written" if is_written(op) else None
 

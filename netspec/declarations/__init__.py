@@ -51,6 +51,7 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     reshaping,
     resizing,
     selection,
+    synchronized_normalization,
     transposed,
 )
 

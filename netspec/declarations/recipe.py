@@ -56,6 +56,8 @@ class Recipe:
     """MiB of decoded images that are held in memory."""
     accumulate: int = 1
     """Batches whose gradients are summed before an update."""
+    sync_batch_norm: bool = False
+    """Whether ranks that share a batch normalise by the statistics of all of it, and not of their own pieces."""
     average: Any = None
     """How an average of the weights is made beside them, if it is."""
     prune: Any = None

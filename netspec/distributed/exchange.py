@@ -41,29 +41,33 @@ def buckets(steps: Sequence[Step], sizes: Callable[[str], int], limit: int, whol
     Without ``whole_update`` only of what is summed for each batch of an update.
     """
     found: list[Bucket] = []
-    filling = Bucket()
+    # What is summed for each batch may be waited for at once, and does not make gradients wait with it.
+    filling = {per_update: Bucket() for per_update in (False, True)}
     where: dict[str, Bucket] = {}
     last = max((place for place, step in enumerate(steps) if step.node.region != "update"), default=0)
 
-    def send(place: int) -> None:
-        nonlocal filling
-        if filling.names:
-            filling.sent, filling.needed = place, max(last, place)
-            found.append(filling)
-            filling = Bucket()
+    def send(per_update: bool, place: int) -> None:
+        bucket = filling[per_update]
+        if bucket.names:
+            bucket.sent, bucket.needed = place, max(last, place)
+            found.append(bucket)
+            filling[per_update] = Bucket()
 
     for place, step in enumerate(steps):
         read = [where[value.name] for value in step.node.inputs if value.name in where]
-        if filling in read:
-            send(place - 1)
+        for per_update, bucket in tuple(filling.items()):
+            if bucket in read:
+                send(per_update, place - 1)
         for bucket in read:
             bucket.needed = min(bucket.needed, max(place - 1, bucket.sent))
         if step.node.op.name == EXCHANGE and (whole_update or not step.node.attrs.per_update):
-            filling.names.append(step.node.output.name)
-            where[step.node.output.name] = filling
-            if sum(map(sizes, filling.names)) >= limit:
-                send(place)
-    send(last)
+            bucket = filling[step.node.attrs.per_update]
+            bucket.names.append(step.node.output.name)
+            where[step.node.output.name] = bucket
+            if sum(map(sizes, bucket.names)) >= limit:
+                send(step.node.attrs.per_update, place)
+    for per_update in filling:
+        send(per_update, last)
     return found
 
 

@@ -6,23 +6,52 @@ the statistics of batch normalisation alike, so that all ranks make the same upd
 
 A node ``exchange.sum`` stands for the exchange. It is put as early as its input is known and everything that reads it
 stays where it was: between the two the exchange goes on beside the computation.
+
+With ``sync_batch_norm`` ranks also exchange within the step what batch normalisation goes by, forward and backward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from netspec.core.builder import Builder
-from netspec.core.graph import Node, Value
+from netspec.core.graph import Graph, Node, Value
 from netspec.declarations.ops.exchange import ExchangePart, ExchangeShare, ExchangeSum, ExchangeUnbiased
 from netspec.declarations.ops.normalization import BatchNormMoving
-from netspec.passes.rewrite import rewire
+from netspec.declarations.ops.synchronized_normalization import (
+    BatchNormDeviations,
+    BatchNormMoments,
+    BatchNormSynchronized,
+    BatchNormVariance,
+)
+from netspec.passes.rewrite import rewire, rewrite
 
 REASON = "exchange"
 """What nodes are derived from that stand at the border between ranks."""
-SHARE, SAMPLES = "rank_share", "rank_samples"
-"""Scalars: what this rank has of the samples of the whole batch, from 0 to 1, and how many live samples that are."""
+SHARE, SAMPLES, WHOLE = "rank_share", "rank_samples", "batch_samples"
+"""Scalars: what this rank has of the samples of the whole batch, from 0 to 1, how many live samples that are, and how
+many the whole batch has."""
+
+
+def synchronized(graph: Graph) -> Graph:
+    """The network's training form with batch normalisation by the statistics of the whole batch."""
+    return rewrite(graph, _synchronized, "synchronisation")
+
+
+def _synchronized(g: Builder, node: Node) -> Mapping[Value, Value] | None:
+    if node.op.name != "batch_norm.train":
+        return None
+    x, *affine = node.inputs
+    share, samples, total = g.scalar(SHARE), g.scalar(WHOLE), ExchangeSum(per_update=False)
+    own = g.node(BatchNormMoments(), x).outputs
+    centre = g.add(total, g.add(ExchangePart(), own[0], share))
+    parts = g.node(BatchNormDeviations(), *own, centre, share).outputs
+    missing, square = (g.add(total, part) for part in parts)
+    variance = g.add(BatchNormVariance(), missing, square)
+    attrs = BatchNormSynchronized(eps=node.attrs.eps, scale=node.attrs.scale, center=node.attrs.center)
+    y = g.add(attrs, x, centre, missing, variance, share, samples, *affine)
+    return dict(zip(node.outputs, (y, centre, variance), strict=False))
 
 
 def part_of_loss(g: Builder, loss: Value) -> Value:
@@ -60,10 +89,11 @@ def at_border(g: Builder, change: Callable[[Value], Value]) -> None:
     g.nodes = [rewire(node, changed) if node.region == "update" else node for node in g.nodes]
 
 
-def share_statistics(g: Builder) -> None:
+def share_statistics(g: Builder, samples: str) -> None:
     """Let the update read this rank's part of the statistics that it goes by.
 
-    Moving variances take the mean of the ranks' variances, each made unbiased by its own number of samples.
+    Moving variances take the mean of the ranks' variances, each made unbiased by the number of samples that it is of,
+    the scalar ``samples``.
     """
     g.derived_from = REASON
 
@@ -72,7 +102,7 @@ def share_statistics(g: Builder) -> None:
             return node
         g.path = node.path
         variance = node.inputs[-1]
-        made = g.add(ExchangeUnbiased(positions=node.attrs.positions), variance, g.scalar(SAMPLES))
+        made = g.add(ExchangeUnbiased(positions=node.attrs.positions), variance, g.scalar(samples))
         biased = BatchNormMoving(momentum=node.attrs.momentum, positions=node.attrs.positions, unbiased=False)
         return replace(node, attrs=biased, inputs=(*node.inputs[:-1], made))
 

@@ -24,7 +24,17 @@ from netspec.passes.folding import fold_batch_norm
 from netspec.passes.forms import inference_form, training_form
 from netspec.passes.lower import lower
 from netspec.passes.rewrite import finish, rewire
-from netspec.passes.sharing import at_border, exchanged, part_of_loss, sent_early, share_statistics, with_whole_divisors
+from netspec.passes.sharing import (
+    SAMPLES,
+    WHOLE,
+    at_border,
+    exchanged,
+    part_of_loss,
+    sent_early,
+    share_statistics,
+    synchronized,
+    with_whole_divisors,
+)
 
 SUM, AVERAGE, MASK = "sum", "average", "mask"
 """What state is called, behind the name of what it is of, that holds a sum over batches, an average of weights,
@@ -150,14 +160,16 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32", shar
     Where each batch is ``shared`` among ranks, what they exchange is marked (see :mod:`netspec.passes.sharing`), and
     the loss is this rank's part of the whole batch's.
     """
-    g, graph, loss, heads = _with_loss(training_form(prepare(network, recipe, dtype)), recipe, shared)
+    form = training_form(prepare(network, recipe, dtype))
+    synchronizes = shared and recipe.sync_batch_norm
+    g, graph, loss, heads = _with_loss(synchronized(form) if synchronizes else form, recipe, shared)
     trained = [s for s in graph.slots if s.param.trained]
     gradients = differentiate(g, loss, [s.value for s in trained])
     g.region, g.derived_from, g.path, g.where = "backward", "check", "", None
     summed = recipe.accumulate > 1
     if shared:
         with_whole_divisors(g)
-        share_statistics(g)
+        share_statistics(g, WHOLE if synchronizes else SAMPLES)
     if summed:
         gradients = _accumulated(g, gradients)
     if shared:

@@ -61,6 +61,7 @@ TRAIN_KEYS = {
     "seed": "What all that is random follows from.",
     "workers": "Processes that decode and augment samples; 0 for none. No bit of a run depends on it.",
     "cache": "MiB of decoded images that are held in memory; what is beyond is decoded when it is needed.",
+    "sync_batch_norm": "Whether batch normalisation takes its statistics over the batch of all ranks.",
     "accumulate": "Batches whose gradients are summed before an update.",
     "init": "Weights to start from.",
     "precision": "The numbers that are computed with.",

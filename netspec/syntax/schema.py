@@ -245,6 +245,7 @@ def _train() -> dict[str, Any]:
         "epochs": or_expression(whole),
         "batch": or_expression(whole),
         "accumulate": or_expression(whole),
+        "sync_batch_norm": FLAG,
         **{key: or_expression(count) for key in ("seed", "workers", "cache")},
     }
     return {

@@ -18,6 +18,7 @@ from netspec.syntax.vocabulary import ALIASES, TRAIN_CHOICES
 
 _KINDS = {"data": "source", "loss": "loss", "optimizer": "optimizer", "lr": "schedule"}
 _LISTS = {"preprocess": "transform", "augment": "augmentation", "metrics": "metric"}
+_FLAGS = ("sync_batch_norm",)
 _NUMBERS = ("validation", "epochs", "batch", "accumulate", "seed", "workers", "cache")
 
 
@@ -56,6 +57,8 @@ class RecipeExpansion:
                 found[key] = self._list(_LISTS[key], key, items)
             elif key == "init":
                 found[key] = self._texts(entry.value)
+            elif key in _FLAGS:
+                found[key] = self._flag(key, entry.value)
             elif key in _NUMBERS:
                 found[key] = self._number(key, entry.value)
             elif REGISTRIES["option"].get(key) is not None and not self._values.violations.has(entry.value):
@@ -98,6 +101,11 @@ class RecipeExpansion:
         if isinstance(number, str):
             return number
         return int(number) if "integer" in schema["type"] else float(number)
+
+    def _flag(self, key: str, node: tree.Node) -> bool | None:
+        schema = spec_schema()["properties"]["train"]["properties"][key]
+        flag = self._values.checked(node, self._variables, schema, key)
+        return flag if isinstance(flag, bool) else None
 
     def _texts(self, node: tree.Node) -> dict[str, str] | None:
         """A mapping of texts, as far as the schema has nothing against it."""

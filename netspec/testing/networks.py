@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from netspec.core.builder import Builder
@@ -53,6 +54,8 @@ def _trials(batch: int) -> Iterator[Trial]:
         network = residual_network(shape)
         yield trial(f"step of {network.name}", training_step(network, recipe, "uint8"), "train", batch, CLASSES)
         yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)
+        step = training_step(network, replace(recipe, sync_batch_norm=True), "uint8", shared=True)
+        yield trial(f"shared step of {network.name}", step, "train", batch, CLASSES)
     network = hourglass_network()
     yield trial(f"step of {network.name}", training_step(network, recipe, "uint8"), "train", batch, CLASSES)
     yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)

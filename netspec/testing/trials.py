@@ -23,8 +23,8 @@ from netspec.testing.weighted_sum import WeightedSum
 Array = np.ndarray[Any, np.dtype[Any]]
 Mode = Literal["infer", "train"]
 
-SCALARS = {"learning_rate": 0.1, "step": 3, "seed": 7}
-"""Run-time scalars by name; any other is 0.7."""
+SCALARS = {"learning_rate": 0.1, "step": 3, "seed": 7, "rank_share": 0.75, "rank_samples": 3, "batch_samples": 4}
+"""Run-time scalars by name; any other is 0.7. Those of ranks have no rounding of their own."""
 
 
 @dataclass(frozen=True, slots=True)

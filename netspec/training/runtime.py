@@ -23,7 +23,7 @@ from netspec.distributed.communicator import ALONE, Communicator
 from netspec.distributed.exchange import Exchange
 from netspec.distributed.split import Piece, Split
 from netspec.passes.quantization import Ranges, quantize
-from netspec.passes.sharing import SAMPLES, SHARE
+from netspec.passes.sharing import SAMPLES, SHARE, WHOLE
 from netspec.passes.step import evaluation, gradients, inference, training_step
 from netspec.plan import Mode, Plan, make_plan
 from netspec.training.accumulate import Turn
@@ -241,7 +241,7 @@ class Runtime:
         turn, piece = turn or Turn(step), piece or self.split.piece(self.split.batch)
         found = {"learning_rate": rate, "step": step, "seed": (self.recipe.seed + self.world.rank) % 2**31}
         if self.world.size > 1:
-            found |= {SHARE: piece.share, SAMPLES: float(max(piece.samples, 1))}
+            found |= {SHARE: piece.share, SAMPLES: float(max(piece.samples, 1)), WHOLE: float(piece.of)}
         if self.recipe.accumulate > 1:
             found |= {"share": turn.share, "first": float(turn.first), "update": turn.update}
         if self.recipe.average is not None:

@@ -33,6 +33,10 @@ COURSES = {
     "summed": _conv(more=", accumulate: 2, average: 0.9"),
     "numbers": _conv(more=", loss: mean_squared_error, metrics: [mean_absolute_error]"),
     "normalised": _conv(norm="batch_norm, "),
+    "synchronized": _conv(norm="batch_norm, ", more=", sync_batch_norm: true"),
+    "synchronized, summed": _conv(
+        norm="{batch_norm: {moving_variance: biased}}, ", more=", sync_batch_norm: true, accumulate: 2"
+    ),
 }
 """By name; the last batch of an epoch has one sample, fewer than there are ranks."""
 SAME_FOR_ALL_WORLDS = [name for name in COURSES if name != "normalised"]

@@ -40,6 +40,7 @@ FAMILIES = (
     "reshaping",
     "sample_normalization",
     "softmax",
+    "synchronized_normalization",
     "transposed",
     "winograd",
 )
