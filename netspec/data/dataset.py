@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
+from netspec.data.contents import Content
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PartName = Literal["train", "validation", "test"]
@@ -19,6 +21,8 @@ IMAGE = "image"
 """What the field of the images is called, unless a source says otherwise."""
 LABEL = "label"
 """What the field of the class numbers is called, unless a source says otherwise."""
+_QUEUED = 1024
+"""Files that wait to be hashed at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +82,22 @@ def labelled(images: Array, labels: Array) -> Part:
 class Files:
     """What a field is decoded from, and how; both together stand for its numbers."""
 
-    paths: tuple[Path, ...]
+    parts: tuple[Sequence[Content], ...]
     how: str
 
-    @classmethod
-    def of(cls, paths: Iterable[Iterable[Path]], how: str) -> Files:
-        """The files of several parts, in the order of the parts."""
-        return cls(tuple(path for each in paths for path in each), how)
-
     def sha256(self) -> str:
-        """Hash of the files' contents in their order, and of how they are decoded."""
+        """Hash of the files' contents in the order of the parts, and of how they are decoded."""
+        digest = hashlib.sha256(self.how.encode())
         with ThreadPoolExecutor() as pool:
-            contents = pool.map(_contents_sha256, self.paths)
-            return hashlib.sha256("\n".join((self.how, *contents)).encode()).hexdigest()
+            for part in self.parts:
+                for begin in range(0, len(part), _QUEUED):
+                    for found in pool.map(_contents_sha256, part[begin : begin + _QUEUED]):
+                        digest.update(f"\n{found}".encode())
+        return digest.hexdigest()
 
 
-def _contents_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+def _contents_sha256(content: Content) -> str:
+    with content.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

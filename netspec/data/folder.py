@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from netspec.data.contents import Paths
 from netspec.data.dataset import IMAGE, Dataset, Files, ReadContext, dataset_of, labelled
 from netspec.data.files import fault, inside, written_folder
 from netspec.data.images import SUFFIXES, ImageFiles, refuse_shape
@@ -28,7 +29,7 @@ def load(source: Any, context: ReadContext) -> Dataset:
     decoders = {name: ImageFiles(files, context.input_shape, source.resize) for name, (files, _) in members.items()}
     images = fields(decoders, context.cache)
     found = {name: labelled(images[name], np.array(labels, np.int32)) for name, (_, labels) in members.items()}
-    files = {IMAGE: Files.of((paths for paths, _ in members.values()), source.resize)}
+    files = {IMAGE: Files(tuple(paths for paths, _ in members.values()), source.resize)}
     return dataset_of("folder", classes, found["train"], found.get("validation"), found.get("test"), files=files)
 
 
@@ -54,7 +55,7 @@ def _classes(train: Path) -> tuple[str, ...]:
     return classes
 
 
-def _members(place: Path, root: Path, classes: tuple[str, ...]) -> tuple[list[Path], list[int]]:
+def _members(place: Path, root: Path, classes: tuple[str, ...]) -> tuple[Paths, list[int]]:
     """All images of a part, by class and then by name, with their class numbers."""
     strangers = [path for path in visible(place) if path.name not in classes]
     if strangers:
@@ -62,14 +63,16 @@ def _members(place: Path, root: Path, classes: tuple[str, ...]) -> tuple[list[Pa
             "class folder that the training part does not have" if strangers[0].is_dir() else "file beside the classes"
         )
         raise fault(strangers[0], f"it is a {what}")
-    files: list[Path] = []
     labels: list[int] = []
-    for number, name in enumerate(classes):
+
+    def found(number: int, name: str) -> list[Path]:
         members = image_files(place / name, root) if (place / name).is_dir() else []
         if not members and place.name == "train":
             raise fault(place / name, "the class has no image")
-        files += members
-        labels += [number] * len(members)
+        labels.extend([number] * len(members))
+        return members
+
+    files = Paths.of(root, (path for number, name in enumerate(classes) for path in found(number, name)))
     if not files:
         raise fault(place, "it holds no image")
     return files, labels

@@ -25,6 +25,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from netspec.core.formulas import times
+from netspec.data.contents import Content
 from netspec.data.dataset import Array
 from netspec.data.files import fault
 from netspec.diagnostics.errors import RunError
@@ -49,7 +50,7 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, st
 class ImageFiles:
     """Decodes image files, in their order, for an input of this shape (H, W, C)."""
 
-    paths: Sequence[Path]
+    paths: Sequence[Content]
     sample: tuple[int, ...]
     resize: str
     dtype = "uint8"
@@ -59,7 +60,7 @@ class ImageFiles:
         """(N, H, W, C)."""
         return (len(self.paths), *self.sample)
 
-    def files(self, row: int) -> Sequence[Path]:
+    def files(self, row: int) -> Sequence[Content]:
         """The one file of a sample."""
         return (self.paths[row],)
 
@@ -80,14 +81,14 @@ def refuse_shape(shape: tuple[int, ...], where: Path | str) -> None:
         raise fault(where, problem, "the input of images is [height, width, channels] with 1 to 4 channels")
 
 
-def read_image(file: Path | IO[bytes], shape: tuple[int, ...], resize: str, name: str | None = None) -> Array:
+def read_image(file: Content | IO[bytes], shape: tuple[int, ...], resize: str, name: str | None = None) -> Array:
     """uint8 (H, W, C) of one image; ``name`` is what messages call it."""
     called = name or str(file)
     image = as_mode(opened(file, called), _MODES[shape[2]], called)
     return np.asarray(fitted(image, (shape[1], shape[0]), resize, called, smooth=True)).reshape(shape)
 
 
-def check_image(file: Path, size: tuple[int, int], resize: str) -> None:
+def check_image(file: Content, size: tuple[int, int], resize: str) -> None:
     """Read the beginning of an image: a RunError where it is none, too large, or not of this size (width, height) and
     ``resize`` has nothing to say to it.
     """
@@ -99,7 +100,7 @@ def check_image(file: Path, size: tuple[int, int], resize: str) -> None:
         raise _other_size(found, size, str(file))
 
 
-def opened(file: Path | IO[bytes], called: str) -> Image.Image:
+def opened(file: Content | IO[bytes], called: str) -> Image.Image:
     """The decoded image, turned as its EXIF data says; a RunError where it is none, damaged or too large."""
     from PIL import ImageOps
 
@@ -108,12 +109,12 @@ def opened(file: Path | IO[bytes], called: str) -> Image.Image:
 
 
 @contextmanager
-def _open_image(file: Path | IO[bytes], called: str) -> Iterator[Image.Image]:
+def _open_image(file: Content | IO[bytes], called: str) -> Iterator[Image.Image]:
     """The image for the time of the block; what Pillow raises in it is a RunError that names the file."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream, Image.open(stream) as image:
+        with file.open("rb") if isinstance(file, Content) else nullcontext(file) as stream, Image.open(stream) as image:
             if image.width * image.height > LARGEST_IMAGE:
                 raise fault(called, f"it has {image.width}x{image.height} pixels; at most {LARGEST_IMAGE:,} are read")
             yield image

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from netspec.data.contents import Paths
 from netspec.data.dataset import IMAGE, Array, Dataset, Files, Part, ReadContext, dataset_of
 from netspec.data.files import fault, written_folder
 from netspec.data.folder import image_files, part_folders
@@ -31,16 +32,15 @@ def load(source: Any, context: ReadContext) -> Dataset:
     pairs = {name: _pairs(place, folder, source) for name, place in parts.items()}
     refuse_shape(context.input_shape, folder)
     decoders: dict[tuple[str, str], Decoder] = {}
+    paths: dict[str, dict[str, Paths]] = {}
     for name, found in pairs.items():
-        images, masks = zip(*found, strict=True)
+        images, masks = (Paths.of(folder, paths) for paths in zip(*found, strict=True))
+        paths[name] = {IMAGE: images, MASK: masks}
         decoders[name, IMAGE] = ImageFiles(images, context.input_shape, source.resize)
         decoders[name, MASK] = MaskFiles(masks, images, context.input_shape[:2], source.resize, source.classes)
     arrays = fields(decoders, context.cache)
     made = {name: Part({key: arrays[name, key] for key in (IMAGE, MASK)}) for name in parts}
-    files = {
-        key: Files.of(((pair[place] for pair in found) for found in pairs.values()), source.resize)
-        for place, key in enumerate((IMAGE, MASK))
-    }
+    files = {key: Files(tuple(each[key] for each in paths.values()), source.resize) for key in (IMAGE, MASK)}
     classes = tuple(map(str, range(source.classes)))
     others = made.get("validation"), made.get("test")
     return dataset_of("masks", classes, made["train"], *others, label=MASK, files=files)

@@ -12,11 +12,11 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import prod
-from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
+from netspec.data.contents import Content
 from netspec.data.dataset import Array
 from netspec.data.shared import Block, Place, end_of, laid_out
 
@@ -44,7 +44,7 @@ class Decoder(Protocol):
     def dtype(self) -> str:
         """The element type."""
 
-    def files(self, row: int) -> Sequence[Path]:
+    def files(self, row: int) -> Sequence[Content]:
         """What a sample is decoded from."""
 
     def check(self, row: int) -> None:

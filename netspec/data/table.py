@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from netspec.core.formulas import times
+from netspec.data.contents import Paths
 from netspec.data.dataset import IMAGE, LABEL, Array, Dataset, Files, Part, ReadContext, dataset_of
 from netspec.data.files import fault, inside, refuse_size, written_file
 from netspec.data.images import ImageFiles, refuse_shape
@@ -34,19 +35,20 @@ def load(source: Any, context: ReadContext) -> Dataset:
     others = found.get("validation"), found.get("test")
     if not source.image:
         return dataset_of("csv", classes, found["train"], *others)
-    paths = {part: _image_files(table, files[part], source) for part, table in tables.items()}
+    images_of = {part: _image_files(table, files[part], source) for part, table in tables.items()}
     refuse_shape(context.input_shape, files["train"])
-    decoders = {part: ImageFiles(each, context.input_shape, source.resize) for part, each in paths.items()}
+    decoders = {part: ImageFiles(each, context.input_shape, source.resize) for part, each in images_of.items()}
     images = fields(decoders, context.cache)
     parts = {part: Part({IMAGE: images[part], **each.fields}) for part, each in found.items()}
     others = parts.get("validation"), parts.get("test")
-    decoded = {IMAGE: Files.of(paths.values(), source.resize)}
+    decoded = {IMAGE: Files(tuple(images_of.values()), source.resize)}
     return dataset_of("csv", classes, parts["train"], *others, files=decoded)
 
 
-def _image_files(table: Columns, file: Path, source: Any) -> list[Path]:
+def _image_files(table: Columns, file: Path, source: Any) -> Paths:
     """The files that the column of images names."""
-    return [inside(file.parent, file.parent / name) for name in _column(table, source.image, file)]
+    names = _column(table, source.image, file)
+    return Paths.of(file.parent.resolve(), (inside(file.parent, file.parent / name) for name in names))
 
 
 def _read(file: Path) -> Columns:

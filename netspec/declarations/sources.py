@@ -97,6 +97,24 @@ class Folder:
 
 @declare(
     "source",
+    "tar",
+    main="files",
+    doc="Images in tar files, each beside its class: NAME.jpg and NAME.cls, or NAME.json (WebDataset).",
+    example="{files: 'my_images-{000..127}.tar'}",
+)
+class Tar:
+    files: str = attr(doc="of the training part: a file, a range 'train-{000..127}.tar' or a pattern 'train-*.tar'")
+    validation: str = attr(default="", doc="files of the validation part")
+    test: str = attr(default="", doc="files of the test part")
+    label: str = attr(default="label", doc="key of the class in a .json")
+    resize: str = attr(default="none", doc=_RESIZE_DOC, enum=_RESIZE)
+
+    brightest = 255
+    reader = "netspec.data.shards"
+
+
+@declare(
+    "source",
     "masks",
     main="path",
     doc="Images with a mask beside each, of one class number per pixel.",

@@ -1,0 +1,1 @@
+"""What training on many ranks costs: a model of it, and the networks on which it is measured."""
