@@ -74,9 +74,9 @@ class CupyTarget:
 
 OF_BYTES = frozenset(
     {"quantize", "dequantize", "quantize.weights", "conv.int8", "add.int8", "rescale", "concat.int8", "max_pool.int8"}
-    | {"mean.int8", "move.int8"}
+    | {"mean.int8", "move.int8", "fake_quantize.weights", "extremes"}
 )
-"""The ops of quantised networks."""
+"""The ops of quantised networks, and of training for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ MANIFEST_VERSION = 2
 """Since version 2 the spec of a run is the resolved one, in which the overrides have been put in."""
 RECIPE = (
     *("validation", "preprocess", "augment", "loss", "metrics", "optimizer", "lr"),
-    *("accumulate", "average", "prune", "heads"),
+    *("accumulate", "average", "prune", "quantize", "heads"),
 )
 """What of ``train:`` decides the weights and is not a number of its own in the manifest."""
 
