@@ -102,9 +102,9 @@ def _types(node: Node) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
 
 OF_BYTES = frozenset(
     {"quantize", "dequantize", "quantize.weights", "conv.int8", "add.int8", "rescale", "concat.int8", "max_pool.int8"}
-    | {"mean.int8", "move.int8"}
+    | {"mean.int8", "move.int8", "fake_quantize.weights", "extremes"}
 )
-"""The ops of quantised networks."""
+"""The ops of quantised networks, and of training for them."""
 
 BETWEEN_RANKS = frozenset(
     {"batch_norm.moments", "batch_norm.synchronized", "batch_norm.sums", "batch_norm.synchronized_dx"}

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from netspec.data.dataset import Dataset, PartName
+    from netspec.passes.quantization import Ranges
     from netspec.slimming.clusters import Sharing
-    from netspec.slimming.quantize import Quantization
+    from netspec.slimming.quantize import Quantization, Wish
     from netspec.training.open_run import OpenRun
     from netspec.training.runs import Kept
 
@@ -41,7 +42,7 @@ _BITS = (2, 8)
     "--method",
     type=click.Choice(_METHODS),
     help="How ranges of activations are found: what was seen (min-max), without the outermost ten-thousandth "
-    "(percentile), or where the least is lost (entropy). percentile if left out.",
+    "(percentile), or where the least is lost (entropy). If left out: those that training learnt, or percentile.",
 )
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Samples that calibrate; 512 if left out.")
 @click.option(
@@ -89,6 +90,8 @@ def command(
       netspec quantize runs/lenet5-20260131-142500 --kmeans 4 -o lenet5-4bit.safetensors
       netspec eval zoo:lenet5 --weights lenet5-4bit.safetensors --data mnist
     """
+    from netspec.slimming.quantize import Wish
+
     if bits is not None and (method is not None or samples is not None):
         raise click.UsageError(
             "--method and --samples calibrate activations; --kmeans stores weights and needs neither"
@@ -108,7 +111,10 @@ def command(
     if bits is not None:
         document, text = _share(opened, dataset, bits, part, output)
     else:
-        document, text = _quantize(opened, dataset, method or "percentile", samples or 512, part, Path(run), output)
+        calibrates = method is not None or samples is not None or opened.spec.recipe.quantize is None
+        ranges = None if calibrates else _learnt(Path(run), kept)
+        wish = Wish(method or "percentile", samples or 512, ranges)
+        document, text = _quantize(opened, dataset, wish, part, Path(run), output)
     click.echo(json.dumps({"version": 1, **document}, indent=2) if format_ == "json" else text)
 
 
@@ -129,14 +135,21 @@ def _dataset(opened: OpenRun, data_dir: str | None, part: PartName) -> Dataset:
     return dataset
 
 
+def _learnt(run: Path, kept: Kept | None) -> Ranges:
+    from netspec.training.quantization_aware import learnt_ranges
+    from netspec.training.runs import find_checkpoint
+
+    return learnt_ranges(find_checkpoint(run, kept or "last"))
+
+
 def _quantize(
-    opened: OpenRun, dataset: Dataset, method: Any, samples: int, part: PartName, run: Path, output: Path
+    opened: OpenRun, dataset: Dataset, wish: Wish, part: PartName, run: Path, output: Path
 ) -> tuple[dict[str, Any], str]:
     from netspec.interop.safetensors import encode
-    from netspec.slimming.quantize import Wish, quantize_run
+    from netspec.slimming.quantize import quantize_run
     from netspec.training.quantized import write_quantized
 
-    found = quantize_run(opened, dataset, Wish(method, samples), part)
+    found = quantize_run(opened, dataset, wish, part)
     stored = write_quantized(output, run, found.weights, found.packed, found.ranges, found.facts())
     float32 = len(encode(found.weights, {"format": "netspec"}))
     document = found.document()
@@ -159,13 +172,15 @@ def _quantized_text(found: Quantization, document: Mapping[str, Any], part: str,
     errors = [("activation", "scale", "zero", "signal to noise")]
     errors += [(e.layer, f"{e.scale:.4g}", str(e.zero), f"{e.decibels:.1f} dB") for e in found.errors]
     sides = [_row(document[side]) for side in ("before", "after")]
+    wish = found.wish
+    source = f"ranges of {wish.samples:,} samples by {wish.method}" if wish.learnt is None else "ranges as learnt"
     lines = [
         *columns(errors, frozenset({1, 2, 3})),
         "",
         *_sides(("", "float32", "int8"), *sides),
         "",
-        f"{len(found.layers)} layers in bytes, ranges of {found.wish.samples:,} samples by {found.wish.method}; "
-        f"{document['speedup']:.2f} times as fast, {document['batch']} samples on {document['threads']} threads",
+        f"{len(found.layers)} layers in bytes, {source}; {document['speedup']:.2f} times as fast, "
+        f"{document['batch']} samples on {document['threads']} threads",
     ]
     if found.left:
         left = ", ".join(f"{layer} ({op})" if layer != op else op for layer, op in found.left)

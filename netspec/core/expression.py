@@ -30,7 +30,7 @@ INFIX: dict[str, tuple[str, int]] = {
 
 OPERATIONS: dict[str, int] = {
     **dict.fromkeys(INFIX, 2),
-    **dict.fromkeys(("negative", "exp", "log", "sqrt", "tanh", "abs", "erf"), 1),
+    **dict.fromkeys(("negative", "exp", "log", "sqrt", "tanh", "abs", "erf", "rint"), 1),
     **dict.fromkeys(("maximum", "minimum"), 2),
     "where": 3,
 }
@@ -208,6 +208,11 @@ def tanh(a: Expression | Number) -> Expression:
 def absolute(a: Expression | Number) -> Expression:
     """The number without its sign (``abs``)."""
     return apply("abs", a)
+
+
+def rint(a: Expression | Number) -> Expression:
+    """The nearest whole number; of two as near, the even one."""
+    return apply("rint", a)
 
 
 def erf(a: Expression | Number) -> Expression:

@@ -106,3 +106,28 @@ class Prune:
             slot for slot in slots if slot.kind == "parameter" and slot.param.trained and len(slot.param.shape) > 1
         ]
         return tuple(found[self.leave in ("first", "both") : len(found) - (self.leave in ("last", "both"))])
+
+
+@declare(
+    "option",
+    "quantize",
+    main="start",
+    doc="The network is trained to be computed in bytes: forward it rounds weights and activations as `netspec "
+    "quantize` will, backward the rounding is passed over (straight-through gradients; Jacob et al. 2018). Ranges of "
+    "activations are moving averages of the extremes of the batches.",
+    example="{start: 500}",
+)
+class QuantizationAware:
+    start: int = attr(
+        default=0,
+        doc="updates before activations are rounded; weights are from the first one",
+        minimum=0,
+    )
+    momentum: float = attr(
+        default=0.99, doc="share of the old range that an update keeps", minimum=0, exclusiveMaximum=1
+    )
+
+    def share(self, update: int) -> float:
+        """How far an update (from 1) moves the ranges; the first that counts moves them all the way."""
+        since = update - self.start
+        return (1 - self.momentum) / (1 - self.momentum**since) if since > 0 else 0.0

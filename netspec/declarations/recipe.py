@@ -62,6 +62,8 @@ class Recipe:
     """How an average of the weights is made beside them, if it is."""
     prune: Any = None
     """Which share of the weights becomes 0, and when, if it does."""
+    quantize: Any = None
+    """How the network learns to be computed in bytes, if it does."""
     early_stopping: Any = None
     """When the run ends before its last epoch, if it may."""
     init: Mapping[str, str] | None = None

@@ -18,7 +18,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
     """The content of a safetensors file with these arrays as float32, in their logical layout."""
-    return save({name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, dict(metadata or {}))
+    whole = {name: np.asarray(array, np.float32, order="C") for name, array in arrays.items()}
+    return save(whole, dict(metadata or {}))
 
 
 def encode_packed(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:

@@ -106,6 +106,18 @@ def quantize(graph: Graph, ranges: Ranges) -> QuantizedGraph:
     return QuantizedGraph(made, held, layers, _left(made))
 
 
+def packed_weights(graph: Graph) -> frozenset[str]:
+    """The names of the weights that a quantised graph makes bytes of."""
+    producers, state = graph.producer(), {slot.value: slot.name for slot in graph.slots}
+    found = set()
+    for node in graph.nodes:
+        if node.op.name == "quantize.weights":
+            weight: Value = node.inputs[0]
+            maker: Node | None = producers.get(weight)
+            found.add(state[weight if maker is None else maker.inputs[0]])
+    return frozenset(found)
+
+
 def _left(graph: Graph) -> tuple[Node, ...]:
     """What stays in float32 before the last layer of bytes, and any layer with weights behind it."""
     last = max((place for place, node in enumerate(graph.nodes) if node.op.name == "conv.int8"), default=-1)

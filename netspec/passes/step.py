@@ -20,6 +20,7 @@ from netspec.declarations.transforms import Divide, add_to_graph
 from netspec.diagnostics.errors import RunError
 from netspec.passes.autodiff import differentiate
 from netspec.passes.dead_code import remove_dead_code
+from netspec.passes.fake_quantization import fake_quantized, rounded_places
 from netspec.passes.folding import fold_batch_norm
 from netspec.passes.forms import inference_form, training_form
 from netspec.passes.lower import lower
@@ -70,9 +71,20 @@ def main_part(network: Graph, recipe: Recipe) -> Graph:
     return remove_dead_code(replace(network, outputs=kept, heads=kept))
 
 
-def inference(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
-    """The network for prediction. A head whose loss is taken of a softmax or sigmoid ends in one, written or not."""
-    graph = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
+def rounding(network: Graph, recipe: Recipe, dtype: DType, learns: bool) -> Graph:
+    """The prepared network as it is trained: rounding as its form in bytes will, where the recipe wants that."""
+    graph = prepare(network, recipe, dtype)
+    if recipe.quantize is None:
+        return graph
+    return fake_quantized(graph, rounded_places(main_part(graph, recipe)), learns)
+
+
+def inference(network: Graph, recipe: Recipe, dtype: DType = "float32", rounds: bool = False) -> Graph:
+    """The network for prediction. A head whose loss is taken of a softmax or sigmoid ends in one, written or not.
+
+    Where it ``rounds``, it does so as while training, in ranges that are state; here and in :func:`evaluation`.
+    """
+    graph = _scored_form(network, recipe, dtype, rounds)
     g = Builder.continuing(graph, graph.nodes)
     g.derived_from = "probabilities"
     producers = graph.producer()
@@ -96,14 +108,20 @@ def activations(network: Graph, recipe: Recipe, dtype: DType, layers: Iterable[s
     return remove_dead_code(replace(graph, outputs=wanted, heads={}))
 
 
-def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32") -> Graph:
+def evaluation(network: Graph, recipe: Recipe, dtype: DType = "float32", rounds: bool = False) -> Graph:
     """The inference form with the loss behind it and nothing to learn: how a network is scored.
 
     Inputs and outputs are those of :func:`training_step`, without heads that are there while training only.
     """
-    scored = fold_batch_norm(inference_form(prepare(main_part(network, recipe), recipe, dtype)))
-    g, _, loss, heads = _with_loss(scored, recipe)
+    g, _, loss, heads = _with_loss(_scored_form(network, recipe, dtype, rounds), recipe)
     return remove_dead_code(g.graph({"loss": loss, **heads}, heads))
+
+
+def _scored_form(network: Graph, recipe: Recipe, dtype: DType, rounds: bool) -> Graph:
+    """The inference form, normalisations folded."""
+    part = main_part(network, recipe)
+    prepared = rounding(part, recipe, dtype, learns=False) if rounds else prepare(part, recipe, dtype)
+    return fold_batch_norm(inference_form(prepared))
 
 
 def _activation(name: str) -> Any:
@@ -155,12 +173,13 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32", shar
 
     Where gradients are summed over several batches before an update, ``step`` counts batches, and there are the scalars
     ``share``, this batch's share of the samples, ``first``, 1 at the first batch of an update, and ``update``, the
-    update's number (from 1). Where an average is made of the weights, ``average_share`` says how far it moves.
+    update's number (from 1). Where an average is made of the weights, ``average_share`` says how far it moves, and
+    ``range_share`` of the ranges of activations, where they are learnt.
 
     Where each batch is ``shared`` among ranks, what they exchange is marked (see :mod:`netspec.passes.sharing`), and
     the loss is this rank's part of the whole batch's.
     """
-    form = training_form(prepare(network, recipe, dtype))
+    form = training_form(rounding(network, recipe, dtype, learns=True))
     synchronizes = shared and recipe.sync_batch_norm
     g, graph, loss, heads = _with_loss(synchronized(form) if synchronizes else form, recipe, shared)
     trained = [s for s in graph.slots if s.param.trained]
@@ -254,7 +273,7 @@ def gradients(network: Graph, recipe: Recipe, dtype: DType = "float32", of_input
     With ``of_input`` also ``input``, the gradient of the input, or ``input/NAME`` for each of several; they must be
     float32 then.
     """
-    g, graph, loss, _ = _with_loss(training_form(prepare(network, recipe, dtype)), recipe)
+    g, graph, loss, _ = _with_loss(training_form(rounding(network, recipe, dtype, learns=True)), recipe)
     wanted = {s.name: s.value for s in graph.slots if s.param.trained}
     if of_input:
         wanted |= {"input" if len(graph.inputs) == 1 else f"input/{x.name}": x for x in graph.inputs}

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from netspec.core.graph import Graph, Node, Value
+from netspec.core.graph import Graph
 from netspec.data.dataset import Dataset, PartName
 from netspec.diagnostics.errors import RunError
-from netspec.passes.quantization import QuantizedGraph, Ranges, calibrated_values, quantize
+from netspec.passes.fake_quantization import with_learnt
+from netspec.passes.quantization import QuantizedGraph, Ranges, calibrated_values, packed_weights, quantize
 from netspec.passes.step import inference
 from netspec.slimming.calibration import Array, Method, calibrate, watch
 from netspec.training.evaluate import evaluate
@@ -27,10 +28,11 @@ ROUNDS = 15
 
 
 class Wish(NamedTuple):
-    """How a network is to be quantised."""
+    """How a network is to be quantised: in ranges that were ``learnt``, or calibrated ones."""
 
     method: Method = "percentile"
     samples: int = 512
+    learnt: Ranges | None = None
 
 
 class LayerError(NamedTuple):
@@ -86,6 +88,8 @@ class Quantization:
 
     def facts(self) -> dict[str, Any]:
         """How it was made."""
+        if self.wish.learnt is not None:
+            return {"bits": 8, "method": "learnt"}
         return {"bits": 8, "method": self.wish.method, "samples": self.wish.samples}
 
     def document(self) -> dict[str, Any]:
@@ -113,7 +117,10 @@ def quantize_run(run: OpenRun, dataset: Dataset, wish: Wish, part: PartName) -> 
     refuse_without_bytes(runtime.backend)
     dtype = runtime.input_type(dataset.train.inputs)
     graph = inference(runtime.network, runtime.recipe, dtype)
-    ranges = calibrate(runtime, dataset.train, wish.method, wish.samples)
+    if wish.learnt is not None:
+        ranges = with_learnt(graph, wish.learnt)
+    else:
+        ranges = calibrate(runtime, dataset.train, wish.method, wish.samples)
     made = quantize(graph, ranges)
     if not made.layers:
         raise RunError.of("NS864", network=runtime.network.name)
@@ -138,18 +145,6 @@ def quantize_run(run: OpenRun, dataset: Dataset, wish: Wish, part: PartName) -> 
         Side(before.loss, before.metrics, times[0]),
         Side(after.loss, after.metrics, times[1]),
     )
-
-
-def packed_weights(graph: Graph) -> frozenset[str]:
-    """The names of the weights that a quantised graph makes bytes of."""
-    producers, state = graph.producer(), {slot.value: slot.name for slot in graph.slots}
-    found = set()
-    for node in graph.nodes:
-        if node.op.name == "quantize.weights":
-            weight: Value = node.inputs[0]
-            maker: Node | None = producers.get(weight)
-            found.add(state[weight if maker is None else maker.inputs[0]])
-    return frozenset(found)
 
 
 def layer_errors(

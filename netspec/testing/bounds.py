@@ -116,6 +116,8 @@ PASSED_ON: dict[str, Propagation] = {
     "sqrt": lambda y, x, e: np.where(y > 0, e[0] / (2 * y), np.sqrt(e[0])),
     "tanh": lambda y, x, e: (1 - y * y) * e[0],
     "erf": lambda y, x, e: 2 / math.sqrt(math.pi) * np.exp(-x[0] * x[0]) * e[0],
+    # Near the middle of two whole numbers an error, however small, may turn the choice.
+    "rint": lambda y, x, e: np.where(np.abs(x[0] - y) + e[0] >= 0.5, 1.0 + e[0], 0.0),
     **dict.fromkeys(expression.COMPARISONS, lambda y, x, e: 0.0),
 }
 """Per operation the errors of its operands times its derivatives."""

@@ -22,6 +22,7 @@ from netspec.declarations.ops.pooling import AvgPool, GlobalAvgPool, MaxPool
 from netspec.declarations.ops.rbf import Rbf
 from netspec.declarations.ops.resizing import Pad
 from netspec.declarations.ops.transposed import ConvTranspose
+from netspec.declarations.options import QuantizationAware
 from netspec.declarations.recipe import Recipe
 from netspec.declarations.transforms import Divide
 from netspec.passes.quantization import Range, calibrated_values, quantize
@@ -38,13 +39,15 @@ def network_trials(batch: int = 3) -> tuple[Trial, ...]:
 
 
 def byte_trials(batch: int = 3) -> tuple[Trial, ...]:
-    """Inference of small networks in bytes, with ranges that nobody measured."""
-    recipe, found = Recipe(preprocess=(Divide(by=255.0),)), []
+    """Inference of small networks in bytes, with ranges that nobody measured, and training steps that round so."""
+    recipe, aware, found = Recipe(preprocess=(Divide(by=255.0),)), Recipe(quantize=QuantizationAware()), []
     for shape in ((9, 3), (7, 6, 5), (4, 5, 3, 1)):
         network = byte_network(shape)
         graph = inference(network, recipe, "uint8")
         quantized = quantize(graph, _some_ranges(calibrated_values(graph))).graph
         found.append(trial(f"inference of {network.name}", quantized, "infer", batch, CLASSES))
+        step = training_step(network, aware)
+        found.append(trial(f"step of {network.name}, aware of them", step, "train", batch, CLASSES))
     return tuple(found)
 
 

@@ -21,7 +21,7 @@ MANIFEST_VERSION = 2
 """Since version 2 the spec of a run is the resolved one, in which the overrides have been put in."""
 RECIPE = (
     *("validation", "preprocess", "augment", "loss", "metrics", "optimizer", "lr"),
-    *("accumulate", "sync_batch_norm", "average", "prune", "heads", "on_nan", "early_stopping"),
+    *("accumulate", "sync_batch_norm", "average", "prune", "quantize", "heads", "on_nan", "early_stopping"),
 )
 """What of ``train:`` decides the weights, or when they are done, and is not a number of its own in the manifest."""
 

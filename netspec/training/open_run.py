@@ -163,7 +163,9 @@ def _with_weights(
     found = find_backend(backend)
     if ranges is not None:
         refuse_without_bytes(found)
-    runtime = Runtime(spec.graph, spec.recipe, found, spec.recipe.batch, threads, trains, ranges=ranges)
+    # Without the ranges, which are the optimiser's to keep: the network is the float32 one that bytes are made of.
+    recipe = replace(spec.recipe, quantize=None)
+    runtime = Runtime(spec.graph, recipe, found, recipe.batch, threads, trains, ranges=ranges)
     for name, array in read_weights(weights, runtime.weight_shapes, runtime.unused_weights).items():
         runtime.state.write(name, array)
     return runtime

@@ -85,7 +85,7 @@ def begin_alike(run: Run | None, begin: Position, runtime: Runtime, facts: Mappi
     said = run and {"folder": str(run.folder), "last": run.last, "course": asdict(run.course), "begin": asdict(begin)}
     place: dict[str, Any] = world.gather(said)[0]
     for slot in (*runtime.weights, *runtime.moments):
-        array = np.ascontiguousarray(runtime.state.read(slot.name))
+        array = np.asarray(runtime.state.read(slot.name), order="C")  # which leaves a scalar one
         world.give(array)
         # A sum under way is of all ranks in a checkpoint; one of them goes on with it.
         zeroed = world.rank and slot.name.endswith(f":{SUM}")

@@ -22,6 +22,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.distributed.communicator import ALONE, Communicator
 from netspec.distributed.exchange import Exchange
 from netspec.distributed.split import Piece, Split
+from netspec.passes.fake_quantization import SHARE as RANGE_SHARE
 from netspec.passes.quantization import Ranges, quantize
 from netspec.passes.sharing import SAMPLES, SHARE, WHOLE
 from netspec.passes.step import evaluation, gradients, inference, training_step
@@ -29,6 +30,7 @@ from netspec.plan import Mode, Plan, make_plan
 from netspec.training.accumulate import Turn
 from netspec.training.arrays import as_target
 from netspec.training.class_weights import balanced_heads
+from netspec.training.quantization_aware import refuse_without_rounding
 from netspec.training.scores import named_metrics
 from netspec.training.state import initialize
 from netspec.training.threads import available_threads
@@ -83,7 +85,8 @@ class Runtime:
 
     Plans are for a rank's piece, ``self.batch`` samples at most; NS954 where there is not a sample for each. The state
     starts from the initialisers, drawn by ``recipe.seed``, and all plans share it. Without ``trains`` it holds no
-    moments, so that a step of training is refused. With ``ranges`` of activations it predicts and is scored in bytes.
+    moments, so that a step of training is refused. With it, where the recipe trains for bytes, the network rounds in
+    all it does (NS867, NS868). With ``ranges`` of activations it predicts and is scored in bytes.
     """
 
     def __init__(
@@ -99,6 +102,8 @@ class Runtime:
     ) -> None:
         if batch < world.size:
             raise RunError.of("NS954", batch=batch, size=world.size)
+        if trains:
+            refuse_without_rounding(backend, recipe)
         self.network = network
         self.recipe = recipe
         self.backend = backend
@@ -246,13 +251,16 @@ class Runtime:
             found |= {"share": turn.share, "first": float(turn.first), "update": turn.update}
         if self.recipe.average is not None:
             found["average_share"] = self.recipe.average.share(turn.update)
+        if self.recipe.quantize is not None:
+            found[RANGE_SHARE] = self.recipe.quantize.share(turn.update)
         return found
 
     def _graph(self, purpose: Purpose, dtype: DType) -> Graph:
         if purpose == "train":
             return training_step(self.network, self.recipe, dtype, self.world.size > 1)
         if purpose in ("evaluate", "predict"):
-            form = (evaluation if purpose == "evaluate" else inference)(self.network, self.recipe, dtype)
+            scored = evaluation if purpose == "evaluate" else inference
+            form = scored(self.network, self.recipe, dtype, rounds=self.trains)
             return form if self.ranges is None else quantize(form, self.ranges).graph
         return gradients(self.network, self.recipe, dtype, of_input=purpose == "input_gradients")
 

@@ -19,6 +19,7 @@ from netspec.training.evaluate import evaluate
 from netspec.training.loop import START, NotFiniteError, Position, run_epochs
 from netspec.training.progress import Progress
 from netspec.training.pruning import refuse_late_pruning
+from netspec.training.quantization_aware import refuse_late_rounding
 from netspec.training.ranks import whole_moments
 from netspec.training.runs import Run, Status
 from netspec.training.runtime import Runtime
@@ -123,6 +124,7 @@ def _train(
     stop: StopRequest,
 ) -> Outcome:
     refuse_late_pruning(runtime, dataset.train)
+    refuse_late_rounding(runtime, dataset.train)
     begun, world = time.perf_counter(), runtime.world
     epochs, place = runtime.recipe.epochs, begin
     if epochs > begin.epoch:

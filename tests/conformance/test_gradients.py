@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from netspec.core.declare import REGISTRIES
-from netspec.testing import Case, all_cases, check_gradients, differentiable_cases, network_trials, training_trial
+from netspec.testing import (
+    Case,
+    all_cases,
+    byte_trials,
+    check_gradients,
+    differentiable_cases,
+    network_trials,
+    training_trial,
+)
 
 CASES = differentiable_cases(all_cases())
 
@@ -16,7 +24,7 @@ def test_gradient(case: Case) -> None:
 
 
 def test_every_op_with_a_gradient_is_among_them() -> None:
-    trials = [training_trial(case) for case in CASES] + list(network_trials())
+    trials = [training_trial(case) for case in CASES] + [*network_trials(), *byte_trials()]
     tried = {node.op.name for trial in trials for node in trial.graph}
     for declaration in REGISTRIES["op"].all():
         if declaration.has("grad") and not declaration.module.startswith("netspec.testing"):

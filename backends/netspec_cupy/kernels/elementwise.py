@@ -33,8 +33,8 @@ _SHARED = {operation: f"{{0}} {symbol} {{1}}" for operation, (symbol, _) in INFI
     "minimum": "minimum({0}, {1})",
     "where": "{0} ? {1} : {2}",
 }
-_SINGLE = {name: f"{name}f({{0}})" for name in ("exp", "log", "sqrt", "tanh", "erf")} | {"abs": "fabsf({0})"}
-_DOUBLE = {name: f"{name}({{0}})" for name in ("exp", "log", "sqrt", "tanh", "erf")} | {"abs": "fabs({0})"}
+_SINGLE = {name: f"{name}f({{0}})" for name in ("exp", "log", "sqrt", "tanh", "erf", "rint")} | {"abs": "fabsf({0})"}
+_DOUBLE = {name: f"{name}({{0}})" for name in ("exp", "log", "sqrt", "tanh", "erf", "rint")} | {"abs": "fabs({0})"}
 
 
 def _number(value: float, suffix: str) -> str:

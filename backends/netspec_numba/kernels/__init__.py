@@ -22,6 +22,7 @@ FAMILIES = (
     "cross_entropy",
     "dense",
     "dropout",
+    "fake_quantization",
     "finite",
     "folding",
     "lane_positions",

@@ -35,6 +35,7 @@ _SHARED = {operation: f"{{0}} {symbol} {{1}}" for operation, (symbol, _) in INFI
     "negative": "-{0}",
     "abs": "abs({0})",
     "sqrt": "math.sqrt({0})",
+    "rint": "np.rint({0})",
     "maximum": "maximum({0}, {1})",
     "minimum": "minimum({0}, {1})",
     "where": "{1} if {0} else {2}",

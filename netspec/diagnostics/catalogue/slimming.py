@@ -71,4 +71,22 @@ SLIMMING: dict[str, Entry] = {
         "'{network}' has no weights of more than {numbers} numbers, so that none can be shared",
         "weight sharing is for layers with weights, such as conv and dense",
     ),
+    "NS867": Entry(
+        "error",
+        "backend that cannot train for bytes",
+        "train.quantize asks for kernels that backend '{backend}' does not have",
+        "train with --backend numba, or without 'quantize' and let 'netspec quantize' calibrate",
+    ),
+    "NS868": Entry(
+        "error",
+        "precision that cannot train for bytes",
+        "train.quantize rounds float32 numbers, but the precision is {precision}",
+        "leave out 'precision', or 'quantize'",
+    ),
+    "NS869": Entry(
+        "error",
+        "quantisation that outlasts the run",
+        "train.quantize rounds activations after {start} updates, but the run has {updates}",
+        "a smaller 'start', or more epochs, so that ranges are learnt and the network learns with them",
+    ),
 }
