@@ -136,6 +136,9 @@ def test_a_spec_with_weights_is_pruned_like_its_run(trained: Path) -> None:
     ("arguments", "said"),
     [
         (("--channels", 0.5), "-o SPEC says where"),
+        (("--weights", 0.5, "--by", "l1", "-o", "x.yaml"), "--by means nothing to --weights; it is of --channels and"),
+        (("--channels", 0.5, "--samples", 9, "-o", "x.yaml"), "--samples means nothing to --channels"),
+        (("--sensitivity", "--scope", "layer"), "--scope means nothing to --sensitivity"),
         (("--channels", 0.5, "--weights", 0.5, "-o", "x.yaml"), "one of --channels SHARE"),
         (("-o", "x.yaml"), "one of --channels SHARE"),
         (("--channels", 1.5, "-o", "x.yaml"), "1.5 is not in the range"),
