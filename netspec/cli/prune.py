@@ -184,7 +184,8 @@ def _without_weights(
     words = {(): "none", ("first",): "first", ("last",): "last", ("first", "last"): "both"}
     left = words.get(tuple(sorted(set(leave))))
     if left is None:
-        raise click.UsageError(f"of --weights, --leave takes first, last, or both in turn, not {' and '.join(map(repr, leave))}")
+        given = " and ".join(map(repr, leave))
+        raise click.UsageError(f"of --weights, --leave takes first, last, or both in turn, not {given}")
     prune = Prune(sparsity=sparsity, scope=scope, leave=left)
     return prune_weights(stored.spec, stored.weights, prune, output)
 

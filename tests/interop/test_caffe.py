@@ -68,7 +68,7 @@ def test_lenet_reads_as_a_person_would_write_it() -> None:
         "    name: ip2",
     ]
     assert [each.code for each in found.told] == ["NS975"]
-    assert found.told[0].message.startswith("what 1 layer says of the rates and decays of single parameters is left out")
+    assert "what 1 layer says of the rates and decays of single parameters is left out" in found.told[0].message
 
 
 def test_sides_that_only_the_data_has_are_asked_for() -> None:

@@ -151,6 +151,16 @@ def test_what_does_not_go_together_is_a_usage_error(trained: Path, arguments: tu
     assert said in run(prune.command, trained, *arguments, status=2)
 
 
+def test_a_spec_that_is_there_is_replaced_by_force_alone(trained: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("# edited")
+    arguments = (trained, "--channels", 0.5, "-o", mine)
+    assert "is there already; --force replaces it" in run(prune.command, *arguments, status=2)
+    assert mine.read_text() == "# edited"
+    assert "wrote" in run(prune.command, *arguments, "--force")
+    assert mine.read_text() != "# edited"
+
+
 def test_what_cannot_be_pruned_is_said(trained: Path) -> None:
     leave = ("--leave", "conv", "-o", trained.parent / "x.yaml")
     assert "[NS853]" in run(prune.command, trained, "--channels", 0.5, *leave, status=1)
