@@ -30,6 +30,7 @@ _share = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 @click.option("--weights", "sparsity", type=_share, metavar="SHARE", help="Set this share of the weights to 0.")
 @click.option("--sensitivity", "sensitive", is_flag=True, help="Score the network without 10 to 90 % of each layer.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to.")
+@click.option("--force", is_flag=True, help="Replace a spec that is there, and the weights beside it.")
 @click.option(
     "--by",
     "measure",
@@ -81,6 +82,7 @@ def command(
     sparsity: float | None,
     sensitive: bool,
     output: Path | None,
+    force: bool,
     measure: Measure | None,
     scope: Scope,
     multiple: int,
@@ -106,8 +108,9 @@ def command(
     """
     if (channels is not None) + (sparsity is not None) + sensitive != 1:
         raise click.UsageError("one of --channels SHARE, --weights SHARE and --sensitivity says what is to be done")
+    _refuse_unused("--channels" if channels is not None else "--weights" if not sensitive else "--sensitivity")
     if not sensitive:
-        output = _checked(output)
+        output = _checked(output, force)
     stored = _stored(run, weights, kept, averaged)
     with shown_in(stored.spec):
         if sensitive:
@@ -125,11 +128,35 @@ def command(
     _write(slimmed, output, format_)
 
 
-def _checked(output: Path | None) -> Path:
+_OF = {
+    "--by": ("--channels", "--sensitivity"),
+    "--scope": ("--channels", "--weights"),
+    "--multiple": ("--channels",),
+    "--minimum": ("--channels",),
+    "--samples": ("--sensitivity",),
+    "--part": ("--sensitivity",),
+    "--data-dir": ("--sensitivity",),
+}
+"""Options that only some ways of pruning read."""
+
+
+def _refuse_unused(way: str) -> None:
+    """A usage error where an option is given that ``way`` would silently ignore."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        ways = _OF.get(parameter.opts[0])
+        given = context.get_parameter_source(parameter.name or "") == click.core.ParameterSource.COMMANDLINE
+        if ways is not None and given and way not in ways:
+            raise click.UsageError(f"{parameter.opts[0]} means nothing to {way}; it is of {' and '.join(ways)}")
+
+
+def _checked(output: Path | None, force: bool) -> Path:
     if output is None:
         raise click.UsageError("-o SPEC says where the smaller network goes")
     if output.suffix not in (".yaml", ".yml"):
         raise click.UsageError(f"-o names a spec, such as {output.stem}.yaml; the weights go beside it")
+    if output.exists() and not force:
+        raise click.UsageError(f"{str(output)!r} is there already; --force replaces it")
     return output
 
 
@@ -157,7 +184,8 @@ def _without_weights(
     words = {(): "none", ("first",): "first", ("last",): "last", ("first", "last"): "both"}
     left = words.get(tuple(sorted(set(leave))))
     if left is None:
-        raise click.UsageError("of --weights, --leave takes first, last, or both in turn")
+        given = " and ".join(map(repr, leave))
+        raise click.UsageError(f"of --weights, --leave takes first, last, or both in turn, not {given}")
     prune = Prune(sparsity=sparsity, scope=scope, leave=left)
     return prune_weights(stored.spec, stored.weights, prune, output)
 

@@ -217,6 +217,8 @@ def _as_core_schema(value: object, schema: Mapping[str, Any]) -> str | None:
     if "array" in types and re.fullmatch(r"\d{1,6}( ?[x×*,] ?\d{1,6}){1,3}", text):
         return f"[{', '.join(re.findall(r'[0-9]+', text))}]"
     number = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(?: ?[A-Za-z%]+)?", text)
+    if number is not None and text.endswith("%") and schema.get("maximum", schema.get("exclusiveMaximum")) == 1:
+        return f"{float(number[1]) / 100:g}"
     whole = number is not None and "." not in number[1]
     return number[1] if number is not None and ("number" in types or ("integer" in types and whole)) else None
 

@@ -46,7 +46,7 @@ def resume_run(
 
     ``facts`` is the manifest of a run that would begin now. A RunError lists what differs from those of the run, unless
     ``allow_changes``; then the epoch under way starts over. A RunError too where another process uses the folder,
-    it holds something else, or all checkpoints are damaged.
+    it holds something else, as a quantised network (NS862), or all checkpoints are damaged.
     """
     if not (folder / MANIFEST).exists():
         run = Run.create(folder, spec_text, facts, resume=True)
@@ -54,6 +54,8 @@ def resume_run(
     held = lock(folder)
     try:
         manifest = read_manifest(folder)
+        if "quantized" in manifest:
+            raise RunError.of("NS862", path=str(folder))
         checkpoint, damages = newest_checkpoint(folder / "checkpoints", manifest.get("last"))
         if checkpoint is None:
             run = Run(folder, facts, held)

@@ -245,7 +245,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         document = json.loads((folder / MANIFEST).read_bytes())
     except OSError as error:
-        raise RunError(f"'{folder}' is not a run directory: it has no readable {MANIFEST}") from error
+        reason = f"it has no readable {MANIFEST}" if folder.exists() else "nothing of that name is there"
+        raise RunError(f"'{folder}' is not a run directory: {reason}") from error
     except ValueError as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: {error}") from error
     if not isinstance(document, dict):

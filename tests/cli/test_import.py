@@ -91,11 +91,18 @@ def test_a_node_that_is_not_understood_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.yaml"))
 
 
+def test_a_file_that_is_not_there_is_no_onnx_model(tmp_path: Path) -> None:
+    result = run(str(tmp_path / "none.onnx"), "-o", str(tmp_path / "none.yaml"))
+    assert "this is no ONNX model that can be read: No such file or directory" in str(result.exception)
+
+
 def test_open_sides_are_asked_for(tmp_path: Path) -> None:
     model = small(tmp_path, "Sigmoid", ("N", 3, "H", "W"))
     result = run(str(model), "-o", str(tmp_path / "small.yaml"))
     assert isinstance(result.exception, SpecError)
     assert [each.code for each in result.exception.diagnostics] == ["NS971"]
+    result = run(str(model), "-o", str(tmp_path / "small.yaml"), "--input", "6,4")
+    assert "[?, ?, 3], channels last, but --input gives it [6, 4]" in str(result.exception)
     result = run(str(model), "-o", str(tmp_path / "small.yaml"), "--input", "x=6,4,3")
     assert result.exit_code == 0, result.output
     assert "input: [6, 4, 3]" in (tmp_path / "small.yaml").read_text(encoding="utf-8")

@@ -71,6 +71,7 @@ def test_what_a_quantised_network_is_not(run: Path, tmp_path: Path) -> None:
         (quantize.command, [out, "-o", tmp_path / "again"]),
         (evaluate.command, [out, "--averaged"]),
         (export.command, [out, "--to", "onnx", "-o", tmp_path / "x.onnx"]),
+        (train.command, [run.parent / "spec.yaml", "--run-dir", out, "--resume", "--quiet"]),
     ):
         result = CliRunner().invoke(command, list(map(str, arguments)))
         assert result.exit_code != 0

@@ -68,7 +68,7 @@ def test_lenet_reads_as_a_person_would_write_it() -> None:
         "    name: ip2",
     ]
     assert [each.code for each in found.told] == ["NS975"]
-    assert "rates and decays of single parameters, in 1 layers" in found.told[0].message
+    assert "what 1 layer says of the rates and decays of single parameters is left out" in found.told[0].message
 
 
 def test_sides_that_only_the_data_has_are_asked_for() -> None:
@@ -77,6 +77,29 @@ def test_sides_that_only_the_data_has_are_asked_for() -> None:
     (found,) = caught.value.diagnostics
     assert (found.code, found.span.line) == ("NS971", 4)
     assert found.help_text == "give its 3 sides, channels last: --input data=224,224,3"
+
+
+@pytest.mark.parametrize("given", [(28, 28), (1, 1, 28, 28)])
+def test_sides_of_another_number_of_axes_are_refused(given: tuple[int, ...]) -> None:
+    with pytest.raises(SpecError) as caught:
+        network(LENET, data=given)
+    (found,) = caught.value.diagnostics
+    sides = ", ".join(map(str, given))
+    assert found.message == f"input 'data' of the model is [?, ?, ?], channels last, but --input gives it [{sides}]"
+
+
+def test_arrays_of_hdf5_may_have_any_number_of_axes() -> None:
+    text = 'layer { name: "d" type: "HDF5Data" top: "data" top: "label" }\n'
+    text += 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 3 } }\n'
+    _, spec = network(text, data=(20,))
+    assert parameters(spec) == 20 * 3 + 3
+
+
+def test_a_window_that_does_not_fit_is_told_with_its_input() -> None:
+    text = HEAD + 'layer { name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param { kernel_size: 90 } }\n'
+    with pytest.raises(SpecError) as caught:
+        network(text)
+    assert "size 90 does not fit the 8x8x4 input of 'p'" in caught.value.diagnostics[0].message
 
 
 def test_a_fire_module_of_squeezenet() -> None:

@@ -31,6 +31,7 @@ def findings(layer: str, rest: str = "") -> list[Diagnostic]:
         ("conv: {filters: 4 maps, kernel: 3}", "did you mean 4?"),
         ("conv: {filters: 4, kernel: 3, padding: SAME}", "did you mean 'same'?"),
         ("dropout: 50", "50 per cent is 0.5"),
+        ("dropout: 50%", "did you mean 0.5?"),
         ("flatten: {colour: 1}", "'flatten' takes no attributes"),
         ("dropout:0.5", "write 'dropout: 0.5'"),
         ("dropout 0.5", "write 'dropout: 0.5'"),

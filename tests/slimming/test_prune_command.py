@@ -136,6 +136,9 @@ def test_a_spec_with_weights_is_pruned_like_its_run(trained: Path) -> None:
     ("arguments", "said"),
     [
         (("--channels", 0.5), "-o SPEC says where"),
+        (("--weights", 0.5, "--by", "l1", "-o", "x.yaml"), "--by means nothing to --weights; it is of --channels and"),
+        (("--channels", 0.5, "--samples", 9, "-o", "x.yaml"), "--samples means nothing to --channels"),
+        (("--sensitivity", "--scope", "layer"), "--scope means nothing to --sensitivity"),
         (("--channels", 0.5, "--weights", 0.5, "-o", "x.yaml"), "one of --channels SHARE"),
         (("-o", "x.yaml"), "one of --channels SHARE"),
         (("--channels", 1.5, "-o", "x.yaml"), "1.5 is not in the range"),
@@ -146,6 +149,16 @@ def test_a_spec_with_weights_is_pruned_like_its_run(trained: Path) -> None:
 )
 def test_what_does_not_go_together_is_a_usage_error(trained: Path, arguments: tuple[object, ...], said: str) -> None:
     assert said in run(prune.command, trained, *arguments, status=2)
+
+
+def test_a_spec_that_is_there_is_replaced_by_force_alone(trained: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("# edited")
+    arguments = (trained, "--channels", 0.5, "-o", mine)
+    assert "is there already; --force replaces it" in run(prune.command, *arguments, status=2)
+    assert mine.read_text() == "# edited"
+    assert "wrote" in run(prune.command, *arguments, "--force")
+    assert mine.read_text() != "# edited"
 
 
 def test_what_cannot_be_pruned_is_said(trained: Path) -> None:

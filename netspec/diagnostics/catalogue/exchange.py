@@ -59,7 +59,10 @@ EXCHANGE: dict[str, Entry] = {
     "NS971": Entry(
         "error",
         "input of a model without a size",
-        "input '{input}' of the model is [{shape}], channels last, and a network has fixed sides",
+        (
+            "input '{input}' of the model is [{shape}], channels last, but --input gives it [{given}]",
+            "input '{input}' of the model is [{shape}], channels last, and a network has fixed sides",
+        ),
         "give its {axes} sides, channels last: --input {input}=224,224,3",
     ),
     "NS972": Entry(

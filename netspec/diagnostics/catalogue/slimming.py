@@ -44,8 +44,8 @@ SLIMMING: dict[str, Entry] = {
     "NS862": Entry(
         "error",
         "quantised network where a run is needed",
-        "'{path}' is a quantised network: it has one set of weights, and neither checkpoints nor an average of weights",
-        "give the run that it was made of",
+        "'{path}' is a quantised network: it has bytes alone, without float32 weights, checkpoints or averages",
+        "give the run that it was made of; 'netspec eval', 'predict' and 'report' take it as it is",
     ),
     "NS863": Entry(
         "error",

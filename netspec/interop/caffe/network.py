@@ -103,6 +103,8 @@ def _enter(read: CaffeReader, net: Message, data: list[CaffeLayer]) -> None:
 
 def _held(layer: CaffeLayer) -> list[int]:
     """What a layer of data says of the shape: all of it, or the side to which images are cut."""
+    if layer.type == "HDF5Data":
+        return []  # arrays of any number of axes
     memory = layer.settings("memory_data")
     if memory.fields:
         return [memory.whole("batch_size", 1), *(memory.whole(side, 0) for side in ("channels", "height", "width"))]
@@ -114,13 +116,17 @@ def _held(layer: CaffeLayer) -> list[int]:
 def _input(read: CaffeReader, net: Message, blob: str, dims: list[int], origin: CaffeLayer | None, count: int) -> None:
     name = "input" if count == 1 else legal_name(blob) or f"input_{len(read.draft.inputs) + 1}"
     inner = [*dims[2:], *dims[1:2]]
-    shape = read.sizes.get(blob) or (read.sizes.get("") if count == 1 else None) or tuple(inner)
+    given = read.sizes.get(blob) or (read.sizes.get("") if count == 1 else None)
+    shape = given or tuple(inner)
     known = 1 <= len(shape) <= 4 and all(0 < side <= SIDE_LIMIT for side in shape)
-    if not known:
+    if not known or (inner and len(shape) != len(inner)):
         places = net.scalars("input")
         span = origin.span if origin else (places[0].span if places else net.span)
         open_ = ", ".join("?" if side <= 0 else str(side) for side in inner) or "?"
-        read.diagnostics.append(Diagnostic("NS971", span, {"input": blob, "shape": open_, "axes": len(inner) or 3}))
+        fields = {"input": blob, "shape": open_, "axes": len(inner) or 3}
+        if given:
+            fields["given"] = ", ".join(map(str, given))
+        read.diagnostics.append(Diagnostic("NS971", span, fields))
         return
     read.blobs[blob] = read.draft.input(name, tuple(shape))
 

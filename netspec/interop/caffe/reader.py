@@ -162,7 +162,8 @@ class CaffeReader:
             except NotUnderstood as error:
                 self._refuse(layer, str(error), error.span)
             except ShapeError as error:
-                self._refuse(layer, refused(error, layer.name, ()), None)
+                inputs = tuple(self.blobs[bottom] for bottom in layer.bottoms if bottom in self.blobs)
+                self._refuse(layer, refused(error, layer.name, inputs), None)
             except SpecError as error:
                 self.diagnostics += error.diagnostics
             except Blank:
@@ -171,8 +172,9 @@ class CaffeReader:
                 self._refuse(layer, f"what it says does not go together ({' '.join(str(error).split())[:150]})", None)
             self._became.append((layer, self.draft.layers[before:], note))
         if self._rates and layers:
+            says = "layer says" if self._rates == 1 else "layers say"
             fields = {
-                "what": f"rates and decays of single parameters, in {self._rates} layers",
+                "what": f"what {self._rates} {says} of the rates and decays of single parameters",
                 "layer": self.draft.name,
             }
             self.told.append(Diagnostic("NS975", layers[0].span, fields))

@@ -72,12 +72,12 @@ def _content(path: Path, limit: int) -> bytes:
         with open(path, "rb", opener=without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise refused(str(path), "NS966", format="a model", problem="it is not a regular file")
+                raise refused(str(path), "NS966", format="ONNX", problem="it is not a regular file")
             if status.st_size > limit:
                 raise refused(str(path), "NS969", what="bytes", found=status.st_size, limit=limit)
             return file.read(limit)
     except OSError as error:
-        raise refused(str(path), "NS966", format="a model", problem=error.strerror or str(error)) from error
+        raise refused(str(path), "NS966", format="ONNX", problem=error.strerror or str(error)) from error
 
 
 def _check_opset(model: ModelProto, file: str) -> None:

@@ -127,12 +127,15 @@ def _enter(
         name = "input" if len(given) == 1 else legal_name(value.name) or f"input_{place + 1}"
         if _is_channels_last(read.calls, value.name, len(dims)):
             last.add(value.name)
-        shape = sizes.get(value.name) or (sizes.get("") if len(given) == 1 else None)
+        asked = sizes.get(value.name) or (sizes.get("") if len(given) == 1 else None)
         inner = dims[1:] if value.name in last else [*dims[2:], dims[1]]
-        shape = shape or tuple(inner)
+        shape = asked or tuple(inner)
         if len(shape) != len(inner) or not all(shape) or max(shape) > 2**20:
-            open_ = ", ".join("?" if side == 0 else str(side) for side in inner)
-            raise refused(file, "NS971", input=value.name, shape=open_, axes=len(inner))
+            fields: dict[str, object] = {"input": value.name, "axes": len(inner)}
+            fields["shape"] = ", ".join("?" if side == 0 else str(side) for side in inner)
+            if asked:
+                fields["given"] = ", ".join(map(str, asked))
+            raise refused(file, "NS971", **fields)
         names[value.name] = name
         stored = read.draft.input(name, tuple(shape))
         read.views[value.name] = first_view(stored, read.batch, value.name in last)
