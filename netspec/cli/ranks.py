@@ -72,6 +72,8 @@ def _joined(distributed: bool, patience: float) -> Iterator[Ranks]:
     from netspec.distributed.start import join
 
     joined = join(patience)
+    if joined.world.size == 1:
+        click.echo("this is a world of one rank; 'mpiexec -n 4 netspec train ... --distributed' starts four", err=True)
     try:
         yield Ranks(joined.world, joined.host, True, joined.mpi)
     except (Exception, KeyboardInterrupt, SystemExit) as error:

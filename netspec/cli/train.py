@@ -130,7 +130,7 @@ def command(
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder(), fetches=not dry_run)
-    runtime = _runtime(loaded, _fitted(loaded, dataset, earlier), backend, threads, ranks)
+    runtime = _runtime(loaded, dataset, _fitted(loaded, dataset, earlier), backend, threads, ranks)
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
@@ -146,14 +146,17 @@ def command(
     _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, runtime.recipe))
 
 
-def _runtime(spec: Spec, recipe: Recipe, backend: str, threads: int | None, ranks: Ranks) -> Runtime:
+def _runtime(spec: Spec, dataset: Dataset, recipe: Recipe, backend: str, threads: int | None, ranks: Ranks) -> Runtime:
     """The network in memory, on this rank's part of the cores if nothing else is said."""
     from netspec.backend import find_backend
     from netspec.training.ranks import threads_of_ranks
     from netspec.training.runtime import Runtime
+    from netspec.training.train import refuse_what_comes_too_late
 
     threads = threads or threads_of_ranks(ranks.world, ranks.host)
-    return Runtime(spec.graph, recipe, find_backend(backend), recipe.batch, threads, True, ranks.world)
+    runtime = Runtime(spec.graph, recipe, find_backend(backend), recipe.batch, threads, True, ranks.world)
+    refuse_what_comes_too_late(runtime, dataset.train)
+    return runtime
 
 
 def _tell(ranks: Ranks, text: str) -> None:

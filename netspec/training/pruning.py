@@ -57,6 +57,6 @@ def refuse_late_pruning(runtime: Runtime, train: Part) -> None:
     prune, recipe = runtime.recipe.prune, runtime.recipe
     if prune is None:
         return
-    updates = Turns(len(train), runtime.batch, recipe.accumulate).per_epoch * recipe.epochs
+    updates = Turns(len(train), runtime.split.batch, recipe.accumulate).per_epoch * recipe.epochs
     if prune.end >= updates:
         raise RunError.of("NS850", end=f"{prune.end:,}", updates=f"{updates:,}", sparsity=f"{prune.sparsity:g}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.data.dataset import Array, Dataset
+from netspec.data.dataset import Array, Dataset, Part
 from netspec.diagnostics.errors import RunError
 from netspec.training.average import keep_average
 from netspec.training.evaluate import evaluate
@@ -114,6 +114,12 @@ def _close_failed(run: Run, status: Status, ended: datetime, outcome: dict[str, 
         run.close(status, ended, outcome)
 
 
+def refuse_what_comes_too_late(runtime: Runtime, train: Part) -> None:
+    """A RunError where the run would end before all weights are pruned (NS850), or before any are rounded (NS869)."""
+    refuse_late_pruning(runtime, train)
+    refuse_late_rounding(runtime, train)
+
+
 def _train(
     run: Run,
     runtime: Runtime,
@@ -123,8 +129,7 @@ def _train(
     checkpoint_every: int | None,
     stop: StopRequest,
 ) -> Outcome:
-    refuse_late_pruning(runtime, dataset.train)
-    refuse_late_rounding(runtime, dataset.train)
+    refuse_what_comes_too_late(runtime, dataset.train)
     begun, world = time.perf_counter(), runtime.world
     epochs, place = runtime.recipe.epochs, begin
     if epochs > begin.epoch:
