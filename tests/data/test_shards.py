@@ -218,7 +218,7 @@ def test_a_list_of_the_size_of_imagenet_takes_little_more_than_its_names() -> No
     paths = Paths.of(Path("/d"), (Path(f"/d/n{i // 1300:08}/n{i // 1300:08}_{i:04}.JPEG") for i in range(count)))
     held, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert held < 80 * count  # pathlib keeps a table of names beside it
+    assert held < 120 * count  # pathlib keeps a table of names beside it; as paths they take 340
     assert most < 160 * count
     assert len(paths) == count
     assert str(paths[-1]) == "/d/n00000099/n00000099_129999.JPEG"

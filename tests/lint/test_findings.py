@@ -161,7 +161,7 @@ def test_an_empty_branch_is_the_identity() -> None:
 
 def test_a_last_layer_that_no_head_takes() -> None:
     rest = "heads: {side: {from: stem, layers: [global_avg_pool]}}\n"
-    found, _ = findings("- relu:\n  name: stem\n- max_pool: 1", rest=rest)
+    found, *_ = findings("- relu:\n  name: stem\n- max_pool: 1", rest=rest)
     assert (found.code, found.message) == ("NS239", "nothing takes the output of 'max_pool'")
     assert found.help_text is not None
     assert found.help_text.startswith("none of the heads, side, takes the last layer: write 'main:' among them")

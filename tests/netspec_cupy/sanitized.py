@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from cupy_trials import cupy_cases
 from recording_device import kernels_of
 from waiting_kernels import SPLIT, rounded_trials
 
 from netspec.plan import Precision, make_plan
-from netspec.testing import Trial, all_cases, inference_trial, training_trial
+from netspec.testing import Trial, inference_trial, training_trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyTarget
 from netspec_cupy.executable import CupyExecutable
@@ -23,7 +24,7 @@ from netspec_cupy.state import CupyState
 def covering() -> Iterator[tuple[Trial, Precision]]:
     """Trials that run every kernel written by hand, and one of the generated ones of each kind."""
     seen: set[str | int] = set()
-    cases = (SPLIT, *all_cases())
+    cases = (SPLIT, *cupy_cases())
     plain = (make(case) for case in cases for make in (inference_trial, training_trial))
     given: list[tuple[Trial, Precision]] = [(trial, "float32") for trial in plain]
     for trial in rounded_trials():

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from cupy_trials import cupy_cases, cupy_networks
 
 from netspec.core.declare import REGISTRIES
 from netspec.core.reference import Case
-from netspec.testing import all_cases, check_case, check_trial, network_trials
+from netspec.testing import check_case, check_trial
 from netspec.testing.matrix import kernels
 from netspec.testing.trials import Trial
-from netspec_cupy.backend import OF_BYTES, CupyBackend
+from netspec_cupy.backend import BETWEEN_RANKS, OF_BYTES, CupyBackend
 
 
-@pytest.mark.parametrize("case", all_cases(), ids=str)
+@pytest.mark.parametrize("case", cupy_cases(), ids=str)
 def test_kernels(host_backend: CupyBackend, case: Case) -> None:
     assert check_case(host_backend, case) == []
 
 
-@pytest.mark.parametrize("trial", network_trials(), ids=str)
+@pytest.mark.parametrize("trial", cupy_networks(), ids=str)
 def test_networks(host_backend: CupyBackend, trial: Trial) -> None:
     assert check_trial(host_backend, trial) == []
 
@@ -31,5 +32,6 @@ def missing(backend: CupyBackend) -> Iterator[str]:
 
 
 def test_no_op_is_without_kernel(host_backend: CupyBackend) -> None:
-    assert set(missing(host_backend)) == OF_BYTES, "all but those of quantised networks, which are refused (NS861)"
+    refused = OF_BYTES | BETWEEN_RANKS  # of quantised networks (NS861), and of steps that ranks share (NS953)
+    assert set(missing(host_backend)) == refused
     assert set(kernels()) <= set(REGISTRIES["op"].entries)
