@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -19,12 +17,9 @@ if TYPE_CHECKING:
 
     from netspec.data.dataset import Dataset, PartName
     from netspec.training.evaluate import Evaluation
-    from netspec.training.runs import Kept
 
 _CONFUSION_SHOWN = 12
 """Classes up to which the text shows how they are confused; JSON always does."""
-_FILES = {".npz": "npz", ".csv": "csv"}
-"""The source of a file that ``--data`` names, by its ending."""
 
 
 @click.command("eval")
@@ -39,12 +34,7 @@ _FILES = {".npz": "npz", ".csv": "csv"}
 @click.option("--part", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True)
 @format_option
 def command(
-    run: str,
-    weights: Path | None,
-    kept: Kept | None,
-    averaged: bool,
-    threads: int | None,
-    backend: str,
+    trained: Trained,
     data: str | None,
     data_dir: str | None,
     part: PartName,
@@ -62,26 +52,9 @@ def command(
     from netspec.data.read import data_folder
     from netspec.training.evaluate_run import evaluate_run
 
-    # A share of other data that is kept aside would be kept from the part that is asked for.
-    changes = () if data is None else (f"train.data={data_source(data)}", "train.validation=0")
-    opened = open_trained(Trained(run, weights, kept, averaged, backend, threads), changes)
-    if data is not None:
-        opened = replace(opened, spec_folder=Path())
-    dataset, evaluation = evaluate_run(opened, data_folder(data_dir), part)
+    dataset, evaluation = evaluate_run(open_trained(trained, data), data_folder(data_dir), part)
     document = _document(dataset, evaluation)
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(document, part))
-
-
-def data_source(data: str) -> str:
-    """What a spec would have behind ``data:``; NS905 for what can only be a path, and is not there."""
-    from netspec.data.files import fault
-
-    path = Path(data)
-    if not path.exists() and (len(path.parts) > 1 or path.suffix.lower() in _FILES):
-        advice = "--data takes a folder with images in a folder for each class, a table or archive, or a source's name"
-        raise fault(path, "there is no such file or folder", advice)
-    kind = "folder" if path.is_dir() else _FILES.get(path.suffix.lower())
-    return json.dumps({kind: data}) if kind and path.exists() else data
 
 
 def _document(dataset: Dataset, evaluation: Evaluation) -> dict[str, Any]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from netspec.training.open_run import OpenRun
-    from netspec.training.runs import Kept
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,12 +42,7 @@ LIKELIEST = 3
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="An .npz to write the output of each head to.")
 @format_option
 def command(
-    run: str,
-    weights: Path | None,
-    kept: Kept | None,
-    averaged: bool,
-    threads: int | None,
-    backend: str,
+    trained: Trained,
     inputs: tuple[str, ...],
     resize: str | None,
     top: int | None,
@@ -68,7 +62,7 @@ def command(
     from netspec.data.samples import in_batches, read_samples
     from netspec.training.evaluate import predict
 
-    opened = open_trained(Trained(run, weights, kept, averaged, backend, threads))
+    opened = open_trained(trained)
     shapes = {value.name: value.type.shape for value in opened.spec.graph.inputs}
     written: str = getattr(opened.spec.recipe.data, "resize", "none")
     samples = read_samples(inputs, shapes, written if resize is None else resize, sys.stdin.buffer.read)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import ZOO, format_option, load, shown_in, writing
+from netspec.cli.common import format_option, load, shown_in, writing
 from netspec.cli.tables import columns
-from netspec.cli.trained import trained_options
+from netspec.cli.trained import Trained, trained_options
 from netspec.diagnostics.text import escape
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from netspec.slimming.prune import Slimmed
     from netspec.slimming.sensitivity import Sensitivity
     from netspec.training.open_run import StoredNetwork
-    from netspec.training.runs import Kept
 
 _share = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 
@@ -72,12 +71,7 @@ _share = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
 @click.option("--data-dir", metavar="DIR", help="Folder of the data sets; NETSPEC_DATA if left out.")
 @format_option
 def command(
-    run: str,
-    weights: Path | None,
-    kept: Kept | None,
-    averaged: bool,
-    threads: int | None,
-    backend: str,
+    trained: Trained,
     channels: float | None,
     sparsity: float | None,
     sensitive: bool,
@@ -111,11 +105,11 @@ def command(
     _refuse_unused("--channels" if channels is not None else "--weights" if not sensitive else "--sensitivity")
     if not sensitive:
         output = _checked(output, force)
-    stored = _stored(run, weights, kept, averaged)
+    stored = _stored(trained)
     with shown_in(stored.spec):
         if sensitive:
-            found = _sensitivity(stored, measure, leave, samples, part, data_dir, threads, backend)
-            return _tell_sensitivity(found, output or _beside(run), format_)
+            found = _sensitivity(stored, measure, leave, samples, part, data_dir, trained)
+            return _tell_sensitivity(found, output or _beside(trained.place), format_)
         assert output is not None
         if channels is not None:
             from netspec.slimming.prune import Wish, prune_channels
@@ -160,19 +154,14 @@ def _checked(output: Path | None, force: bool) -> Path:
     return output
 
 
-def _stored(run: str, weights: Path | None, kept: Kept | None, averaged: bool) -> StoredNetwork:
+def _stored(trained: Trained) -> StoredNetwork:
     """The network with all of its weights; a usage error where the command line does not say which."""
     from netspec.training.open_run import stored_run, stored_weights
 
-    if run.startswith(ZOO) or Path(run).is_file():
-        if weights is None:
-            raise click.UsageError(f"{run!r} holds no weights: name them with --from FILE")
-        if kept is not None or averaged:
-            raise click.UsageError("--checkpoint and --averaged choose within a run directory; --from names a file")
-        return stored_weights(load(run, ()), weights)
-    if weights is not None:
-        raise click.UsageError(f"{run!r} is no bundle or spec: a run directory has weights of its own")
-    return stored_run(Path(run), kept or "last", averaged)
+    if trained.is_run:
+        return stored_run(Path(trained.place), trained.kept or "last", trained.averaged)
+    assert trained.weights is not None
+    return stored_weights(load(trained.place, ()), trained.weights)
 
 
 def _without_weights(
@@ -197,8 +186,7 @@ def _sensitivity(
     samples: int | None,
     part: Literal["validation", "test", "train"],
     data_dir: str | None,
-    threads: int | None,
-    backend: str,
+    trained: Trained,
 ) -> Sensitivity:
     import numpy as np
 
@@ -210,7 +198,7 @@ def _sensitivity(
     from netspec.training.threads import available_threads
 
     among = candidates(stored.spec, stored.weights, measure, leave)
-    opened = running(stored, backend, threads or available_threads())
+    opened = running(stored, trained.backend, trained.threads or available_threads())
     _, scored = part_of(opened, data_folder(data_dir), part)
     if samples is not None:  # evenly from the part, in which classes may stand one after the other
         count = min(samples, len(scored))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from netspec.cli.common import format_option, writing
-from netspec.cli.evaluate import data_source
 from netspec.cli.tables import columns
 from netspec.cli.trained import Trained, open_trained, trained_options
 from netspec.diagnostics.text import escape
@@ -63,12 +61,7 @@ _BITS = (2, 8)
 )
 @format_option
 def command(
-    run: str,
-    weights: Path | None,
-    kept: Kept | None,
-    averaged: bool,
-    threads: int | None,
-    backend: str,
+    trained: Trained,
     data: str | None,
     data_dir: str | None,
     part: PartName,
@@ -96,25 +89,23 @@ def command(
         raise click.UsageError(
             "--method and --samples calibrate activations; --kmeans stores weights and needs neither"
         )
-    if bits is None and not Path(run).is_dir():
+    run = Path(trained.place)
+    if bits is None and not run.is_dir():
         raise click.UsageError(
-            f"{run!r} is no run directory: its spec, its data and its classes go into the new folder"
+            f"{trained.place!r} is no run directory: its spec, its data and its classes go into the new folder"
         )
     if bits is None and output.exists() and not output.is_dir():
         raise click.UsageError(f"{str(output)!r} is a file, but a quantised network goes into a folder")
-    changes = () if data is None else (f"train.data={data_source(data)}", "train.validation=0")
-    opened = open_trained(Trained(run, weights, kept, averaged, backend, threads), changes)
-    if data is not None:
-        opened = replace(opened, spec_folder=Path())
-    _refuse_quantized(opened, run)
+    opened = open_trained(trained, data)
+    _refuse_quantized(opened, trained.place)
     dataset = _dataset(opened, data_dir, part)
     if bits is not None:
         document, text = _share(opened, dataset, bits, part, output)
     else:
         calibrates = method is not None or samples is not None or opened.spec.recipe.quantize is None
-        ranges = None if calibrates else _learnt(Path(run), kept)
+        ranges = None if calibrates else _learnt(run, trained.kept)
         wish = Wish(method or "percentile", samples or 512, ranges)
-        document, text = _quantize(opened, dataset, wish, part, Path(run), output)
+        document, text = _quantize(opened, dataset, wish, part, run, output)
     click.echo(json.dumps({"version": 1, **document}, indent=2) if format_ == "json" else text)
 
 

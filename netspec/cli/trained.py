@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -17,8 +20,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_FILES = {".npz": "npz", ".csv": "csv"}
+"""The source of a file that ``--data`` names, by its ending."""
+
+
 class Trained(NamedTuple):
-    """What the command line says of the network to use."""
+    """What the command line says of the network to use; ``option`` is what names the weights of a bundle or a spec."""
 
     place: str
     weights: Path | None
@@ -26,14 +33,44 @@ class Trained(NamedTuple):
     averaged: bool
     backend: str
     threads: int | None
+    option: str
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run directory is meant; a usage error where the command line does not say which weights are."""
+        if self.place.startswith(ZOO) or Path(self.place).is_file():
+            if self.weights is None:
+                raise click.UsageError(f"{self.place!r} holds no weights: name them with {self.option} FILE")
+            if self.kept is not None or self.averaged:
+                chooses = "--checkpoint and --averaged choose within a run directory"
+                raise click.UsageError(f"{chooses}; {self.option} names a file")
+            return False
+        if self.weights is not None:
+            raise click.UsageError(f"{self.place!r} is no bundle or spec: a run directory has weights of its own")
+        return True
 
 
 def trained_options(function: F, weights_option: str = "--weights") -> F:
     """The argument RUN and the options that say which weights are meant, and what runs them.
 
-    ``weights_option`` is what names the weights of a bundle or a spec.
+    The command is given ``trained`` in their place. ``weights_option`` names the weights of a bundle or a spec.
     """
-    options: tuple[Callable[[F], F], ...] = (
+
+    @functools.wraps(function)
+    def command(
+        *arguments: Any,
+        run: str,
+        weights: Path | None,
+        kept: Kept | None,
+        averaged: bool,
+        threads: int | None,
+        backend: str,
+        **options: Any,
+    ) -> Any:
+        trained = Trained(run, weights, kept, averaged, backend, threads, weights_option)
+        return function(*arguments, trained=trained, **options)
+
+    options: tuple[Callable[[Any], Any], ...] = (
         click.argument("run", metavar="RUN"),
         click.option(
             weights_option,
@@ -53,25 +90,35 @@ def trained_options(function: F, weights_option: str = "--weights") -> F:
         backend_option,
     )
     for option in reversed(options):
-        function = option(function)
-    return function
+        command = option(command)
+    return command  # type: ignore[return-value]  # click's decorators keep what they are given
 
 
-def open_trained(given: Trained, changes: tuple[str, ...] = ()) -> OpenRun:
-    """The network with its weights; a usage error where the command line does not say which.
-
-    ``changes`` are ``name=value``, as behind ``--set``.
+def open_trained(given: Trained, data: str | None = None) -> OpenRun:
+    """The network with its weights, with its own data or what ``data`` names, a path from the current folder or a
+    source. A usage error where the command line does not say which weights are meant.
     """
     from netspec.training.open_run import open_run, open_weights
     from netspec.training.threads import available_threads
 
-    threads = given.threads or available_threads()
-    if given.place.startswith(ZOO) or Path(given.place).is_file():
-        if given.weights is None:
-            raise click.UsageError(f"{given.place!r} holds no weights: name them with --weights FILE")
-        if given.kept is not None or given.averaged:
-            raise click.UsageError("--checkpoint and --averaged choose within a run directory; --weights names a file")
-        return open_weights(load(given.place, changes), given.weights, given.backend, threads)
-    if given.weights is not None:
-        raise click.UsageError(f"{given.place!r} is no bundle or spec: a run directory has weights of its own")
-    return open_run(Path(given.place), given.kept or "last", given.backend, threads, changes, given.averaged)
+    threads, is_run = given.threads or available_threads(), given.is_run
+    # A share of other data that is kept aside would be kept from the part that is asked for.
+    changes = () if data is None else (f"train.data={_source(data)}", "train.validation=0")
+    if is_run:
+        opened = open_run(Path(given.place), given.kept or "last", given.backend, threads, changes, given.averaged)
+    else:
+        assert given.weights is not None
+        opened = open_weights(load(given.place, changes), given.weights, given.backend, threads)
+    return opened if data is None else replace(opened, spec_folder=Path())
+
+
+def _source(data: str) -> str:
+    """What a spec would have behind ``data:``; NS905 for what can only be a path, and is not there."""
+    from netspec.data.files import fault
+
+    path = Path(data)
+    if not path.exists() and (len(path.parts) > 1 or path.suffix.lower() in _FILES):
+        advice = "--data takes a folder with images in a folder for each class, a table or archive, or a source's name"
+        raise fault(path, "there is no such file or folder", advice)
+    kind = "folder" if path.is_dir() else _FILES.get(path.suffix.lower())
+    return json.dumps({kind: data}) if kind and path.exists() else data
