@@ -22,8 +22,8 @@ from netspec_numba.host import LANES, configure
 configure()
 
 from netspec_numba.contract import Operand, Prepared, Request  # noqa: E402 - the cache has to be selected first
-from netspec_numba.executable import aligned  # noqa: E402
 from netspec_numba.kernels import algorithms, find  # noqa: E402
+from netspec_numba.state import aligned  # noqa: E402
 
 ROUNDS = 12
 

@@ -30,7 +30,8 @@ from netspec.interop.pytorch.training import loss_function, optimizer, to_torch
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
-from netspec.training.loop import Position, train_step
+from netspec.training.loop import train_step
+from netspec.training.position import Position
 from netspec.training.runtime import Fed
 from netspec.zoo import zoo_path
 

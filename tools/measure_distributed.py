@@ -65,7 +65,8 @@ def _side(given: argparse.Namespace, threads: int) -> None:
     from netspec.data.dataset import labelled
     from netspec.distributed.communicator import ALONE, Communicator
     from netspec.syntax.load import load_spec
-    from netspec.training.loop import Position, train_step
+    from netspec.training.loop import train_step
+    from netspec.training.position import Position
     from netspec.training.runtime import Runtime
 
     world: Communicator = ALONE

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from netspec.core.declare import REGISTRIES
-from netspec.core.graph import Node, Slot
+from netspec.core.graph import Node
 from netspec.core.types import TensorType
 from netspec.diagnostics.errors import RunError
 from netspec.plan import DIRECT, Math, Plan, Precision
 
 if TYPE_CHECKING:
     from netspec.backend import KernelState, Roof
-    from netspec_numba.contract import Array, ScratchSizes
+    from netspec_numba.contract import ScratchSizes
     from netspec_numba.executable import NumbaExecutable
+    from netspec_numba.state import NumbaState
 
 ITEM = 4
 """Workspaces are float32."""
@@ -99,40 +100,6 @@ def _types(node: Node) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
     return tuple(v.type for v in node.operands), tuple(v.type for v in node.outputs)
 
 
-class NumbaState:
-    """State by name, each piece a flat aligned array in the plain layout, which is the logical one."""
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, Array] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self.version = 0
-        """Grows whenever a piece of state may have changed."""
-
-    def hold(self, slot: Slot) -> Array:
-        """The storage of ``slot``, made on first use."""
-        from netspec_numba.executable import aligned
-
-        if slot.name not in self._arrays:
-            self._arrays[slot.name] = aligned(slot.value.type.bytes(1)).view("float32")
-            self._shapes[slot.name] = slot.value.type.shape
-        return self._arrays[slot.name]
-
-    def names(self) -> Iterator[str]:
-        """All names, in the order of the network."""
-        return iter(self._arrays)
-
-    def read(self, name: str) -> Array:
-        """A copy of a piece of state, in its shape."""
-        return self._arrays[name].reshape(self._shapes[name]).copy()
-
-    def write(self, name: str, value: Array) -> None:
-        """Replace a piece of state; a shape that differs is a ValueError, an unknown name a KeyError."""
-        if value.shape != self._shapes[name]:
-            raise ValueError(f"{name} is {self._shapes[name]}, not {value.shape}")
-        self._arrays[name][:] = value.reshape(-1)
-        self.version += 1
-
-
 class NumbaBackend:
     """Kernels compiled by Numba for the processor at hand."""
 
@@ -171,6 +138,7 @@ class NumbaBackend:
     def state(self, plan: Plan) -> NumbaState:
         """Memory for the plan's state, zeroed; a RunError where there is not so much."""
         from netspec_numba.host import check_memory
+        from netspec_numba.state import NumbaState
 
         check_memory(plan.state_bytes)
         state = NumbaState()

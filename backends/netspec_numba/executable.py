@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numba
 import numpy as np
@@ -16,22 +16,11 @@ from netspec.plan import Plan, Step
 from netspec_numba.contract import Array, Launch, Operand, Prepared, Request
 from netspec_numba.host import check_memory
 from netspec_numba.kernels import find
+from netspec_numba.state import NumbaState, aligned
 
-if TYPE_CHECKING:
-    from netspec_numba.backend import NumbaState
-
-LINE = 64
-SLACK = 64
 REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
 NOTHING: Mapping[int, Callable[[], None]] = {}
 """What is done after the steps of a run that nobody looks into."""
-
-
-def aligned(bytes: int) -> Array:
-    """Zeroed bytes that begin at a cache line and have readable slack behind them."""
-    raw = np.zeros(bytes + SLACK + LINE, np.uint8)
-    start = -raw.ctypes.data % LINE
-    return raw[start : start + bytes]
 
 
 class NumbaExecutable:

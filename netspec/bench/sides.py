@@ -13,7 +13,8 @@ from netspec.bench.case import ONNX_MODEL, TORCH_SOURCE, TORCH_WEIGHTS, Measured
 from netspec.interop.safetensors import decode
 from netspec.interop.tensors import Array
 from netspec.plan import Math
-from netspec.training.loop import Position, train_step
+from netspec.training.loop import train_step
+from netspec.training.position import Position
 from netspec.training.runtime import Fed
 
 

@@ -179,7 +179,7 @@ def _agreed(
 
 def _alike(resumed: Resumed | None, runtime: Runtime, facts: dict[str, Any]) -> Resumed:
     """The run as all ranks know it: that of the one which writes it, at the same place and with the same weights."""
-    from netspec.training.loop import START
+    from netspec.training.position import START
     from netspec.training.ranks import begin_alike
     from netspec.training.resume import Resumed
 
@@ -254,7 +254,7 @@ def _open(
     """The run in ``run_dir`` to go on with, or a new one."""
     from netspec.syntax.resolved import resolved_text
     from netspec.training.fitted import keep_fitted
-    from netspec.training.loop import START
+    from netspec.training.position import START
     from netspec.training.resume import Resumed, resume_run
     from netspec.training.runs import Run, new_folder
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from netspec.diagnostics.collector import Diagnostics
 from netspec.diagnostics.errors import NetspecError, RunError, SpecError
-from netspec.diagnostics.model import Diagnostic, Edit, Fix, Note, Severity, Span
+from netspec.diagnostics.model import Diagnostic, Edit, Fix, Note, Span
+from netspec.diagnostics.severity import Severity
 
 __all__ = [
     "Diagnostic",

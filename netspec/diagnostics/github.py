@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netspec.diagnostics.model import Diagnostic, Severity
+from netspec.diagnostics.model import Diagnostic
+from netspec.diagnostics.severity import Severity
 from netspec.diagnostics.text import escape
 
 _COMMANDS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "notice"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TextIO
 
-from netspec.diagnostics.model import Diagnostic, Edit, Note, Severity, Span
+from netspec.diagnostics.model import Diagnostic, Edit, Note, Span
+from netspec.diagnostics.severity import Severity
 from netspec.diagnostics.text import cells, escape, shown, split_lines
 
 FORMAT_VERSION = 1

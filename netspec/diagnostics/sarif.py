@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from netspec import __version__
 from netspec.diagnostics.catalogue import lookup
-from netspec.diagnostics.model import Diagnostic, Edit, Note, Severity, Span
+from netspec.diagnostics.model import Diagnostic, Edit, Note, Span
+from netspec.diagnostics.severity import Severity
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 HOME = "https://github.com/netspec/netspec"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from netspec.diagnostics.model import Severity
+from netspec.diagnostics.severity import Severity
 
 ALWAYS = "NS0"
 """What keeps a spec from being read is told whatever is selected: a spec that nobody could read is not clean."""

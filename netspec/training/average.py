@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import decode, encode
 from netspec.passes.step import AVERAGE
+from netspec.training.checkpoints import Checkpoint
 from netspec.training.files import write_atomic
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state
-
-if TYPE_CHECKING:
-    from netspec.training.checkpoints import Checkpoint
 
 AVERAGED = "average.safetensors"
 """The file of a run with the averaged weights, once it has come to its end."""

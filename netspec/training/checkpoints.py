@@ -21,7 +21,7 @@ from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import encode
 from netspec.training.files import remove_leftovers, write_atomic, write_json
-from netspec.training.loop import Position, Underway
+from netspec.training.position import Position, Underway
 
 FORMAT_VERSION = 2
 _ENDINGS = (".safetensors", ".moments.safetensors", ".json")

@@ -14,7 +14,8 @@ import numpy as np
 from netspec.data.batches import Batches, epoch_order
 from netspec.data.dataset import Part
 from netspec.training.accumulate import Turn
-from netspec.training.loop import NotFiniteError, Position, train_step
+from netspec.training.loop import NotFiniteError, train_step
+from netspec.training.position import Position
 from netspec.training.runtime import Fed, Runtime
 from netspec.training.state import read_state
 

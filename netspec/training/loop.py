@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,44 +18,12 @@ from netspec.training.accumulate import Turn, Turns
 from netspec.training.average import average_in_place
 from netspec.training.blame import Replayed, what_is_odd
 from netspec.training.evaluate import evaluate
+from netspec.training.position import NOTHING, START, Position, Underway
 from netspec.training.progress import EpochResult, Progress
 from netspec.training.pruning import prune_weights
 from netspec.training.runtime import Fed, Loaded, Runtime
 from netspec.training.scores import Meter, Scores, over_ranks
 
-
-@dataclass(frozen=True, slots=True)
-class Underway:
-    """An epoch that is not done: its batches that are, the seconds they took, and the sums of their scores.
-
-    ``waited`` of the seconds went by until data came; ``skipped`` of the batches changed nothing.
-    """
-
-    batches: int
-    seconds: float
-    sums: Mapping[str, Any]
-    waited: float = 0.0
-    skipped: int = 0
-
-
-NOTHING = Underway(0, 0.0, {})
-"""An epoch that has just begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far a network has come: epochs and steps that are done, and how far the epoch under way is.
-
-    The last ``skipped_in_a_row`` steps were left out, since their numbers were not finite.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    underway: Underway | None = None
-    skipped_in_a_row: int = 0
-
-
-START = Position()
 MOST_SKIPPED_IN_A_ROW = 10
 """Steps that ``on_nan: skip`` leaves out one after the other before the run stops; less where an epoch is shorter."""
 

@@ -36,8 +36,9 @@ from netspec.training.evaluate import evaluate, predict
 from netspec.training.files import write_atomic
 from netspec.training.fitted import fit, with_kept_numbers
 from netspec.training.history import History
-from netspec.training.loop import START, Position, run_epochs, train_step
+from netspec.training.loop import run_epochs, train_step
 from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
+from netspec.training.position import START, Position
 from netspec.training.progress import Progress, make_progress
 from netspec.training.progress_notebook import Notebook, in_notebook
 from netspec.training.runs import MANIFEST, find_checkpoint

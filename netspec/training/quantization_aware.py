@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from netspec.backend import Backend
-from netspec.data.dataset import Part
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import decode
 from netspec.passes.fake_quantization import HIGHEST, LOWEST
 from netspec.passes.quantization import Range
 from netspec.training.accumulate import Turns
-
-if TYPE_CHECKING:
-    from netspec.training.checkpoints import Checkpoint
-    from netspec.training.runtime import Runtime
+from netspec.training.checkpoints import Checkpoint
 
 _KERNELS = ("fake_quantize", "fake_quantize.dx", "fake_quantize.weights", "extremes")
 
@@ -30,12 +24,11 @@ def refuse_without_rounding(backend: Backend, recipe: Recipe) -> None:
         raise RunError.of("NS868", precision=recipe.precision)
 
 
-def refuse_late_rounding(runtime: Runtime, train: Part) -> None:
-    """NS869 where a run ends before it has learnt a range."""
-    recipe = runtime.recipe
+def refuse_late_rounding(recipe: Recipe, samples: int, batch: int) -> None:
+    """NS869 where a run over so many ``samples``, ``batch`` of them in a step, ends before it has learnt a range."""
     if recipe.quantize is None:
         return
-    updates = Turns(len(train), runtime.split.batch, recipe.accumulate).per_epoch * recipe.epochs
+    updates = Turns(samples, batch, recipe.accumulate).per_epoch * recipe.epochs
     if recipe.quantize.start >= updates:
         raise RunError.of("NS869", start=f"{recipe.quantize.start:,}", updates=f"{updates:,}")
 

@@ -15,7 +15,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.distributed.communicator import Communicator
 from netspec.passes.step import SUM
 from netspec.training.checkpoints import Course
-from netspec.training.loop import Position, Underway
+from netspec.training.position import Position, Underway
 from netspec.training.runs import Run
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state

@@ -12,7 +12,7 @@ from netspec.interop.safetensors import read_weights
 from netspec.training.checkpoints import Checkpoint, newest_checkpoint, set_aside
 from netspec.training.facts import RECIPE
 from netspec.training.lock import lock
-from netspec.training.loop import START, Position
+from netspec.training.position import START, Position
 from netspec.training.runs import MANIFEST, Run, read_manifest
 from netspec.training.runtime import Runtime
 

@@ -35,7 +35,7 @@ from netspec.training.checkpoints import (
 )
 from netspec.training.files import remove_leftovers, write_atomic, write_json
 from netspec.training.lock import LOCK, Lock, lock
-from netspec.training.loop import Position
+from netspec.training.position import Position
 from netspec.training.progress import EpochResult
 from netspec.training.scores import Scores
 

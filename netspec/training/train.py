@@ -16,7 +16,8 @@ from netspec.data.dataset import Array, Dataset, Part
 from netspec.diagnostics.errors import RunError
 from netspec.training.average import keep_average
 from netspec.training.evaluate import evaluate
-from netspec.training.loop import START, NotFiniteError, Position, run_epochs
+from netspec.training.loop import NotFiniteError, run_epochs
+from netspec.training.position import START, Position
 from netspec.training.progress import Progress
 from netspec.training.pruning import refuse_late_pruning
 from netspec.training.quantization_aware import refuse_late_rounding
@@ -117,7 +118,7 @@ def _close_failed(run: Run, status: Status, ended: datetime, outcome: dict[str, 
 def refuse_what_comes_too_late(runtime: Runtime, train: Part) -> None:
     """A RunError where the run would end before all weights are pruned (NS850), or before any are rounded (NS869)."""
     refuse_late_pruning(runtime, train)
-    refuse_late_rounding(runtime, train)
+    refuse_late_rounding(runtime.recipe, len(train), runtime.split.batch)
 
 
 def _train(

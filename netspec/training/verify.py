@@ -28,8 +28,9 @@ from netspec.interop.safetensors import read_weights
 from netspec.training.checkpoints import Checkpoint, Course, damaged_checkpoints, whole_checkpoints
 from netspec.training.evaluate import evaluate
 from netspec.training.facts import run_facts
-from netspec.training.loop import START, Position, run_epochs
+from netspec.training.loop import run_epochs
 from netspec.training.open_run import spec_of_run
+from netspec.training.position import START, Position
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.resume import changes_since, circumstances, restore
 from netspec.training.runs import differing_metrics, differing_rows, metrics_row, validation_losses

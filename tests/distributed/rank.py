@@ -12,6 +12,7 @@ from pathlib import Path
 
 from netspec.cli.main import main
 from netspec.training import loop
+from netspec.training.position import Position
 
 rank = os.environ.get("PMI_RANK", "0")
 Path(sys.argv[1], f"rank-{rank}").write_text(str(os.getpid()))
@@ -21,7 +22,7 @@ if paused == rank:
 
     def sleeping(*arguments: object, **more: object) -> float:
         position = arguments[4]
-        if isinstance(position, loop.Position) and position.step == int(step):
+        if isinstance(position, Position) and position.step == int(step):
             time.sleep(1000)
         return original(*arguments, **more)  # type: ignore[arg-type]
 

@@ -13,7 +13,8 @@ from netspec.data.batches import epoch_order
 from netspec.data.dataset import Feed, Part, labelled
 from netspec.declarations.augmentations import CutHoles, RandomFlip
 from netspec.training.evaluate import evaluate
-from netspec.training.loop import Position, Underway, run_epochs
+from netspec.training.loop import run_epochs
+from netspec.training.position import Position, Underway
 from netspec.training.progress import Silence
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state

@@ -13,7 +13,8 @@ from netspec.data.dataset import Part
 from netspec.declarations.schedules import Plateau
 from netspec.diagnostics.errors import RunError
 from netspec.training.evaluate import evaluate, per_class, predict
-from netspec.training.loop import MOST_SKIPPED_IN_A_ROW, Position, Underway, run_epochs
+from netspec.training.loop import MOST_SKIPPED_IN_A_ROW, run_epochs
+from netspec.training.position import Position, Underway
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.runtime import Runtime
 

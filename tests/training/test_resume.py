@@ -30,7 +30,7 @@ from netspec.training import files
 from netspec.training.checkpoints import Course, checkpoint_names, write_checkpoint
 from netspec.training.facts import run_facts
 from netspec.training.lock import LOCK, lock
-from netspec.training.loop import START, Position
+from netspec.training.position import START, Position
 from netspec.training.progress import Silence
 from netspec.training.resume import Resumed, resume_run
 from netspec.training.runs import find_checkpoint, read_manifest

@@ -20,7 +20,7 @@ from netspec.interop.safetensors import read_weights
 from netspec.syntax.spec import Spec
 from netspec.training.checkpoints import Course, read_checkpoint, write_checkpoint
 from netspec.training.facts import processor, run_facts
-from netspec.training.loop import Position
+from netspec.training.position import Position
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.runs import Run, find_checkpoint, new_folder, read_manifest, with_settings
 from netspec.training.runtime import Runtime

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from netspec.diagnostics.model import Severity
+from netspec.diagnostics.severity import Severity
 
 Templates = str | tuple[str, ...]
 """One `str.format` template, or several, of which the first whose fields are all given is used."""

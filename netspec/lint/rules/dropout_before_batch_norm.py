@@ -31,7 +31,7 @@ from collections.abc import Iterator
 
 from netspec.core.graph import Node
 from netspec.diagnostics import Diagnostic, Note
-from netspec.diagnostics.model import Severity
+from netspec.diagnostics.severity import Severity
 from netspec.lint.engine import Facts, layers, rule
 
 _LINEAR = ("conv", "depthwise_conv", "separable_conv", "dense")

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 from netspec.core.formulas import times
 from netspec.diagnostics import Diagnostic
-from netspec.diagnostics.model import Severity
+from netspec.diagnostics.severity import Severity
 from netspec.lint.engine import Facts, rule
 from netspec.syntax.spec import Expectation
 
