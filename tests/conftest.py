@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from browser import browser_missing
 from hypothesis import settings
+from open_mpi import open_mpi_missing
 
 from netspec_cupy.probe import probe
 
@@ -40,6 +41,9 @@ def _missing() -> dict[str, str]:
     no_browser = browser_missing()
     if no_browser is not None:
         missing["browser"] = no_browser
+    no_open_mpi = open_mpi_missing()
+    if no_open_mpi is not None:
+        missing["openmpi"] = no_open_mpi
     if find_spec("torch") is None:
         missing["peer"] = "PyTorch is not installed"
     if find_spec("keras") is None:

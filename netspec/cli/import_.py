@@ -40,6 +40,13 @@ def _sizes(context: click.Context, option: click.Parameter, given: tuple[str, ..
     help="Of a model: the shape of an input that it leaves open, channels last, such as 224,224,3. May be repeated.",
 )
 @click.option("--force", is_flag=True, help="Of a model: replace a spec that is there.")
+@click.option("--data", default="", metavar="NAME", help="Of a solver: what the spec learns from, such as mnist.")
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a solver: samples of the training part, by which its iterations become epochs.",
+)
 @click.option("--into", metavar="SPEC", help="Of weights: the network that they are for.")
 @click.option(
     "--map",
@@ -63,6 +70,8 @@ def command(
     output: Path,
     sizes: Mapping[str, tuple[int, ...]],
     force: bool,
+    data: str,
+    samples: int | None,
     into: str | None,
     pairs: tuple[str, ...],
     strict: bool,
@@ -78,12 +87,14 @@ def command(
       netspec import resnet18.onnx -o resnet18.yaml
       netspec import detector.onnx --input 320,320,3 -o detector.yaml
       netspec import train_val.prototxt --input 227,227,3 -o caffenet.yaml
+      netspec import lenet_solver.prototxt --data mnist -o lenet.yaml
       netspec import resnet18.pth --into zoo:resnet18 -o resnet18.safetensors
       netspec import model.keras --into mine.yaml -o mine.safetensors
 
     An ONNX model becomes a spec with its weights beside it as safetensors, from which it starts; where ONNX Runtime is
     installed, both are run and compared. It takes the extra onnx. A prototxt becomes a spec in dialect caffe, without
-    weights. What is not understood is told at its node, or at its line.
+    weights; a solver brings the network that it names, and how that is trained. What is not understood is told at its
+    node, or at its line.
 
     Weights of PyTorch are safetensors of a state_dict, or .pt and .pth that hold nothing but tensors (extra torch);
     those of Keras are .h5, .weights.h5 and .keras (extra keras). No code of a file is executed. Layers are matched by
@@ -97,7 +108,7 @@ def command(
             raise click.UsageError(
                 f"{str(source)!r} is a whole model, which becomes a spec of its own: leave out --into"
             )
-        asked = import_model.Asked(source, output, sizes, backend, threads or available_threads())
+        asked = import_model.Asked(source, output, sizes, backend, threads or available_threads(), data, samples)
         import_model.run(asked, force, format_)
     elif ending in import_weights.ENDINGS:
         if into is None:

@@ -34,6 +34,8 @@ class Asked:
     sizes: Mapping[str, tuple[int, ...]]
     backend: str
     threads: int
+    data: str = ""
+    samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +169,39 @@ def _predicted(
 def _from_prototxt(asked: Asked) -> Report:
     from netspec.diagnostics import Diagnostic, SpecError
     from netspec.interop.caffe.network import import_prototxt
+    from netspec.interop.caffe.prototxt import parse
+    from netspec.interop.caffe.solver import TrainingData, import_solver, is_solver
     from netspec.syntax.load import load_spec
     from netspec.syntax.source import Source, read_source
 
     source = read_source(asked.model)
     if isinstance(source, Diagnostic):
         raise SpecError([source])
-    found = import_prototxt(source, asked.sizes)
+    if is_solver(parse(source)):
+        solved = import_solver(source, asked.sizes, TrainingData(asked.data, _samples(asked)))
+        found, rows, told, sources = solved.network, solved.rows, solved.told, solved.sources
+    else:
+        if asked.data or asked.samples is not None:
+            raise click.UsageError("--data and --samples are for a solver, which says how a network is trained")
+        found = import_prototxt(source, asked.sizes)
+        rows, told, sources = (), found.told, {source.name: source.text}
     spec = load_spec(Source(str(asked.output), found.written.text))
     _write(asked.output, found.written.text.encode())
     parameters = sum(math.prod(slot.param.shape) for slot in spec.graph.slots)
     facts = {"layers": len(spec.graph.nodes), "parameters": parameters, "dialect": found.written.dialect}
-    return Report("caffe", (asked.output,), found.rows, facts, found.told, {source.name: source.text})
+    return Report("caffe", (asked.output,), (*rows, *found.rows), facts, told, sources)
+
+
+def _samples(asked: Asked) -> int | None:
+    """Of the training part, as it was said, or as the data is known to have."""
+    from netspec.core.declare import REGISTRIES
+
+    declared = REGISTRIES["source"].public()
+    known = {each.name: int(getattr(each.make, "training_samples", 0)) for each in declared}
+    known = {name: samples for name, samples in known.items() if samples}
+    if asked.data and asked.data not in known:
+        raise click.UsageError(f"--data {asked.data!r} is none of the sets that are known: {', '.join(sorted(known))}")
+    return asked.samples or (known.get(asked.data))
 
 
 KINDS: Mapping[str, Callable[[Asked], Report]] = {".onnx": _from_onnx, ".prototxt": _from_prototxt}

@@ -45,7 +45,8 @@ def command(
     """Execute steps of a run again, and compare weights and metrics with what it kept, to the bit.
 
     It begins at the last checkpoint but one that the run directory holds and ends at the last; a directory with one
-    checkpoint begins at the seed. The run directory is only read. Exit status 1 where something differs.
+    checkpoint begins at the seed. A run that several ranks trained is executed by as many, one after the other in this
+    process, which takes no MPI. The run directory is only read. Exit status 1 where something differs.
 
     \b
     Example:
@@ -67,7 +68,8 @@ def _text(found: Verification) -> str:
     """What came of it, in words."""
     origin = "the seed" if found.origin is None else f"the checkpoint '{found.origin}' (step {found.begin:,})"
     steps = f"{found.steps:,} step{'' if found.steps == 1 else 's'}"
-    done = f"{steps} executed {'twice' if found.twice else 'again'} from {origin}"
+    by = f" by {found.ranks} ranks in this process" if found.ranks > 1 else ""
+    done = f"{steps} executed {'twice' if found.twice else 'again'} from {origin}{by}"
     lines = [*found.damages, *found.tables, *([done] if found.steps else []), *found.circumstances]
     for comparison in found.compared:
         lines += _comparison_lines(comparison, found.twice)

@@ -110,6 +110,28 @@ class Polynomial:
 
 @declare(
     "schedule",
+    "inverse",
+    main="start",
+    doc="The rate over a power of the time that has passed: start · (1 + decay · epochs)^(−power), at every step.",
+    example="{start: 0.05, decay: 0.1, power: 0.75}",
+)
+class Inverse:
+    """Caffe's ``inv``, which counts iterations in the place of epochs."""
+
+    start: float = attr(doc="learning rate at the start", exclusiveMinimum=0)
+    decay: float = attr(default=0.1, doc="how much an epoch adds to what the rate is divided by", minimum=0)
+    power: float = attr(default=1.0, doc="1 divides by the time itself; less falls slower", exclusiveMinimum=0)
+    warmup_epochs: float = _warmup()
+
+    def at(self, step: int, steps_per_epoch: int, epochs: int) -> float:
+        """Rate of step ``step`` (from 0)."""
+        warmup = self.warmup_epochs * steps_per_epoch
+        passed = max(step - warmup, 0) / steps_per_epoch
+        return _risen(step, warmup) * self.start * math.pow(1 + self.decay * passed, -self.power)
+
+
+@declare(
+    "schedule",
     "cosine",
     main="peak",
     doc="Half a cosine from the peak down to the floor (Loshchilov and Hutter 2017).",

@@ -13,8 +13,14 @@ from netspec.distributed.watcher import Watcher
 if TYPE_CHECKING:
     from netspec.distributed.mpi import MpiWorld
 
-LAUNCHERS = {"Open MPI's mpiexec": "OMPI_COMM_WORLD_SIZE", "MPICH's mpiexec": "PMI_SIZE"}
-"""In which variable a launcher says how many ranks it has started."""
+LAUNCHERS = {
+    "Open MPI's mpiexec": ("OMPI_COMM_WORLD_SIZE", ("MPICH", "Intel")),
+    "MPICH's mpiexec": ("PMI_SIZE", ("Open MPI",)),
+}
+"""In which variable a launcher says how many ranks it has started, and the libraries that it is not for.
+
+Of these, some end the process when they are initialised under it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ def join(patience: float, environment: Mapping[str, str] = os.environ) -> Joined
     try:
         import mpi4py
 
-        mpi4py.rc.thread_level = "funneled"
+        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
         from mpi4py import MPI
 
         from netspec.distributed.mpi import MpiWorld
@@ -45,11 +51,20 @@ def join(patience: float, environment: Mapping[str, str] = os.environ) -> Joined
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RunError.of("NS950", problem=problem) from error
     library = MPI.Get_library_version().splitlines()[0].strip("\0 ")
+    started = {
+        launcher: (environment.get(variable, "1"), library.startswith(foreign))
+        for launcher, (variable, foreign) in LAUNCHERS.items()
+    }
+    started = {launcher: found for launcher, found in started.items() if found[0].isdigit() and int(found[0]) > 1}
+    for launcher, (ranks, foreign) in started.items():
+        if foreign:
+            raise RunError.of("NS951", launcher=launcher, started=ranks, library=library)
+    if not MPI.Is_initialized():
+        MPI.Init_thread(MPI.THREAD_FUNNELED)
     size = MPI.COMM_WORLD.Get_size()
-    for launcher, variable in LAUNCHERS.items():
-        started = environment.get(variable, "1")
-        if started.isdigit() and int(started) > 1 == size:
-            raise RunError.of("NS951", launcher=launcher, started=started, library=library, size="one")
+    for launcher, (ranks, _) in started.items():
+        if size == 1:
+            raise RunError.of("NS951", launcher=launcher, started=ranks, library=library, size="one")
     world = MpiWorld(patience)
     host = world.hosts[world.rank]
     here = [(rank, world.processes[rank]) for rank in range(size) if world.hosts[rank] == host]

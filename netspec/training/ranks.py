@@ -87,9 +87,8 @@ def begin_alike(run: Run | None, begin: Position, runtime: Runtime, facts: Mappi
     for slot in (*runtime.weights, *runtime.moments):
         array = np.asarray(runtime.state.read(slot.name), order="C")  # which leaves a scalar one
         world.give(array)
-        # A sum under way is of all ranks in a checkpoint; one of them goes on with it.
-        zeroed = world.rank and slot.name.endswith(f":{SUM}")
-        runtime.state.write(slot.name, np.zeros_like(array) if zeroed else array)
+        runtime.state.write(slot.name, array)
+    keep_sums_once(runtime)
     if run is not None:
         return run, begin
     course = place["course"]
@@ -97,6 +96,13 @@ def begin_alike(run: Run | None, begin: Position, runtime: Runtime, facts: Mappi
     underway = place["begin"].pop("underway")
     reached = Position(**place["begin"], underway=underway and Underway(**underway))
     return Run.following(Path(place["folder"]), facts, followed, place["last"]), reached
+
+
+def keep_sums_once(runtime: Runtime) -> None:
+    """Leave the sums that wait for an update to rank 0: in a checkpoint they are those of all ranks."""
+    for slot in runtime.moments:
+        if runtime.world.rank and slot.name.endswith(f":{SUM}"):
+            runtime.state.write(slot.name, np.zeros(slot.param.shape, np.float32))
 
 
 def whole_moments(runtime: Runtime) -> dict[str, Array]:

@@ -24,6 +24,8 @@ from netspec.data.dataset import Array, Dataset
 from netspec.data.download import cache_folder
 from netspec.data.read import read_dataset
 from netspec.diagnostics.errors import RunError
+from netspec.distributed.communicator import Communicator
+from netspec.distributed.together import together
 from netspec.interop.safetensors import read_weights
 from netspec.training.checkpoints import Checkpoint, Course, damaged_checkpoints, whole_checkpoints
 from netspec.training.evaluate import evaluate
@@ -32,6 +34,7 @@ from netspec.training.loop import run_epochs
 from netspec.training.open_run import spec_of_run
 from netspec.training.position import START, Position
 from netspec.training.progress import EpochResult, Silence
+from netspec.training.ranks import keep_sums_once, whole_moments
 from netspec.training.resume import changes_since, circumstances, restore
 from netspec.training.runs import differing_metrics, differing_rows, metrics_row, validation_losses
 from netspec.training.runtime import Runtime
@@ -78,7 +81,8 @@ class Verification:
     """What came of it. ``origin`` is the checkpoint that the steps began at, ``None`` for the seed.
 
     ``damages`` names each checkpoint that is not whole, and ``tables`` what of metrics.csv and of the manifest's
-    metrics is not what the run kept. ``unchecked`` is what could not be, or was not, executed again.
+    metrics is not what the run kept. ``unchecked`` is what was not executed again. Where several ``ranks`` trained the
+    run, as many have executed its steps, one after the other.
     ``circumstances`` are what differs between the run and now, and may be why something differs.
     """
 
@@ -89,6 +93,7 @@ class Verification:
     damages: Sequence[str] = ()
     tables: Sequence[str] = ()
     unchecked: Sequence[str] = ()
+    ranks: int = 1
     twice: bool = False
     steps: int = 0
     compared: list[Comparison] = field(default_factory=list)
@@ -114,6 +119,7 @@ class Verification:
             "run_dir": str(self.run),
             "from": {"checkpoint": self.origin, "step": self.begin},
             "steps": self.steps,
+            "ranks": self.ranks,
             "executed_twice": self.twice,
             "equal": self.equal,
             "first_difference": self.first_steps(),
@@ -131,7 +137,7 @@ class _Bench:
 
     spec_folder: Path
     dataset: Dataset
-    make: Callable[[], Runtime]
+    make: Callable[[Communicator], Runtime]
     begin: Checkpoint | None
     tested: Mapping[str, float] | None
     """What the manifest says of the test part, where the run came to its end with the checkpoint ``last``."""
@@ -142,11 +148,12 @@ class _Bench:
         """Where that is."""
         return START if self.begin is None else self.begin.position
 
-    def runtime(self) -> Runtime:
-        """A network in the state of the place to begin at."""
-        runtime = self.make()
+    def runtime(self, world: Communicator) -> Runtime:
+        """A network in the state of the place to begin at, for a rank of the world."""
+        runtime = self.make(world)
         if self.begin is not None:
             restore(runtime, self.begin)
+            keep_sums_once(runtime)
         elif runtime.recipe.init:
             take_weights(runtime, runtime.recipe.init, self.spec_folder)
         return runtime
@@ -173,13 +180,6 @@ class _Bench:
                     return
 
 
-_OF_RANKS = (
-    "trained by {ranks} ranks: checked is that its checkpoints are whole, and that metrics.csv and the manifest say "
-    "what they keep; one process cannot execute its steps again, since each rank has statistics and dropout of its "
-    "own, and the sums over ranks have another order"
-)
-
-
 class _EnoughError(Exception):
     """There is nothing more to look at."""
 
@@ -200,6 +200,8 @@ def verify_run(
     of its checkpoints is whole.
     """
     spec, spec_folder, manifest = spec_of_run(folder)
+    ranks = int(manifest.get("world", {}).get("size", 1))
+    workers = 0 if ranks > 1 and workers is None else workers  # ranks take turns: workers of the others would wait
     if workers is not None:
         spec = replace(spec, recipe=replace(spec.recipe, workers=workers))
     checkpoints = whole_checkpoints(folder / "checkpoints")
@@ -211,31 +213,41 @@ def verify_run(
     dataset = read_dataset(spec, data_dir, spec_folder, cache_folder())
     machine = find_backend(backend)
 
-    def make() -> Runtime:
-        return Runtime(spec.graph, spec.recipe, machine, spec.recipe.batch, threads)
+    def make(world: Communicator) -> Runtime:
+        return Runtime(spec.graph, spec.recipe, machine, spec.recipe.batch, threads, world=world)
 
     bench = _Bench(spec_folder, dataset, make, begin, manifest.get("metrics", {}).get("test"), manifest.get("last"))
-    runtime = bench.runtime()
-    facts = run_facts(spec, spec_folder, dataset, runtime, [], now)
-    per_epoch = -(-len(dataset.train) // runtime.batch)
-    changed = changes_since(manifest, facts, runtime, checkpoints[-1], per_epoch)
-    said = [*(f"changed: {change}" for change in changed), *circumstances(manifest, facts)]
-    found = Verification(folder, begin.name if begin else None, bench.position.step, said, damages)
-    rows = checkpoints[-1].course.metrics
-    found.tables = [*differing_rows(folder, rows), *differing_metrics(manifest, rows)]
-    ranks = int(manifest.get("world", {}).get("size", 1))
-    if ranks > 1:
-        found.unchecked = [_OF_RANKS.format(ranks=ranks)]
-        return found
     last = checkpoints[-1].step if steps is None else bench.position.step + steps
     later = checkpoints if begin is None else checkpoints[checkpoints.index(begin) + 1 :]
     targets = [checkpoint for checkpoint in later if checkpoint.step <= last]
-    if targets:
-        _against_checkpoints(bench, runtime, targets, found)
-    else:
-        _against_itself(bench, runtime, last, found)
+
+    def act(world: Communicator) -> Verification:
+        runtime = bench.runtime(world)
+        said: list[str] = []
+        if world.rank == 0:  # all ranks have the same state, and the same to say
+            facts = run_facts(spec, spec_folder, dataset, runtime, [], now)
+            said = _changed(manifest, facts, runtime, checkpoints[-1], len(dataset.train))
+        found = Verification(folder, begin.name if begin else None, bench.position.step, said, damages, ranks=ranks)
+        if targets:
+            _against_checkpoints(bench, runtime, targets, found)
+        else:
+            _against_itself(bench, runtime, last, found)
+        return found
+
+    found = together(ranks, act)[0]
+    rows = checkpoints[-1].course.metrics
+    found.tables = [*differing_rows(folder, rows), *differing_metrics(manifest, rows)]
     found.unchecked = _rows_left_out(rows, found)
     return found
+
+
+def _changed(
+    manifest: Mapping[str, Any], facts: Mapping[str, Any], runtime: Runtime, at: Checkpoint, samples: int
+) -> list[str]:
+    """What differs between the run and now; there are as many ranks now as there were."""
+    now = {**facts, **({"world": manifest["world"]} if runtime.world.size > 1 else {})}
+    changes = changes_since(manifest, now, runtime, at, -(-samples // runtime.split.batch))
+    return [*(f"changed: {change}" for change in changes), *circumstances(manifest, now)]
 
 
 def _rows_left_out(rows: Sequence[Mapping[str, float]], found: Verification) -> list[str]:
@@ -258,12 +270,13 @@ def _against_checkpoints(bench: _Bench, runtime: Runtime, targets: list[Checkpoi
         target = left[0]
         if position.step < target.step or (target.position.underway is None and result is None):
             return False
-        weights, moments = (read_state(runtime.state, slots) for slots in (runtime.weights, runtime.moments))
+        weights, moments = read_state(runtime.state, runtime.weights), whole_moments(runtime)
         before = {**_read(target.weights, runtime.weights), **_read(target.moments, runtime.moments)}
         differences = _differing_arrays(before, {**weights, **moments})
         differences += _differing_scores(target, position, result)
         if result is not None and bench.tested is not None and target.name == bench.last:
-            differences += _differing("test_", bench.tested, evaluate(runtime, bench.dataset.test).scores.document())
+            tested = evaluate(runtime, bench.dataset.test, runtime.world).scores
+            differences += _differing("test_", bench.tested, tested.document())
         hashes = weights_sha256(_read(target.weights, runtime.weights)), weights_sha256(weights)
         found.compared.append(Comparison(target.name, target.step, *hashes, differences))
         left.pop(0)
@@ -283,7 +296,7 @@ def _against_itself(bench: _Bench, runtime: Runtime, last: int, found: Verificat
         return position.step >= last
 
     bench.execute(runtime, note)
-    again = bench.runtime()
+    again = bench.runtime(runtime.world)
 
     def visit(position: Position, result: EpochResult | None) -> bool:
         if result is not None:

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from netspec.declarations.schedules import Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Polynomial, Step
+from netspec.declarations.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    Inverse,
+    MultiStep,
+    OneCycle,
+    Plateau,
+    Polynomial,
+    Step,
+)
 
 PER_EPOCH, EPOCHS = 10, 6
 
@@ -72,6 +82,11 @@ def test_polynomial_falls_to_the_floor(power: float) -> None:
     assert schedule.at(600, PER_EPOCH, EPOCHS) == pytest.approx(0.1)  # past the end it stays at the floor
 
 
+def test_inverse_divides_by_a_power_of_the_time() -> None:
+    found = rates(Inverse(start=0.4, decay=0.5, power=0.75))
+    assert found == pytest.approx([0.4 * (1 + 0.05 * step) ** -0.75 for step in range(60)])
+
+
 def test_one_cycle_rises_and_falls_along_half_cosines() -> None:
     schedule = OneCycle(peak=0.5, rise=0.25, start_divisor=10, end_divisor=100)
     found = rates(schedule)
@@ -96,6 +111,7 @@ def test_one_cycle_may_only_fall_or_only_rise() -> None:
         Constant(rate=0.4, warmup_epochs=2),
         Step(start=0.4, every=3, warmup_epochs=2),
         Exponential(start=0.4, warmup_epochs=2),
+        Inverse(start=0.4, warmup_epochs=2),
         Polynomial(start=0.4, warmup_epochs=2),
         Cosine(peak=0.4, warmup_epochs=2),
     ],

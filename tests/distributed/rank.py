@@ -14,7 +14,7 @@ from netspec.cli.main import main
 from netspec.training import loop
 from netspec.training.position import Position
 
-rank = os.environ.get("PMI_RANK", "0")
+rank = os.environ.get("PMI_RANK") or os.environ.get("OMPI_COMM_WORLD_RANK", "0")
 Path(sys.argv[1], f"rank-{rank}").write_text(str(os.getpid()))
 paused, _, step = os.environ.get("PAUSE", "").partition(":")
 if paused == rank:

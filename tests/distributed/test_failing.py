@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from starting import MPIEXEC, ranks, started
+from starting import EACH_MPI, MPIEXEC, Mpi, ranks, started
 
 from netspec.training.checkpoints import damaged_checkpoints
 
@@ -86,9 +86,10 @@ def test_a_rank_that_is_killed_ends_all_and_the_run_goes_on_with_any_number(mome
     assert "ranks: 2 → 1" in alone.stderr
 
 
-def test_a_rank_that_hangs_is_named_by_one_that_waits(spec: Path) -> None:
+@pytest.mark.parametrize("mpi", EACH_MPI)
+def test_a_rank_that_hangs_is_named_by_one_that_waits(mpi: Mpi, spec: Path) -> None:
     begun = time.monotonic()
-    done = ranks(2, *command(spec, "--rank-timeout=3"), PAUSE="1:40")
+    done = ranks(2, *command(spec, "--rank-timeout=3"), mpi=mpi, PAUSE="1:40")
     assert done.returncode == 3
     assert done.stderr.count("error:") == 1
     assert "[NS955] rank 1 on " in done.stderr
@@ -98,8 +99,9 @@ def test_a_rank_that_hangs_is_named_by_one_that_waits(spec: Path) -> None:
     assert not damaged_checkpoints(spec.parent / "run" / "checkpoints", "epoch-0001")
 
 
-def test_numbers_that_are_not_finite_end_all_with_the_rank_that_saw_them_first(spec: Path) -> None:
-    done = ranks(2, *command(spec, "--set", "train.lr=1e30"))
+@pytest.mark.parametrize("mpi", EACH_MPI)
+def test_numbers_that_are_not_finite_end_all_with_the_rank_that_saw_them_first(mpi: Mpi, spec: Path) -> None:
+    done = ranks(2, *command(spec, "--set", "train.lr=1e30"), mpi=mpi)
     assert done.returncode == 3
     assert done.stderr.count("error:") == 1, done.stderr
     assert "[NS903]" in done.stderr

@@ -173,3 +173,60 @@ RESNET_BLOCK = (
     + 'layer { name: "res2a" type: "Eltwise" bottom: "res2a_branch1" bottom: "res2a_branch2c" top: "res2a" }\n'
     + _in_place("res2a_relu", "ReLU", "res2a")
 )
+
+LENET_SOLVER = """\
+net: "examples/mnist/lenet_train_test.prototxt"
+test_iter: 100
+test_interval: 500
+base_lr: 0.01
+momentum: 0.9
+weight_decay: 0.0005
+lr_policy: "inv"
+gamma: 0.0001
+power: 0.75
+display: 100
+max_iter: 10000
+snapshot: 5000
+snapshot_prefix: "examples/mnist/lenet"
+solver_mode: GPU
+"""
+"""As it is published; the network is ``LENET``."""
+
+_LRN_WITHIN = "lrn_param { local_size: 3 alpha: 5e-05 beta: 0.75 norm_region: WITHIN_CHANNEL }"
+_GAUSSIAN = 'weight_filler {{ type: "gaussian" std: {} }} bias_filler {{ type: "constant" }}'
+CIFAR10_FULL = (
+    'name: "CIFAR10_full"\n'
+    'layer { name: "cifar" type: "Data" top: "data" top: "label" include { phase: TRAIN }\n'
+    '  transform_param { mean_file: "examples/cifar10/mean.binaryproto" }\n'
+    '  data_param { source: "examples/cifar10/cifar10_train_lmdb" batch_size: 100 backend: LMDB } }\n'
+    + _conv("conv1", "data", 32, 5, pad=2, more=_GAUSSIAN.format("0.0001"))
+    + _pool("pool1", "conv1", "MAX", 3, 2)
+    + _in_place("relu1", "ReLU", "pool1")
+    + _in_place("norm1", "LRN", "pool1", _LRN_WITHIN)
+    + _conv("conv2", "pool1", 32, 5, pad=2, more=_GAUSSIAN.format("0.01"))
+    + _in_place("relu2", "ReLU", "conv2")
+    + _pool("pool2", "conv2", "AVE", 3, 2)
+    + _in_place("norm2", "LRN", "pool2", _LRN_WITHIN)
+    + _conv("conv3", "pool2", 64, 5, pad=2, more=_GAUSSIAN.format("0.01"))
+    + _in_place("relu3", "ReLU", "conv3")
+    + _pool("pool3", "conv3", "AVE", 3, 2)
+    + 'layer { name: "ip1" type: "InnerProduct" bottom: "pool3" top: "ip1"\n'
+    "  param { lr_mult: 1 decay_mult: 250 }\n  param { lr_mult: 2 decay_mult: 0 }\n"
+    f"  inner_product_param {{ num_output: 10 {_GAUSSIAN.format('0.01')} }} }}\n"
+    'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip1" bottom: "label" top: "loss" }\n'
+)
+CIFAR10_FULL_SOLVER = """\
+net: "examples/cifar10/cifar10_full_train_test.prototxt"
+test_iter: 100
+test_interval: 1000
+base_lr: 0.001
+momentum: 0.9
+weight_decay: 0.004
+lr_policy: "fixed"
+display: 200
+max_iter: 60000
+snapshot: 10000
+snapshot_format: HDF5
+snapshot_prefix: "examples/cifar10/cifar10_full"
+solver_mode: GPU
+"""

@@ -10,11 +10,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from prototxts import CIFAR10_QUICK, LENET, RESNET_BLOCK
+from prototxts import CIFAR10_QUICK, LENET, LENET_SOLVER, RESNET_BLOCK
 from zoo_networks import network
 
 from netspec.diagnostics import SpecError
 from netspec.interop.caffe.network import import_prototxt
+from netspec.interop.caffe.solver import TrainingData, import_solver
 from netspec.interop.onnx.model import onnx_model
 from netspec.interop.onnx_in.file import read_model
 from netspec.interop.onnx_in.model import imported
@@ -146,6 +147,18 @@ def test_prototxts_that_are_damaged(text: str) -> None:
         damaged = Source("mutant.prototxt", mutant(text.encode(), number).decode("latin-1"))
         outcomes |= outcome(lambda: import_prototxt(damaged, {"": (28, 28, 1)}))  # noqa: B023  # called at once
     assert {"spec", "NS973", "NS974"} <= outcomes
+
+
+def test_solvers_that_are_damaged(tmp_path: Path) -> None:
+    (tmp_path / "lenet_train_test.prototxt").write_text(LENET, encoding="utf-8")
+    outcomes: set[str] = set()
+    policies = (LENET_SOLVER, LENET_SOLVER.replace('"inv"', '"exp"'), LENET_SOLVER.replace('"inv"', '"multistep"'))
+    for number in range(MUTANTS):
+        text = mutant(policies[number % 3].encode(), number).decode("latin-1")
+        damaged = Source(str(tmp_path / "mutant.prototxt"), text)
+        data = TrainingData("mnist", 60_000)
+        outcomes |= outcome(lambda: import_solver(damaged, {"": (28, 28, 1)}, data))  # noqa: B023  # called at once
+    assert {"spec", "NS960", "NS973"} <= outcomes
 
 
 # What is made up

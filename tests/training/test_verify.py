@@ -211,20 +211,6 @@ def test_metrics_of_the_manifest_are_compared(run: Path) -> None:
     assert [each.name for each in found.compared[0].differences] == ["test_accuracy"]
 
 
-def test_of_a_run_of_several_ranks_it_says_what_it_checks(run: Path) -> None:
-    path = run / "manifest.json"
-    document = json.loads(path.read_text())
-    document["world"] = {"size": 4}
-    path.write_text(json.dumps(document))
-    result = call(verify_run.command, run)
-    assert result.exit_code == 0
-    assert result.output.splitlines()[-1].startswith("trained by 4 ranks: checked is that its checkpoints are whole")
-    assert "executed again" not in result.output.partition("trained by")[0]
-    lines = (run / "metrics.csv").read_text().splitlines()
-    (run / "metrics.csv").write_text("\n".join(lines[:-1]) + "\n")
-    assert call(verify_run.command, run).exit_code == 1
-
-
 def test_a_damaged_checkpoint_and_a_changed_table_are_named(run: Path) -> None:
     table = run / "metrics.csv"
     written = table.read_text()

@@ -23,6 +23,36 @@ EXCHANGE: dict[str, Entry] = {
         "{target} differs from netspec by {error} of the largest number, but {tolerance} is allowed",
         "nothing was written that can be relied on; please report it with the spec",
     ),
+    "NS960": Entry(
+        "error",
+        "network of a solver that is not there",
+        "the solver's network '{file}' is not found: looked for {tried}",
+        "put it beside the solver, or import the network alone and write 'train:' by hand",
+    ),
+    "NS961": Entry(
+        "error",
+        "iterations that cannot be told in epochs",
+        (
+            "'{field}' counts iterations and a spec epochs, but no layer of data of the network has a '{batch}'",
+            "'{field}' counts iterations and a spec epochs, but the files do not say how many {samples} there are",
+        ),
+        (
+            "say '{batch}' in the network's layer of data",
+            "name the data, as with --data mnist, or count its training part: --{samples} 60000",
+        ),
+    ),
+    "NS962": Entry(
+        "warning",
+        "setting of a solver that is left out",
+        "{what} is left out of 'train': {instead}",
+        "see whether it matters here; all else was taken over",
+    ),
+    "NS963": Entry(
+        "error",
+        "solver of a type that is not known",
+        "'{type}' is no type of solver that a spec has an optimiser for",
+        "SGD, Nesterov, AdaGrad, RMSProp, AdaDelta and Adam are known",
+    ),
     "NS966": Entry(
         "error",
         "model that cannot be read",

@@ -350,8 +350,12 @@ RUNNING: dict[str, Entry] = {
     "NS951": Entry(
         "error",
         "ranks that do not see each other",
-        "{launcher} started {started} ranks, but MPI ({library}) sees {size}",
-        "start them with the mpiexec of the MPI that mpi4py was loaded with; it lies beside the python that runs",
+        (
+            "{launcher} started {started} ranks, but MPI ({library}) sees {size}",
+            "{launcher} started {started} ranks, but mpi4py loads another MPI ({library})",
+        ),
+        "start them with the mpiexec of the MPI that mpi4py was loaded with, which lies beside the python that runs, "
+        "or name the library of the other: export MPI4PY_LIBMPI=PREFIX/lib/libmpi.so",
     ),
     "NS952": Entry(
         "error",

@@ -41,11 +41,12 @@ def import_prototxt(source: Source, sizes: Mapping[str, tuple[int, ...]]) -> Imp
     ``sizes`` are shapes of inputs by their name, channels last, where the text leaves them open; the only input may be
     called by the empty text. A SpecError with everything that was not understood.
     """
-    net = parse(source)
-    found = [CaffeLayer(message, number) for number, message in enumerate(_messages(net), 1)]
-    if not found:
-        raise SpecError([Diagnostic("NS973", net.span, {"problem": "there is no layer in it"})])
-    present = [layer for layer in found if _trains(layer.message)]
+    return finish(read_network(parse(source), source, sizes), source)
+
+
+def read_network(net: Message, source: Source, sizes: Mapping[str, tuple[int, ...]]) -> CaffeReader:
+    """The draft of a network whose message stands in ``source``; a SpecError with all that was not understood."""
+    present = training_layers(net)
     name = legal_name(net.text("name")) or legal_name(Path(source.name).stem) or "network"
     read = CaffeReader(Draft(name), sizes)
     _enter(read, net, [layer for layer in present if layer.type in DATA])
@@ -55,8 +56,25 @@ def import_prototxt(source: Source, sizes: Mapping[str, tuple[int, ...]]) -> Imp
     if read.diagnostics:
         raise SpecError(read.diagnostics, {source.name: source.text})
     read.draft.prune()
+    return read
+
+
+def finish(read: CaffeReader, source: Source, decays_are_said: bool = False) -> ImportedCaffe:
+    """The spec of a draft that came from ``source``; what is said of single parameters is told, and then left out.
+
+    ``decays_are_said`` says that the spec has the decays of single parameters.
+    """
+    read.tell_rates(decays_are_said)
     written = draft_text(read.draft, ("caffe",), f"Imported from {Path(source.name).name!r}.")
     return ImportedCaffe(read.draft, written, read.report(written.names), tuple(read.told))
+
+
+def training_layers(net: Message) -> list[CaffeLayer]:
+    """The layers that are there while training; a SpecError where the text has none at all."""
+    found = [CaffeLayer(message, number) for number, message in enumerate(_messages(net), 1)]
+    if not found:
+        raise SpecError([Diagnostic("NS973", net.span, {"problem": "there is no layer in it"})])
+    return [layer for layer in found if _trains(layer.message)]
 
 
 def _messages(net: Message) -> list[Message]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 from netspec.core.graph import Value
 from netspec.core.op import ShapeError
@@ -61,6 +62,14 @@ class NotUnderstood(Exception):
         self.span = span
 
 
+class Multiple(NamedTuple):
+    """How many times the rate and the weight decay of all others hold for one parameter, and where that is said."""
+
+    rate: float
+    decay: float
+    span: Span
+
+
 class Blank(Exception):
     """A bottom comes from a layer that was not understood, so that nothing more can be said."""
 
@@ -100,7 +109,8 @@ class CaffeReader:
         self._became: list[tuple[CaffeLayer, list[DraftLayer], str]] = []
         self._shared: dict[str, DraftLayer] = {}
         self._layer: CaffeLayer | None = None
-        self._rates = 0
+        self.multiples: list[tuple[CaffeLayer, tuple[Multiple, ...]]] = []
+        """Of each layer with parameters, weight before bias, by how much they learn and decay otherwise than others."""
 
     # What a layer takes
 
@@ -134,7 +144,8 @@ class CaffeReader:
         message = layer.message
         shares = [text for each in message.all("param") for text in _share_name(each)]
         share = self._shared.get(shares[0]) if shares else None
-        rates = [_rate(each) for each in message.all("param")] + message.numbers("blobs_lr")
+        multiples = _multiples(message)
+        rates = [each.rate for each in multiples]
         value = self.draft.add(
             attrs,
             *values,
@@ -146,7 +157,7 @@ class CaffeReader:
         made = self.draft.producer(value)
         if shares and share is None and made is not None:
             self._shared[shares[0]] = made
-        self._rates += bool(rates) and any(rate not in (0, 1) for rate in rates)
+        self.multiples.append((layer, multiples))
         return value
 
     # The walk
@@ -171,13 +182,18 @@ class CaffeReader:
             except (ValueError, TypeError, OverflowError, ZeroDivisionError, IndexError) as error:
                 self._refuse(layer, f"what it says does not go together ({' '.join(str(error).split())[:150]})", None)
             self._became.append((layer, self.draft.layers[before:], note))
-        if self._rates and layers:
-            says = "layer says" if self._rates == 1 else "layers say"
-            fields = {
-                "what": f"what {self._rates} {says} of the rates and decays of single parameters",
-                "layer": self.draft.name,
-            }
-            self.told.append(Diagnostic("NS975", layers[0].span, fields))
+
+    def tell_rates(self, decays_are_said: bool) -> None:
+        """One finding, at the first place, of rates and decays that hold for single parameters."""
+        own = [
+            [each for each in multiples if each.rate not in (0, 1) or (each.decay != 1 and not decays_are_said)]
+            for _, multiples in self.multiples
+        ]
+        own = [each for each in own if each]
+        if own:
+            says = "layer says" if len(own) == 1 else "layers say"
+            what = f"what {len(own)} {says} of the rates and decays of single parameters"
+            self.told.append(Diagnostic("NS975", own[0][0].span, {"what": what, "layer": self.draft.name}))
 
     def _step(self, layer: CaffeLayer) -> str:
         form = FORMS.get(layer.type)
@@ -212,12 +228,17 @@ class CaffeReader:
         )
 
 
-def _rate(param: Message | Scalar) -> float:
-    """How many times as fast a parameter learns."""
-    if isinstance(param, Scalar):
-        return 1.0
-    param.number("decay_mult", 1.0)
-    return param.number("lr_mult", 1.0)
+def _multiples(message: Message) -> tuple[Multiple, ...]:
+    """What a layer says of its parameters one by one; files of the first version have lists."""
+    found = [
+        Multiple(each.number("lr_mult", 1.0), each.number("decay_mult", 1.0), each.span)
+        for each in message.all("param")
+        if isinstance(each, Message)
+    ]
+    rates, decays = message.numbers("blobs_lr"), message.numbers("weight_decay")
+    places = [*message.scalars("blobs_lr"), *message.scalars("weight_decay")]
+    pairs = zip_longest(rates, decays, fillvalue=1.0)
+    return (*found, *(Multiple(rate, decay, places[0].span) for rate, decay in pairs))
 
 
 def _share_name(param: Message | Scalar) -> list[str]:
