@@ -100,18 +100,6 @@ def _types(node: Node) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
     return tuple(v.type for v in node.operands), tuple(v.type for v in node.outputs)
 
 
-OF_BYTES = frozenset(
-    {"quantize", "dequantize", "quantize.weights", "conv.int8", "add.int8", "rescale", "concat.int8", "max_pool.int8"}
-    | {"mean.int8", "move.int8", "fake_quantize.weights", "extremes"}
-)
-"""The ops of quantised networks, and of training for them."""
-
-BETWEEN_RANKS = frozenset(
-    {"batch_norm.moments", "batch_norm.synchronized", "batch_norm.sums", "batch_norm.synchronized_dx"}
-)
-"""What a training step has only where ranks exchange numbers within it."""
-
-
 @dataclass(frozen=True, slots=True)
 class CupyBackend:
     """Runs on an NVIDIA GPU, or on the ``device`` that it is given: so are its kernels tested where there is no GPU."""
@@ -124,13 +112,11 @@ class CupyBackend:
         return None if self.device is not None else probe()
 
     def kernel(self, op: str) -> KernelState | None:
-        """Elementwise ops have theirs from their expressions, others by hand, but for bytes and between ranks."""
+        """Elementwise ops have theirs from their expressions, others by hand."""
         from netspec_cupy.kernels import is_elementwise, is_written
 
         if op in REGISTRIES["op"].entries and is_elementwise(op):
             return "generated"
-        if op in OF_BYTES | BETWEEN_RANKS:
-            return "missing"
         return "written" if is_written(op) else None
 
     def target(self, threads: int) -> CupyTarget:

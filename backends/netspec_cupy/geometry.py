@@ -45,6 +45,24 @@ class Finish(ctypes.Structure):
     _fields_ = [("residual", ctypes.c_void_p), ("low", ctypes.c_float), ("high", ctypes.c_float)]
 
 
+class Rounding(ctypes.Structure):
+    """How numbers become bytes: the limits of a byte less its zero, and the zero."""
+
+    _fields_ = [("low", ctypes.c_float), ("high", ctypes.c_float), ("zero", ctypes.c_int)]
+
+
+class ByteEnding(ctypes.Structure):
+    """What becomes of a sum of products of bytes: bytes, to which those of a residual are added, or float32."""
+
+    _fields_ = [
+        ("rounding", Rounding),
+        ("residual", ctypes.c_void_p),
+        ("residual_scale", ctypes.c_float),
+        ("residual_zero", ctypes.c_int),
+        ("in_bytes", ctypes.c_int),
+    ]
+
+
 class Bins(ctypes.Structure):
     """Bins over cells, and a box that each of them fits into."""
 

@@ -47,9 +47,11 @@ class RecordingDevice:
         raise AssertionError("nothing can run here")
 
 
-def kernels_of(trials: Iterable[Trial], precision: Precision = "float32") -> dict[str, str | None]:
+def kernels_of(
+    trials: Iterable[Trial], precision: Precision = "float32", capability: int = 80
+) -> dict[str, str | None]:
     """All kernels that the trials are run by."""
-    device = RecordingDevice()
+    device = RecordingDevice(capability=capability)
     backend = CupyBackend(device)
     for trial in trials:
         plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode, precision=precision)

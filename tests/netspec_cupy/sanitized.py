@@ -8,12 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from cupy_trials import cupy_cases
 from recording_device import kernels_of
-from waiting_kernels import SPLIT, rounded_trials
+from waiting_kernels import SPLIT, layers_of_bytes, rounded_trials
 
 from netspec.plan import Precision, make_plan
-from netspec.testing import Trial, inference_trial, training_trial
+from netspec.testing import Trial, all_cases, byte_trials, inference_trial, training_trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyTarget
 from netspec_cupy.executable import CupyExecutable
@@ -21,29 +20,31 @@ from netspec_cupy.host_device import SANITIZED, HostDevice
 from netspec_cupy.state import CupyState
 
 
-def covering() -> Iterator[tuple[Trial, Precision]]:
-    """Trials that run every kernel written by hand, and one of the generated ones of each kind."""
+def covering() -> Iterator[tuple[Trial, Precision, int]]:
+    """Trials that run every kernel written by hand, and one of the generated ones of each kind; and the capability."""
     seen: set[str | int] = set()
-    cases = (SPLIT, *cupy_cases())
+    cases = (SPLIT, *all_cases())
     plain = (make(case) for case in cases for make in (inference_trial, training_trial))
-    given: list[tuple[Trial, Precision]] = [(trial, "float32") for trial in plain]
+    given: list[tuple[Trial, Precision, int]] = [(trial, "float32", 80) for trial in plain]
     for trial in rounded_trials():
-        given += [(trial, "tf32"), (trial, "bfloat16")]
-    for trial, precision in given:
-        kernels = kernels_of([trial], precision).items()
+        given += [(trial, "tf32", 80), (trial, "bfloat16", 80)]
+    for trial in (*byte_trials(), *layers_of_bytes()):
+        given += [(trial, "float32", 75), (trial, "float32", 80)]
+    for trial, precision, capability in given:
+        kernels = kernels_of([trial], precision, capability).items()
         new = {name if source is None else source.count("a1") for name, source in kernels}
         if not new <= seen:
             seen |= new
-            yield trial, precision
+            yield trial, precision, capability
     lacking = set(sources.module_of()) - seen
     if lacking:
         raise SystemExit(f"no case runs {', '.join(sorted(lacking))}")
 
 
 def main() -> None:
-    device = HostDevice(flags=SANITIZED)
     count = 0
-    for trial, precision in covering():
+    for trial, precision, capability in covering():
+        device = HostDevice(flags=SANITIZED, capability=capability)
         plan = make_plan(trial.graph, CupyTarget(), trial.batch, trial.mode, precision=precision)
         state = CupyState(device)
         executable = CupyExecutable(plan, state, device, apart=True)

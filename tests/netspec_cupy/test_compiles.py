@@ -5,19 +5,18 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from cupy_trials import cupy_cases
 from recording_device import kernels_of
 
 from netspec.diagnostics import RunError
-from netspec.testing import inference_trial, training_trial
+from netspec.testing import all_cases, byte_trials, inference_trial, training_trial
 from netspec_cupy import nvrtc, sources
 
 
 @cache
 def generated() -> sources.Module:
     """All generated kernels of all cases, as one module."""
-    trials = (trial(case) for case in cupy_cases() for trial in (inference_trial, training_trial))
-    texts = dict.fromkeys(text for text in kernels_of(trials).values() if text is not None)
+    trials = (trial(case) for case in all_cases() for trial in (inference_trial, training_trial))
+    texts = dict.fromkeys(text for text in kernels_of((*trials, *byte_trials())).values() if text is not None)
     return sources.module("generated", "\n".join(texts))
 
 
@@ -82,7 +81,7 @@ def test_every_kernel_is_declared_once_and_exported() -> None:
 
 def test_elementwise_products_are_not_contracted() -> None:
     """Else a chain would differ from its links in the last bit; docs/adr/0011."""
-    texts = [text for text in kernels_of([training_trial(cupy_cases()[0])]).values() if text is not None]
+    texts = [text for text in kernels_of([training_trial(all_cases()[0])]).values() if text is not None]
     assert texts
     assert all(sources.options(text) == ["--fmad=false"] for text in texts)
     kernel = (

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
-from waiting_kernels import SPLIT
+from waiting_kernels import SPLIT, layer_of_bytes
 
 import netspec
 from netspec.core.reference import Case
@@ -17,6 +17,7 @@ from netspec.declarations.ops.dense import Dense
 from netspec.declarations.ops.group_normalization import LayerNorm
 from netspec.declarations.ops.normalization import BatchNorm
 from netspec.declarations.ops.pooling import MaxPool
+from netspec.declarations.ops.synchronized_normalization import BatchNormMoments
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics import RunError
 from netspec.passes.step import inference, training_step
@@ -35,6 +36,8 @@ MAX_POOL = training_trial(Case(MaxPool(size=3, stride=2, padding=1), (TensorType
 
 DEEP = training_trial(Case(Conv(filters=12, kernel=3, padding=1), (TensorType((5, 6, 24)),)))
 """Seven stages of terms forward: the pipeline fills, runs and empties."""
+BYTES = layer_of_bytes(Conv(filters=10, kernel=3, padding="same"), (6, 7, 24), residual=True)
+MOMENTS = inference_trial(Case(BatchNormMoments(), (TensorType((40, 20, 3)),), offset=1000.0))
 DENSE = training_trial(Case(Dense(units=5), (TensorType((7,)),)))
 
 
@@ -58,6 +61,7 @@ class Mutation(NamedTuple):
     right: str
     wrong: str
     precision: Precision = "float32"
+    capability: int = 80
 
 
 MUTATIONS = {
@@ -118,6 +122,29 @@ MUTATIONS = {
         "first_term + own + each + 1, end_term",
         "tf32",
     ),
+    "bytes without their barrier": Mutation(
+        "byte_convolution_tensor", BYTES, "first_column);\n    }\n    barrier();", "first_column);\n    }"
+    ),
+    "dot products without their barrier": Mutation(
+        "byte_convolution", BYTES, "first_column);\n    }\n    barrier();", "first_column);\n    }", capability=75
+    ),
+    "fragments of bytes whose words are changed round": Mutation(
+        "byte_convolution_tensor", BYTES, "deep * 2 + each / 2].at", "deep * 2 + 1 - each / 2].at"
+    ),
+    "bytes whose terms are changed round": Mutation(
+        "byte_convolution_tensor", BYTES, "rows[2 * pair + 1], 0x5140", "rows[2 * pair + 1], 0x1540"
+    ),
+    "zeros that do not stand for 0": Mutation("byte_convolution_tensor", BYTES, "four_times(zero)", "0"),
+    "bytes that are cut off": Mutation("byte_convolution_tensor", BYTES, "(int)rintf(number)", "(int)number"),
+    "a residual of bytes in its own scale": Mutation(
+        "byte_convolution_tensor", BYTES, "residual_zero) * ending.residual_scale", "residual_zero)"
+    ),
+    "weights rounded without their barrier": Mutation(
+        "weight_rounding", BYTES, "= largest;\n  barrier();\n", "= largest;\n"
+    ),
+    "deviations from another mean": Mutation(
+        "channels", MOMENTS, "= values[0] * values[0];", "= values[0] * values[0] + values[0];"
+    ),
     "a maximum that takes the last of equals": Mutation(
         "pooling", MAX_POOL, "return x > best ||", "return x >= best ||"
     ),
@@ -143,20 +170,21 @@ def inlined(module: str) -> str:
     return re.sub(r'#include "(\w+\.cuh)"', header, text)
 
 
-def is_right(trial: Trial, texts: dict[str, str], schedule: int, precision: Precision = "float32") -> bool:
+def is_right(mutation: Mutation, text: str, schedule: int) -> bool:
+    device = HostDevice(schedule, texts={mutation.module: text}, capability=mutation.capability)
     try:
-        return check_trial(CupyBackend(HostDevice(schedule, texts=texts)), trial, precision=precision) == []
+        return check_trial(CupyBackend(device), mutation.trial, precision=mutation.precision) == []
     except RunError:
         return False
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_mutations_are_found(mutation: str) -> None:
-    module, trial, right, wrong, precision = MUTATIONS[mutation]
-    text = inlined(module)
-    assert text.count(right) == 1
-    mutant = {module: text.replace(right, wrong)}
-    assert not all(is_right(trial, mutant, schedule, precision) for schedule in (0, 1, 7))
+    given = MUTATIONS[mutation]
+    text = inlined(given.module)
+    assert text.count(given.right) == 1
+    mutant = text.replace(given.right, given.wrong)
+    assert not all(is_right(given, mutant, schedule) for schedule in (0, 1, 7))
 
 
 @pytest.mark.parametrize("module", sorted({each.module for each in MUTATIONS.values()}))
@@ -164,7 +192,7 @@ def test_the_text_is_right_without_mutations(module: str) -> None:
     for each in {
         (id(each.trial), each.precision): each for each in MUTATIONS.values() if each.module == module
     }.values():
-        assert is_right(each.trial, {module: inlined(module)}, 7, each.precision)
+        assert is_right(each, inlined(module), 7)
 
 
 def test_forward_alone_is_right_too() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from recording_device import kernels_of
-from waiting_kernels import results, rounded_trials, trials, waiting_kernels
+from waiting_kernels import layers_of_bytes, results, rounded_trials, trials, waiting_kernels
 
 from netspec.plan import Precision
 from netspec.testing import Trial, check_trial
@@ -12,6 +14,8 @@ from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice
 
 BACKENDS = [CupyBackend(HostDevice(schedule=schedule)) for schedule in (0, 1, 7)]
+OLD = [CupyBackend(HostDevice(schedule=schedule, capability=75)) for schedule in (0, 1, 7)]
+"""Without fragments for bytes."""
 TRIALS = trials()
 ROUNDED = rounded_trials()
 PRECISIONS: tuple[Precision, ...] = ("tf32", "bfloat16")
@@ -19,13 +23,21 @@ PRECISIONS: tuple[Precision, ...] = ("tf32", "bfloat16")
 
 def test_the_trials_run_every_kernel_that_waits() -> None:
     run = kernels_of(TRIALS).keys() | set().union(*(kernels_of(ROUNDED, each).keys() for each in PRECISIONS))
+    run |= kernels_of(TRIALS, capability=75).keys()
     assert waiting_kernels() - run == set()
-    assert {"dense_forward", "sum_rows", "softmax_forward", "join_mean"} <= waiting_kernels()
+    assert {
+        "byte_convolution",
+        "dense_forward",
+        "quantize_weights",
+        "sum_rows",
+        "softmax_forward",
+        "join_mean",
+    } <= waiting_kernels()
     assert not {"join_parts", "dropout_mask", "move"} & waiting_kernels()
 
 
-def assert_alike(trial: Trial, precision: Precision) -> None:
-    found = [results(backend, trial, precision) for backend in BACKENDS]
+def assert_alike(trial: Trial, precision: Precision, backends: Sequence[CupyBackend] = BACKENDS) -> None:
+    found = [results(backend, trial, precision) for backend in backends]
     for other in found[1:]:
         assert {name: array.tobytes() for name, array in other.items()} == {
             name: array.tobytes() for name, array in found[0].items()
@@ -41,6 +53,12 @@ def test_results_do_not_depend_on_the_schedule(trial: Trial) -> None:
 @pytest.mark.parametrize("trial", ROUNDED, ids=str)
 def test_nor_do_they_on_tensor_cores(trial: Trial, precision: Precision) -> None:
     assert_alike(trial, precision)
+
+
+@pytest.mark.parametrize("trial", layers_of_bytes(), ids=str)
+def test_dot_products_of_bytes_give_what_tensor_cores_do(trial: Trial) -> None:
+    assert check_trial(OLD[1], trial) == []
+    assert_alike(trial, "float32", [*OLD, *BACKENDS])
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:], ids=["backwards", "shuffled"])

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from netspec.core.builder import Builder
 from netspec.core.reference import Case
-from netspec.core.types import TensorType
+from netspec.core.types import Quantized, TensorType
 from netspec.declarations.ops.convolution import Conv
+from netspec.declarations.ops.dense import Dense
+from netspec.declarations.ops.quantization import ConvInt8, Quantize, QuantizeWeights
 from netspec.plan import Precision, make_plan
-from netspec.testing import Trial, all_cases, inference_trial, training_trial
+from netspec.testing import Trial, all_cases, byte_trials, inference_trial, training_trial
+from netspec.testing.trials import trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyBackend
 
@@ -17,11 +21,11 @@ SPLIT = Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((40, 20, 3))
 """So many places that the sum of its weight gradient is cut into parts."""
 
 OPS = (
-    "all_finite batch_mean batch_norm channel_sum conv conv_transpose cross_entropy dense depthwise_conv global_norm "
-    "group_norm layer_norm prelu sample_sum softmax"
+    "all_finite batch_mean batch_norm batch_norm.moments channel_sum conv conv_transpose cross_entropy dense "
+    "depthwise_conv global_norm group_norm layer_norm prelu sample_sum softmax"
 )
 _WAITS = re.compile(
-    r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile|InFloat32|OnTensorCores)\b"
+    r"\b(barrier|shuffle_xor|warp_\w+|block_\w+|sum_chunk|sum_part|joined|multiply_tile|convolve_bytes|InFloat32|OnTensorCores)\b"
 )
 
 
@@ -66,10 +70,35 @@ def rounded_trials() -> list[Trial]:
     return [training_trial(case) for case in own]
 
 
+def layer_of_bytes(layer: Any, shape: tuple[int, ...], real: bool = False, residual: bool = False) -> Trial:
+    """A convolution or dense layer of bytes, with or without a residual, whose output is bytes or ``real``."""
+    g = Builder("layer of bytes")
+    given, made = Quantized(0.02, 77), Quantized(0.05, 100)
+    x = g.add(Quantize(y=given), g.input("x", TensorType(shape)))
+    parameters = [g.state(name, param, "parameter") for name, param in layer.params(x.type.real()).items()]
+    prepared = g.node(QuantizeWeights(x=given, y=None if real else made, bias=len(parameters) > 1), *parameters)
+    added = [g.add(Quantize(y=Quantized(0.03, 20)), g.input("r", layer.infer(x.type.real())))] if residual else []
+    y = g.add(ConvInt8(layer=layer, y=None if real else made, low=40), x, *prepared.outputs, *added)
+    return trial(f"{layer!r} of bytes on {shape}", g.graph({"y": y}), "infer", 3, 2)
+
+
+def layers_of_bytes() -> list[Trial]:
+    """More rows, columns and terms than a tile has, words that lie side by side and others, groups, float32 numbers."""
+    return [
+        layer_of_bytes(Conv(filters=72, kernel=3, padding="same"), (8, 6, 24), residual=True),
+        layer_of_bytes(Conv(filters=5, kernel=(3, 2), stride=2, padding=1, dilation=2), (9, 8, 3)),
+        layer_of_bytes(Conv(filters=24, kernel=3, padding=1, groups=2, bias=False), (7, 4, 6)),
+        layer_of_bytes(Conv(filters=8, kernel=3, padding=1, groups=4), (5, 4, 8), residual=True),
+        layer_of_bytes(Dense(units=70), (150,), real=True),
+    ]
+
+
 def trials() -> list[Trial]:
     """One or two uses of each op whose kernels wait, forward and with gradients."""
     cases = [SPLIT]
     for op in OPS.split():
         own = [case for case in all_cases() if case.attrs.declaration.name == op]
         cases += [own[0], own[len(own) // 2]]
-    return [trial(case) for case in cases for trial in (inference_trial, training_trial)]
+    of_ops = [make(case) for case in cases for make in (inference_trial, training_trial)]
+    rounded = next(each for each in byte_trials() if each.mode == "train")
+    return [*of_ops, rounded, *layers_of_bytes()]

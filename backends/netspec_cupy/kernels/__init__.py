@@ -10,6 +10,8 @@ from netspec.diagnostics import RunError
 from netspec_cupy.contract import KERNELS, Kernel, no_scratch
 
 FAMILIES = (
+    "byte_convolution",
+    "byte_layers",
     "channels",
     "convolution",
     "dense",
@@ -20,7 +22,9 @@ FAMILIES = (
     "pooling",
     "products",
     "softmax",
+    "synchronized_normalization",
     "totals",
+    "weight_rounding",
 )
 
 

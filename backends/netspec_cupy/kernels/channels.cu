@@ -31,6 +31,22 @@ KERNEL(sum_squares, 256, 64)
 }
 EXPORT(sum_squares)
 
+// The sums of deviations from a mean as it was rounded, which tell what is missing from it, and of their squares.
+struct Deviations {
+  const float *x, *mean;
+  int columns;
+  MEMBER void at(int row, int column, float* values) const {
+    values[0] = x[(i64)row * columns + column] - mean[column];
+    values[1] = values[0] * values[0];
+  }
+};
+
+KERNEL(sum_deviations, 256, 64)
+(const float* x, const float* mean, float* parts, int samples, int positions, int columns, int chunk_rows) {
+  sum_chunk<2>(Deviations{x, mean, columns}, parts, samples * positions, columns, chunk_rows);
+}
+EXPORT(sum_deviations)
+
 // The sums of dy times the normalised x, and of dy: of a batch, one mean and variance per column.
 // With a factor and a summand, dy counts only where the output that they make is strictly between the limits.
 struct OfBatch {

@@ -115,7 +115,7 @@ def prelu_dx(request: Request) -> Launch:
     return in_turn(summed, passed)
 
 
-def _from_factor() -> Expression:
+def from_factor() -> Expression:
     """(x − mean)·factor + summand, which the gradient's gate makes again."""
     x, mean, factor, summand = variables(4)
     return (x - mean) * factor + summand
@@ -129,7 +129,7 @@ def _normalized(eps: float, scale: bool, center: bool) -> Expression:
     return y + affine[-1] if center else y
 
 
-def _finished(request: Request, formula: Expression, operands: tuple[Operand, ...]) -> Launch:
+def finished(request: Request, formula: Expression, operands: tuple[Operand, ...]) -> Launch:
     """The first output by a formula of these operands, and the step's epilogue."""
     (y, *_), epilogue = request.outputs, request.epilogue or Epilogue()
     if request.residual is not None:
@@ -144,7 +144,7 @@ def _finished(request: Request, formula: Expression, operands: tuple[Operand, ..
 def batch_norm(request: Request) -> Launch:
     """x, [scale], [shift], moving mean, moving variance -> y."""
     attrs = request.attrs
-    return _finished(request, _normalized(attrs.eps, attrs.scale, attrs.center), request.inputs)
+    return finished(request, _normalized(attrs.eps, attrs.scale, attrs.center), request.inputs)
 
 
 @kernel("batch_norm.frozen_dx")
@@ -172,7 +172,7 @@ def batch_norm_train(request: Request) -> Launch:
         sums.chunk("sum_squares", x, mean),
         sums.join(0, means=variance),
         elementwise(request, [of_x, added], (*affine, variance), (factor, summand)),
-        _finished(request, _from_factor(), (x, mean, factor, summand)),
+        finished(request, from_factor(), (x, mean, factor, summand)),
     )
 
 

@@ -16,6 +16,10 @@
 //   multiply_add_bf16(c, a, b)                      c (16 x 8) += a (16 x 16) b (16 x 8), fragments of mma.m16n8k16
 //   to_tf32(x), to_bf16(x), from_bf16(h)            roundings, to nearest (ties of bfloat16 to even, of TF32 away)
 //   pair_of_bf16(low, high)                         two numbers rounded to bfloat16, the first in the lower half
+//   multiply_add_bytes(c, a, b)                     c (16 x 8) += a (16 x 32) b (32 x 8), fragments of mma.m16n8k32: int32,
+//                                                   bytes from 0 to 255, bytes from -128 to 127
+//   dot_of_bytes(a, b, sum)                         sum plus the products of four bytes of either kind, in int32
+//   pick_bytes(a, b, which)                         four of the eight bytes of two words, by four hexadecimal digits
 //   bits_of(x), float_of(bits)                      a float's bits, and back
 //   threadIdx, blockIdx, blockDim, gridDim          as in CUDA
 #pragma once
@@ -47,6 +51,11 @@ DEVICE float shuffle_xor(float value, int mask) { return __shfl_xor_sync(0xfffff
 DEVICE double shuffle_xor(double value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
 DEVICE u32 bits_of(float x) { return __float_as_uint(x); }
 DEVICE float float_of(u32 bits) { return __uint_as_float(bits); }
+DEVICE u32 pick_bytes(u32 a, u32 b, u32 which) { return __byte_perm(a, b, which); }
+DEVICE int dot_of_bytes(u32 a, u32 b, int sum) {
+  asm("dp4a.u32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  return sum;
+}
 DEVICE u16 to_bf16(float x) {
   u32 bits = bits_of(x);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
@@ -91,6 +100,12 @@ DEVICE void multiply_add_bf16(float* c, const u32* a, const u32* b) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+DEVICE void multiply_add_bytes(int* c, const u32* a, const u32* b) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 #endif

@@ -127,6 +127,21 @@ DEVICE float float_of(u32 bits) {
   memcpy(&x, &bits, 4);
   return x;
 }
+DEVICE int byte_of(u32 word, int place) { return (int)(word >> (8 * place) & 0xff); }
+DEVICE int signed_byte_of(u32 word, int place) { return (signed char)byte_of(word, place); }
+DEVICE u32 pick_bytes(u32 a, u32 b, u32 which) {
+  u32 found = 0;
+  for (int each = 0; each < 4; each++) {
+    int place = which >> (4 * each) & 7;
+    found |= (u32)byte_of(place < 4 ? a : b, place % 4) << (8 * each);
+  }
+  return found;
+}
+DEVICE int dot_of_bytes(u32 a, u32 b, int sum) {
+  u32 total = sum;  // sums wrap, as they do on a GPU
+  for (int each = 0; each < 4; each++) total += (u32)(byte_of(a, each) * signed_byte_of(b, each));
+  return (int)total;
+}
 DEVICE u16 to_bf16(float x) {
   u32 bits = bits_of(x);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
@@ -149,8 +164,8 @@ DEVICE void wait_for_copies() {
 }
 
 // Fragments as in the PTX ISA, "Matrix fragments for mma": lane l holds rows l/4 and l/4 + 8.
-template <void (*Once)(host::Warp&)>
-DEVICE void multiply_add(float* c, const u32* a, const u32* b, const char* name) {
+template <void (*Once)(host::Warp&), class Sum>
+DEVICE void multiply_add(Sum* c, const u32* a, const u32* b, const char* name) {
   host::Warp& warp = host::warp();
   int lane = host::lane();
   memcpy(warp.operands[lane], a, 16);
@@ -198,4 +213,23 @@ DEVICE void multiply_add_tf32(float* c, const u32* a, const u32* b) {
 }
 DEVICE void multiply_add_bf16(float* c, const u32* a, const u32* b) {
   multiply_add<multiply_bf16_once>(c, a, b, "multiply_add_bf16");
+}
+DEVICE void multiply_bytes_once(host::Warp& warp) {
+  u32 a[16][8], b[8][8];  // words of four terms
+  for (int lane = 0; lane < 32; lane++) {
+    int group = lane / 4, place = lane % 4;
+    for (int each = 0; each < 4; each++) a[group + each % 2 * 8][place + each / 2 * 4] = warp.operands[lane][each];
+    for (int each = 0; each < 2; each++) b[place + each * 4][group] = warp.operands[lane][4 + each];
+  }
+  for (int lane = 0; lane < 32; lane++) {
+    int sums[4];
+    memcpy(sums, warp.sums[lane], 16);
+    for (int each = 0; each < 4; each++)
+      for (int word = 0; word < 8; word++)
+        sums[each] = dot_of_bytes(a[lane / 4 + each / 2 * 8][word], b[word][lane % 4 * 2 + each % 2], sums[each]);
+    memcpy(warp.sums[lane], sums, 16);
+  }
+}
+DEVICE void multiply_add_bytes(int* c, const u32* a, const u32* b) {
+  multiply_add<multiply_bytes_once>(c, a, b, "multiply_add_bytes");
 }

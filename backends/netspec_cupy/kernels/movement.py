@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def moved(
     x: Operand,
     y: Operand,
     maps: Maps,
-    *more: Operand,
+    *more: Any,
     gap: float = 0.0,
     made: TensorType | None = None,
     first: int = 0,
@@ -150,8 +150,15 @@ def avg_pool_dx(request: Request) -> Launch:
     return moved(request, "move", dy, dx, (*maps, None))
 
 
-def _mean_maps(pool: Any, x: TensorType) -> tuple[AxisMap, ...]:
-    """Per axis the cells under the window at each place, each with its share: the mean is a product over the axes."""
+class Averaged(NamedTuple):
+    """The cells that a mean is taken of along one axis, and what their sum is divided by."""
+
+    cells: tuple[int, ...]
+    divisor: int
+
+
+def averaged(pool: Any, x: TensorType) -> tuple[tuple[Averaged, ...], ...]:
+    """Per axis what is averaged at each place: the mean is a product over the axes."""
     window: WindowGeometry = pool.geometry(x)
     after = pool.padding_after(x) if pool.count_padding else (0,) * len(window.input)
 
@@ -159,17 +166,22 @@ def _mean_maps(pool: Any, x: TensorType) -> tuple[AxisMap, ...]:
         before, behind = (window.before[axis], after[axis]) if pool.count_padding else (0, 0)
         return -before <= cell < window.input[axis] + behind
 
-    def row(axis: int, cells: range) -> tuple[tuple[int, float], ...]:
-        divisor = max(1, sum(counted(axis, cell) for cell in cells))
-        return tuple((cell, 1.0 / divisor) for cell in cells if 0 <= cell < window.input[axis])
+    def at(axis: int, cells: range) -> Averaged:
+        inside = tuple(cell for cell in cells if 0 <= cell < window.input[axis])
+        return Averaged(inside, max(1, sum(counted(axis, cell) for cell in cells)))
 
+    return tuple(tuple(at(axis, cells) for cells in cells_under(window, axis)) for axis in range(len(window.input)))
+
+
+def _mean_maps(pool: Any, x: TensorType) -> tuple[AxisMap, ...]:
+    """Per axis the cells under the window at each place, each with its share."""
     return tuple(
-        AxisMap(window.input[axis], tuple(row(axis, cells) for cells in _cells_under(window, axis)))
-        for axis in range(len(window.input))
+        AxisMap(side, tuple(tuple((cell, 1.0 / each.divisor) for cell in each.cells) for each in places))
+        for side, places in zip(x.spatial, averaged(pool, x), strict=True)
     )
 
 
-def _cells_under(window: WindowGeometry, axis: int) -> list[range]:
+def cells_under(window: WindowGeometry, axis: int) -> list[range]:
     """The cells that the window meets along an axis at each of its places, those of the padding too."""
     step, length = window.dilation[axis], window.size[axis]
     firsts = (place * window.stride[axis] - window.before[axis] for place in range(window.output[axis]))

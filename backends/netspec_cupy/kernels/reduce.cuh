@@ -26,3 +26,15 @@ DEVICE Number block_sum(Number value) {
   for (int warp = 0; warp < warps; warp++) total += of_warps[warp];
   return total;
 }
+
+// The largest number of all threads of such a block, given to every thread; NaN where there is one.
+DEVICE float block_maximum(float value) {
+  SHARED(float, of_warps, [32]);
+  int warps = blockDim.x / 32;
+  value = warp_maximum(value);
+  barrier();  // the last use of the array is over
+  if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = value;
+  barrier();
+  for (int warp = 0; warp < warps; warp++) value = maximum(value, of_warps[warp]);
+  return value;
+}
