@@ -17,6 +17,7 @@ from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import Buffer, place_buffers
 from netspec.passes.recompute import recomputable, recompute
+from netspec.passes.selection import work_before_selections
 
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
@@ -195,7 +196,7 @@ def make_plan(
         raise RunError.of("NS941", backend=target.name, precision=precision)
     choosing = target if isinstance(target, ChoosingTarget) else None
     can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
-    graph = fuse(assign_layouts(graph, target), *can)
+    graph = fuse(work_before_selections(assign_layouts(graph, target)), *can)
 
     def laid_out(graph: Graph) -> Plan:
         return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {})
