@@ -133,6 +133,7 @@ class NumbaExecutable:
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
     ) -> Iterator[tuple[int, Launch]]:
         """What a run launches, each with its place, to be run by as many threads as are set meanwhile."""
+        numba.set_num_threads(self._threads)
         self._begin(inputs, scalars, samples)
         threads = self._threads
         for region in regions:
@@ -141,14 +142,14 @@ class NumbaExecutable:
                     numba.set_num_threads(shared)
                     threads = shared
                 yield place, launch
-        numba.set_num_threads(self._threads)
+        if threads != self._threads:
+            numba.set_num_threads(self._threads)
         self._end()
 
     def _begin(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int) -> None:
         """Compute what depends on the state alone, then write what goes in."""
         if not 1 <= samples <= self._plan.batch:
             raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
-        numba.set_num_threads(self._threads)
         self._samples = samples
         self._prepare()  # first: its steps use memory that is the inputs' afterwards
         for value in self._plan.graph.inputs:

@@ -35,7 +35,7 @@ def plan_of(layer: object, shape: tuple[int, ...], batch: int) -> Plan:
         (Dense(units=60), (84,), 64, True),
         (Dense(units=120), (400,), 64, False),
         (Conv(filters=4, kernel=3), (8, 8, 3), 1, True),
-        (Conv(filters=48, kernel=3, padding="same"), (12, 12, 32), 1, False),
+        (Conv(filters=24, kernel=5, padding="same"), (12, 12, 32), 1, False),
     ],
     ids=[
         "few numbers",
