@@ -49,7 +49,8 @@ def plan_of(layer: object, shape: tuple[int, ...], batch: int) -> Plan:
 )
 def test_what_is_small_follows_from_shapes(layer: object, shape: tuple[int, ...], batch: int, small: bool) -> None:
     plan = plan_of(layer, shape, batch)
-    assert is_small(plan.steps[-1], batch) is small
+    step = next(step for step in plan.steps if step.node.attrs == layer)
+    assert is_small(step, batch) is small
 
 
 @pytest.mark.parametrize("profiled", [False, True])
