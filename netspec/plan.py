@@ -15,8 +15,9 @@ from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
-from netspec.passes.memory import Buffer, place_buffers
+from netspec.passes.memory import ROOMY, Buffer, place_buffers
 from netspec.passes.recompute import recomputable, recompute
+from netspec.passes.selection import work_before_selections
 
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
@@ -195,10 +196,12 @@ def make_plan(
         raise RunError.of("NS941", backend=target.name, precision=precision)
     choosing = target if isinstance(target, ChoosingTarget) else None
     can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
-    graph = fuse(assign_layouts(graph, target), *can)
+    graph = fuse(work_before_selections(assign_layouts(graph, target)), *can)
+
+    roomy = ROOMY if memory_budget is None else 0
 
     def laid_out(graph: Graph) -> Plan:
-        return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {})
+        return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {}, roomy)
 
     plan = laid_out(graph)
     return plan if memory_budget is None else _within(plan, memory_budget, laid_out)
@@ -229,6 +232,7 @@ def _lay_out(
     mode: Mode,
     allowed: tuple[Math, Precision],
     algorithms: Mapping[str, str],
+    roomy: int,
 ) -> Plan:
     """Chooses algorithms for a graph that is fused, and lays it out in memory."""
     constants = _constants(graph)
@@ -246,7 +250,7 @@ def _lay_out(
             return target.scratch(node, batch)
         return {**choosing.scratch(node, batch, choice.algorithm), **({} if choice.kept else prepared(node))}
 
-    placed = place_buffers(graph, batch, scratch, kept, constants)
+    placed = place_buffers(graph, batch, scratch, kept, constants, roomy)
     of = placed.of
     steps = tuple(
         Step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from netspec.plan import Plan, Step
 from netspec_numba.contract import Array, Launch, Operand, Prepared, Request
 from netspec_numba.host import check_memory
 from netspec_numba.kernels import find
+from netspec_numba.small_steps import is_small
 from netspec_numba.state import NumbaState, aligned
 
 REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
@@ -37,13 +38,15 @@ class NumbaExecutable:
         self._prepared_version = -1
         """The version of the state that kept workspaces were computed from."""
         self._writes = any(slot.written is not None for slot in plan.graph.slots)
-        self._launches: dict[Region, list[tuple[int, Launch]]] = {region: [] for region in REGIONS}
+        self._launches: dict[Region, list[tuple[int, Launch, int]]] = {region: [] for region in REGIONS}
+        """By region, the place in the plan, what is run, and by how many threads."""
         for place, step in enumerate(plan.steps):
             launch = self._build(step)
             if step.constant:
                 self._prepares.append(partial(launch, 1))
             else:
-                self._launches[step.node.region].append((place, launch))
+                shared = 1 if is_small(step, plan.batch) else threads
+                self._launches[step.node.region].append((place, launch, shared))
         self._samples = 0
 
     def _views(self, state: NumbaState) -> dict[Value, Array]:
@@ -95,13 +98,10 @@ class NumbaExecutable:
 
         After each step what ``after`` has for its place in the plan is called.
         """
-        self._begin(inputs, scalars, samples)
-        for region in regions:
-            for place, launch in self._launches[region]:
-                launch(samples)
-                if place in after:
-                    after[place]()
-        self._end()
+        for place, launch in self._running(inputs, scalars, samples, regions):
+            launch(samples)
+            if place in after:
+                after[place]()
 
     def memory(self, name: str) -> Array:
         """The memory itself of a value that does not grow with the batch, flat."""
@@ -111,21 +111,34 @@ class NumbaExecutable:
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
     ) -> Mapping[int, float]:
         """Run as :meth:`run` does; seconds of every step that was run, by its place in the plan."""
-        self._begin(inputs, scalars, samples)
         found = {}
-        for region in regions:
-            for place, launch in self._launches[region]:
-                begun = time.perf_counter()
-                launch(samples)
-                found[place] = time.perf_counter() - begun
-        self._end()
+        for place, launch in self._running(inputs, scalars, samples, regions):
+            begun = time.perf_counter()
+            launch(samples)
+            found[place] = time.perf_counter() - begun
         return found
+
+    def _running(
+        self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
+    ) -> Iterator[tuple[int, Launch]]:
+        """What a run launches, each with its place, to be run by as many threads as are set meanwhile."""
+        numba.set_num_threads(self._threads)
+        self._begin(inputs, scalars, samples)
+        threads = self._threads
+        for region in regions:
+            for place, launch, shared in self._launches[region]:
+                if shared != threads:
+                    numba.set_num_threads(shared)
+                    threads = shared
+                yield place, launch
+        if threads != self._threads:
+            numba.set_num_threads(self._threads)
+        self._end()
 
     def _begin(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int) -> None:
         """Compute what depends on the state alone, then write what goes in."""
         if not 1 <= samples <= self._plan.batch:
             raise ValueError(f"{samples} samples in a plan for 1 to {self._plan.batch}")
-        numba.set_num_threads(self._threads)
         self._samples = samples
         self._prepare()  # first: its steps use memory that is the inputs' afterwards
         for value in self._plan.graph.inputs:

@@ -48,6 +48,9 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     of gradients: the same op, which lets dy, the input number ``gate_input``, pass only where what ``forward`` makes of
     its inputs lies strictly between the limits. So the gradient of a clipping activation needs no pass of its own.
     None where ``forward`` is not the op whose gradient ``node`` is
+``selects = True``
+    of gradients of an op that repeats one number of its input at each place of its first output: takes that op's second
+    output, which says where the numbers were, and dy, and sends each number of dy there. Nothing else is in its output
 ``given_moments(self) -> attrs``
     of ops that normalise their first input by its own moments: the same op, which reads them as its last input
 ``geometry(self, x) -> WindowGeometry``

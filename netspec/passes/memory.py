@@ -2,6 +2,9 @@
 
 Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): the largest
 buffer is placed first, each at the lowest offset where it meets no other that lives at the same time.
+
+Where caches hold all of it, no two buffers share memory but those of one size. Threads that take their parts of the
+batch then find in the same place the same samples: what lies elsewhere in a reused stretch is in another core's cache.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ ALIGNMENT = 64
 """Buffers begin at multiples of this many bytes (a cache line, an AVX-512 vector)."""
 SLACK = 64
 """Readable bytes behind every buffer, so that a kernel may load a whole vector at the end."""
+
+ROOMY = 2**24
+"""Bytes of arena up to which only buffers of one size share memory: what the last cache of a usual processor holds."""
 
 BufferKind = Literal["value", "scratch", "input", "scalar", "state"]
 
@@ -71,10 +77,12 @@ def place_buffers(
     scratch: Callable[[Node], Mapping[str, int]],
     kept: Callable[[Node], Mapping[str, int]] = _no_space,
     constants: Container[Value] = (),
+    roomy: int = ROOMY,
 ) -> Placement:
     """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes.
 
-    What ``kept`` tells of, and ``constants``, hold their contents from one run to the next.
+    What ``kept`` tells of, and ``constants``, hold their contents from one run to the next. Up to ``roomy`` bytes of
+    arena no memory is shared by buffers of different sizes.
 
     State has its own memory, where what is written at the end of a step replaces what was read (donation).
     """
@@ -105,7 +113,7 @@ def place_buffers(
         held = {n: live.new(n, "scratch", size, 0, end) for n, size in kept(node).items()}
         spaces.append(held | {n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
     offsets = _stack(b for b in live.buffers if b.kind == "state")
-    offsets |= _fit(b for b in live.buffers if b.kind != "state")
+    offsets |= _fit([b for b in live.buffers if b.kind != "state"], roomy)
     buffers = tuple(replace(b, offset=offsets[b.index]) for b in live.buffers)
     arena, state = (_end(b for b in buffers if (b.kind == "state") is kept) for kept in (False, True))
     return Placement(buffers, live.of, tuple(spaces), arena, state)
@@ -139,7 +147,32 @@ def _stack(buffers: Iterable[Buffer]) -> dict[int, int]:
     return offsets
 
 
-def _fit(buffers: Iterable[Buffer]) -> dict[int, int]:
+def _fit(buffers: list[Buffer], roomy: int) -> dict[int, int]:
+    """Offsets of buffers that share the arena: by size, or in as few bytes as can be where that is over ``roomy``."""
+    offsets = _by_size(buffers)
+    top = max((offsets[buffer.index] + _aligned(buffer.bytes) for buffer in buffers), default=0)
+    return offsets if top <= roomy else _tightly(buffers)
+
+
+def _by_size(buffers: Iterable[Buffer]) -> dict[int, int]:
+    """The place of one that is as large and not needed any more for each, or one of its own."""
+    offsets: dict[int, int] = {}
+    places: dict[int, list[Buffer]] = {}
+    top = 0
+    for buffer in sorted(buffers, key=lambda b: (b.first, b.index)):
+        latest = places.setdefault(buffer.bytes, [])
+        free = next((place for place, before in enumerate(latest) if before.last < buffer.first), None)
+        if free is None:
+            latest.append(buffer)
+            offsets[buffer.index] = top
+            top += _aligned(buffer.bytes)
+        else:
+            offsets[buffer.index] = offsets[latest[free].index]
+            latest[free] = buffer
+    return offsets
+
+
+def _tightly(buffers: Iterable[Buffer]) -> dict[int, int]:
     """Lowest free offset for each, the largest first."""
     placed: list[tuple[int, int, int, int]] = []
     offsets = {}

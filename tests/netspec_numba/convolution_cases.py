@@ -18,11 +18,12 @@ from netspec.core.window import WindowGeometry
 from netspec.plan import DIRECT
 from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Operand, Request, Types
 from netspec_numba.host import LANES
-from netspec_numba.kernels import convolution, dense, lane_positions, lane_sums, winograd  # noqa: F401 - registers the kernels
+from netspec_numba.kernels import convolution, dense, lane_positions, lane_sums, lane_taps, winograd  # noqa: F401 - registers
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-ERROR_FACTORS = {DIRECT: 4.0, "lane-positions": 4.0, "lane-sums": 4.0, "winograd-2": 4.0, "winograd-4": 16.0}
+PLAIN_SUMS = (DIRECT, "lane-positions", "lane-sums", "lane-taps")
+ERROR_FACTORS = {**dict.fromkeys(PLAIN_SUMS, 4.0), "winograd-2": 4.0, "winograd-4": 16.0}
 """c of the bound |error| <= c*eps*sqrt(K)*sum|x||w|: K fused additions each round by at most eps/2 of a partial sum,
 with signs that are as good as random, and four standard deviations leave room. Winograd's transforms multiply numbers
 larger than the result, and mix those of a tile: the sum is the largest of a map, or of a filter."""

@@ -9,7 +9,7 @@ from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
 from netspec.declarations.ops.activations import Relu, Softmax, Tanh
 from netspec.declarations.ops.merge import Add
-from netspec.passes.memory import ALIGNMENT, SLACK, Buffer, Placement, place_buffers
+from netspec.passes.memory import ALIGNMENT, ROOMY, SLACK, Buffer, Placement, place_buffers
 from netspec.plan import Plan, Target, make_plan
 from netspec.testing import Trial, all_cases, inference_trial, network_trials, training_trial
 
@@ -29,9 +29,14 @@ def overlap(first: Buffer, second: Buffer) -> bool:
     return region(first) == region(second) and first.offset < ends[1] and second.offset < ends[0]
 
 
+BUDGETS = pytest.mark.parametrize("budget", [None, 2**60], ids=["roomy", "tight"])
+"""Where memory is limited, even by much more than is needed, as little is taken as can be."""
+
+
+@BUDGETS
 @pytest.mark.parametrize("trial", TRIALS, ids=str)
-def test_buffers_that_live_together_lie_apart(trial: Trial, target: Target) -> None:
-    plan = make_plan(trial.graph, target, 3, "train")
+def test_buffers_that_live_together_lie_apart(trial: Trial, target: Target, budget: int | None) -> None:
+    plan = make_plan(trial.graph, target, 3, "train", memory_budget=budget)
     for first, second in combinations(plan.buffers, 2):
         if first.first <= second.last and second.first <= first.last:
             assert not overlap(first, second), (first, second)
@@ -41,10 +46,11 @@ def test_buffers_that_live_together_lie_apart(trial: Trial, target: Target) -> N
         assert buffer.offset + buffer.bytes + SLACK <= size
 
 
+@BUDGETS
 @pytest.mark.parametrize("trial", TRIALS, ids=str)
-def test_every_value_is_still_there_when_it_is_read(trial: Trial, target: Target) -> None:
+def test_every_value_is_still_there_when_it_is_read(trial: Trial, target: Target, budget: int | None) -> None:
     """Go through the steps and remember, byte by byte of the arena, whose number lies there."""
-    plan = make_plan(trial.graph, target, 3, "train")
+    plan = make_plan(trial.graph, target, 3, "train", memory_budget=budget)
     replay(plan)
 
 
@@ -125,6 +131,16 @@ def test_an_output_is_not_overwritten() -> None:
     second = g.layer(Tanh(), first).output
     of = plan(g.graph({"first": first, "second": second})).of
     assert of[first] != of[second]
+
+
+@pytest.mark.parametrize("trial", TRIALS[:6], ids=str)
+def test_in_a_small_arena_buffers_share_a_place_whole_or_not_at_all(trial: Trial, target: Target) -> None:
+    roomy, tight = (make_plan(trial.graph, target, 3, "train", memory_budget=budget) for budget in (None, 2**60))
+    for first, second in combinations([each for each in roomy.buffers if each.kind != "state"], 2):
+        assert not overlap(first, second) or (first.offset, first.bytes) == (second.offset, second.bytes)
+    assert tight.arena_bytes < roomy.arena_bytes <= ROOMY
+    large = make_plan(trial.graph, target, 2 * ROOMY // tight.arena_bytes * 3, "train")
+    assert ROOMY < large.arena_bytes < roomy.arena_bytes * large.batch // 3
 
 
 def test_dead_buffers_are_used_again() -> None:

@@ -27,6 +27,7 @@ FAMILIES = (
     "folding",
     "lane_positions",
     "lane_sums",
+    "lane_taps",
     "layout",
     "local_response",
     "locally_connected",

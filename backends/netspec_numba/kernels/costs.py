@@ -30,5 +30,8 @@ SUM_OF_LANES = 6.0
 TURNED = 40.0
 """Turning sums whose lanes are positions into vectors of channels, for each vector of positions, and storing them."""
 
+PIECE = 1.5
+"""Reading one row of a window into its lanes: a load, which mostly straddles two cache lines."""
+
 LAST_CACHE = 2**22
 """Floats that the last cache is taken to hold; what is larger is fetched each time."""

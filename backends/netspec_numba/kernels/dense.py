@@ -13,14 +13,17 @@ from typing import Any
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Launch, Request, ScratchSizes, Types, kernel
+from netspec_numba.contract import Cost, Launch, Request, ScratchSizes, Types, kernel
 from netspec_numba.kernels.convolution import (
     convolution,
     data_gradient,
+    data_gradient_cost,
     data_gradient_prepared,
+    forward_cost,
     forward_prepared,
     forward_scratch,
     weight_gradient,
+    weight_gradient_cost,
     weight_gradient_scratch,
 )
 
@@ -43,19 +46,32 @@ def _as_point(sizes: ScratchSizes) -> ScratchSizes:
     return of_dense
 
 
-@kernel("dense", scratch=_as_point(forward_scratch), prepared=_as_point(forward_prepared), epilogue=True)
+def _cost_as_point(cost: Cost) -> Cost:
+    def of_dense(_attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+        return cost(PointConvolution(), inputs, outputs, batch, kept)
+
+    return of_dense
+
+
+@kernel(
+    "dense",
+    scratch=_as_point(forward_scratch),
+    prepared=_as_point(forward_prepared),
+    cost=_cost_as_point(forward_cost),
+    epilogue=True,
+)
 def dense(request: Request) -> Launch:
     """y = x w + bias."""
     return convolution(replace(request, attrs=PointConvolution()))
 
 
-@kernel("dense.dx", prepared=_as_point(data_gradient_prepared))
+@kernel("dense.dx", prepared=_as_point(data_gradient_prepared), cost=_cost_as_point(data_gradient_cost))
 def dense_dx(request: Request) -> Launch:
     """dx = dy w^T"""
     return data_gradient(replace(request, attrs=PointConvolution()))
 
 
-@kernel("dense.dw", scratch=_as_point(weight_gradient_scratch))
+@kernel("dense.dw", scratch=_as_point(weight_gradient_scratch), cost=_cost_as_point(weight_gradient_cost))
 def dense_dw(request: Request) -> Launch:
     """dw = x^T dy"""
     return weight_gradient(replace(request, attrs=PointConvolution()))

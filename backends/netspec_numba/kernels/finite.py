@@ -12,8 +12,8 @@ from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Request, kernel
 from netspec_numba.kernels.loops import load, parallel
 
-PARTS = 16
-"""Parts that each input is cut into."""
+NUMBERS_PER_PART = 8192
+"""Numbers that one thread takes at a time, of one input."""
 MAGNITUDE = np.int32(0x7FFFFFFF)
 INFINITY = np.int32(0x7F800000)
 """Bits of float32 without its sign, and of infinity: what is not finite has no smaller bits than infinity."""
@@ -21,34 +21,47 @@ INFINITY = np.int32(0x7F800000)
 Types = tuple[TensorType, ...]
 
 
+def _parts(inputs: Types) -> list[tuple[int, int, int]]:
+    """(input, first number, end) of every part."""
+    return [
+        (place, first, min(first + NUMBERS_PER_PART, tensor.stored))
+        for place, tensor in enumerate(inputs)
+        for first in range(0, tensor.stored, NUMBERS_PER_PART)
+    ]
+
+
 def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    return {"largest": len(inputs) * PARTS}
+    return {"largest": len(_parts(inputs))}
 
 
 @kernel("all_finite", scratch=_scratch)
 def all_finite(request: Request) -> Launch:
     """Arrays -> 1 or 0."""
-    arrays = [operand.array[: operand.type.stored].view(np.int32) for operand in request.inputs]
-    largest = request.scratch["largest"].view(np.int32)[: len(arrays) * PARTS]
+    parts = _parts(tuple(operand.type for operand in request.inputs))
+    first = request.inputs[0].array.view(np.int32)
+    distances = [(operand.array.ctypes.data - first.ctypes.data) // 4 for operand in request.inputs]
+    spans = np.array([(distances[place] + start, distances[place] + end) for place, start, end in parts], np.int64)
+    largest = request.scratch["largest"].view(np.int32)[: len(parts)]
     (verdict,) = (operand.array for operand in request.outputs)
 
     def launch(n: int) -> None:
-        for position, bits in enumerate(arrays):
-            largest_magnitudes(bits, largest, position * PARTS)
-        verdict[0] = largest.max() < INFINITY
+        judge(first, spans.ravel(), largest, verdict)
 
     return launch
 
 
 @parallel
-def largest_magnitudes(bits: Array, largest: Array, first: int) -> None:
-    """bits (size) of float32 -> largest[first + part], the greatest bits without sign of each part.
+def judge(bits: Array, spans: Array, largest: Array, verdict: Array) -> None:
+    """verdict[0] = whether all float32 of the spans are finite; ``spans`` [parts, 2] count numbers from ``bits``.
 
-    Whole numbers are compared, since the greatest of them can be found in any order, vector by vector.
+    The greatest bits without sign are sought: whole numbers can be compared in any order, vector by vector.
     """
-    size = bits.size
-    for part in prange(PARTS):
+    for part in prange(largest.size):
         most = np.int32(0)
-        for index in range(size * part // PARTS, size * (part + 1) // PARTS):
+        for index in range(load(spans, 2 * part), load(spans, 2 * part + 1)):
             most = max(most, load(bits, index) & MAGNITUDE)
-        largest[first + part] = most
+        largest[part] = most
+    most = np.int32(0)
+    for part in range(largest.size):
+        most = max(most, largest[part])
+    verdict[0] = most < INFINITY

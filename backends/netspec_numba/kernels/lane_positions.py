@@ -64,7 +64,7 @@ def scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int)
     return {"image": batch * math.prod(padded_window(attrs.geometry(inputs[0])).input) + LANES}
 
 
-def _rows(geometry: WindowGeometry) -> Int64s:
+def image_rows(geometry: WindowGeometry) -> Int64s:
     """For every row of the padded image, the row of the image that it holds, or -1."""
     rows = np.zeros(1, np.int64)
     reach = padded_window(geometry).input
@@ -95,7 +95,7 @@ def convolution(request: Request) -> Launch:
     geometry = request.attrs.geometry(x.type)
     window, made = padded_window(geometry), output_view(y.type)
     image = request.scratch["image"]
-    rows, row = _rows(geometry), geometry.input[-1]
+    rows, row = image_rows(geometry), geometry.input[-1]
     copied = (rows, row, window.input[-1], geometry.before[-1])
     read = positions_read(window)
     distances = np.ascontiguousarray(read[:, 0] - read[0, 0])

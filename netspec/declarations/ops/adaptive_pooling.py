@@ -72,6 +72,8 @@ class AdaptiveMaxPoolDx:
     pool: AdaptiveMaxPool = attr(doc="the pooling")
     x: TensorType = attr(doc="type of its input")
 
+    selects = True
+
     def bins(self, x: TensorType) -> BinGeometry:
         """The forward bins over the axes of ``x``, the type of dx."""
         return self.pool.bins(x)

@@ -101,7 +101,11 @@ def _winograd(c: float) -> dict[str, Bound]:
     }
 
 
-_BY_ALGORITHM = {"lane-positions": BOUNDS, "lane-sums": BOUNDS, "winograd-2": _winograd(4), "winograd-4": _winograd(16)}
+_BY_ALGORITHM = {
+    **dict.fromkeys(("lane-positions", "lane-sums", "lane-taps"), BOUNDS),
+    "winograd-2": _winograd(4),
+    "winograd-4": _winograd(16),
+}
 ALGORITHM_BOUNDS = {
     op: {name: bounds[op] for name, bounds in _BY_ALGORITHM.items()} | rounded
     for op, rounded in rounded_bounds(BOUNDS).items()

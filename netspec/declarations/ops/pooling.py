@@ -133,6 +133,8 @@ class MaxPoolDx:
     pool: MaxPool = attr(doc="the pooling")
     x: TensorType = attr(doc="type of its input")
 
+    selects = True
+
     def geometry(self, x: TensorType) -> WindowGeometry:
         """The forward window over the axes of ``x``, the type of dx."""
         return self.pool.geometry(x)
