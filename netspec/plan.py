@@ -17,6 +17,7 @@ from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import Buffer, place_buffers
 from netspec.passes.recompute import recomputable, recompute
+from netspec.passes.slices import place_slices
 
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
@@ -68,6 +69,14 @@ class ChoosingTarget(Target, Protocol):
 
     def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Workspaces that hold what the algorithm computes from parameters alone: bytes by name."""
+
+
+@runtime_checkable
+class SlicingTarget(Target, Protocol):
+    """A target whose kernels read and write tensors that lie in the storage of larger ones."""
+
+    def takes_slices(self, op: str) -> bool:
+        """Whether all that the op reads and writes may be slices of the channels of larger tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +205,8 @@ def make_plan(
     choosing = target if isinstance(target, ChoosingTarget) else None
     can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
     graph = fuse(assign_layouts(graph, target), *can)
+    if isinstance(target, SlicingTarget):
+        graph = place_slices(graph, target.takes_slices)
 
     def laid_out(graph: Graph) -> Plan:
         return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {})

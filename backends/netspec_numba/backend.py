@@ -72,6 +72,13 @@ class NumbaTarget:
 
         return is_written(op) and KERNELS[op].moments
 
+    def takes_slices(self, op: str) -> bool:
+        """Whether the op's kernel reads and writes slices of the channels of larger tensors."""
+        from netspec_numba.contract import KERNELS
+        from netspec_numba.kernels import is_elementwise, is_written
+
+        return is_elementwise(op) or (is_written(op) and KERNELS[op].slices)
+
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
         """The algorithms that there are kernels of for this node, by the time they are expected to take."""
         from netspec_numba.kernels import algorithms

@@ -48,6 +48,10 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     of gradients: the same op, which lets dy, the input number ``gate_input``, pass only where what ``forward`` makes of
     its inputs lies strictly between the limits. So the gradient of a clipping activation needs no pass of its own.
     None where ``forward`` is not the op whose gradient ``node`` is
+``first_channels(self, *data) -> tuple[int, ...] | None``
+    of ops that join their inputs: the channel of the output at which each begins, None where not channels are joined
+``slice_start(self, x) -> int | None``
+    of ops whose output is a slice of their input: the channel at which it begins, None where it is none of channels
 ``given_moments(self) -> attrs``
     of ops that normalise their first input by its own moments: the same op, which reads them as its last input
 ``geometry(self, x) -> WindowGeometry``
