@@ -25,6 +25,7 @@ class NumbaTarget:
     """Planning facts: activations with spatial axes are blocked by the vector's lanes, everything else is plain."""
 
     name = "numba"
+    roomy = 2**29
     precisions: tuple[Precision, ...] = ("float32",)
     _ANY_LAYOUT = frozenset({"flatten", "layout.convert", "affine", "dropout.mask", "quantize"})
     _NARROW_PLAIN = frozenset({"conv", "conv.dw"})

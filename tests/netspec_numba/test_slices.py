@@ -13,7 +13,7 @@ from netspec.backend import find_backend
 from netspec.core.graph import Graph
 from netspec.core.verify import verify
 from netspec.passes.step import inference, training_step
-from netspec.plan import DIRECT, Plan, Precision, SlicingTarget, make_plan
+from netspec.plan import DIRECT, FrugalTarget, Plan, Precision, make_plan
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.zoo import zoo_path
@@ -104,7 +104,7 @@ def step_of(name: str, mode: str) -> Graph:
 
 def planned(graph: Graph, slices: bool, mode: Any, algorithms: dict[str, str] | None = None, threads: int = 1) -> Plan:
     target = find_backend("numba").target(threads)
-    assert isinstance(target, SlicingTarget)
+    assert isinstance(target, FrugalTarget)
     plan = make_plan(graph, target if slices else copying(target), BATCH, mode, algorithms=algorithms)
     verify(plan.graph)
     return plan

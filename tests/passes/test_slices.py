@@ -34,6 +34,7 @@ class SlicingTarget:
 
     of: Target
     name: str = "slicing"
+    roomy: int = 2**40
 
     def preferred_block(self, type: TensorType) -> int | None:
         return self.of.preferred_block(type)
