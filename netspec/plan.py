@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.declare import attributes_of
@@ -18,12 +19,16 @@ from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import ROOMY, Buffer, place_buffers
 from netspec.passes.recompute import recomputable, recompute
 from netspec.passes.selection import work_before_selections
+from netspec.passes.slices import place_slices
 
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
 """Any algorithm whose error is documented, or plain sums only."""
 Precision = Literal["float32", "tf32", "bfloat16"]
 """How far the factors of convolutions and dense layers may be rounded; sums and all else are float32."""
+
+A_LITTLE = 0.035
+"""The share of what all steps read and write that making tensors again may add unasked; about 1 % of the time."""
 
 DIRECT = "direct"
 """The algorithm that follows the definition: what every kernel is that is not said to be another."""
@@ -69,6 +74,17 @@ class ChoosingTarget(Target, Protocol):
 
     def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Workspaces that hold what the algorithm computes from parameters alone: bytes by name."""
+
+
+@runtime_checkable
+class FrugalTarget(Target, Protocol):
+    """A target that is short of memory, and of ways to it."""
+
+    roomy: int
+    """Bytes of a plan above which a little is made again rather than kept, also where no budget is given."""
+
+    def takes_slices(self, op: str) -> bool:
+        """Whether all that the op reads and writes may be slices of the channels of larger tensors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +202,8 @@ def make_plan(
     """Assigns layouts, fuses, chooses algorithms and lays the graph out in memory for up to ``batch`` samples.
 
     Where it takes more than ``memory_budget`` bytes, as few tensors as need be are made again in the backward region
-    instead of being kept; a RunError (NS170) where that is not enough.
+    instead of being kept; a RunError (NS170) where that is not enough. Without a budget a plan that a target finds
+    too roomy makes ``A_LITTLE`` again.
 
     ``algorithms`` overrules the choice of the target, by the name of the first value that a node makes once it is
     fused; a ValueError names an algorithm that does not compute the node, and values that none makes. A RunError
@@ -197,19 +214,40 @@ def make_plan(
     choosing = target if isinstance(target, ChoosingTarget) else None
     can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
     graph = fuse(work_before_selections(assign_layouts(graph, target)), *can)
-
+    frugal = target if isinstance(target, FrugalTarget) else None
+    if frugal is not None:
+        graph = place_slices(graph, frugal.takes_slices)
     roomy = ROOMY if memory_budget is None else 0
 
     def laid_out(graph: Graph) -> Plan:
         return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {}, roomy)
 
     plan = laid_out(graph)
-    return plan if memory_budget is None else _within(plan, memory_budget, laid_out)
+    if memory_budget is not None:
+        return _within(plan, memory_budget, laid_out)
+    return plan if frugal is None else _nearest(plan, frugal.roomy, _few(plan), laid_out)
+
+
+def _few(plan: Plan) -> Sequence[Value]:
+    """Values that can be made again for ``A_LITTLE``: each is written, and something as large is read for it."""
+    values = recomputable(plan.graph, plan.batch)
+    moved = sum(v.type.bytes(plan.batch) for node in plan.graph for v in (*node.inputs, *node.outputs))
+    added = accumulate(2 * value.type.bytes(plan.batch) for value in values)
+    return values[: sum(each <= A_LITTLE * moved for each in added)]
 
 
 def _within(plan: Plan, budget: int, laid_out: Callable[[Graph], Plan]) -> Plan:
-    """The plan, or that with the fewest tensors made again that fits into ``budget`` bytes."""
-    values = recomputable(plan.graph, plan.batch)
+    """The plan, or that with the fewest tensors made again that fits into ``budget`` bytes; an NS170 if none does."""
+    found = _nearest(plan, budget, recomputable(plan.graph, plan.batch), laid_out)
+    if found.total_bytes > budget:
+        raise RunError.of(
+            "NS170", budget=size(budget), least=size(found.total_bytes), bytes=found.total_bytes, batch=plan.batch
+        )
+    return found
+
+
+def _nearest(plan: Plan, budget: int, values: Sequence[Value], laid_out: Callable[[Graph], Plan]) -> Plan:
+    """The plan with the fewest of the values made again that fits into ``budget`` bytes, or else the smallest seen."""
     plans = {0: plan}
 
     def of(count: int) -> Plan:
@@ -220,8 +258,7 @@ def _within(plan: Plan, budget: int, laid_out: Callable[[Graph], Plan]) -> Plan:
     enough = bisect_left(range(len(values)), True, key=lambda count: of(count).total_bytes <= budget)
     if of(enough).total_bytes <= budget:
         return of(enough)
-    least = min(each.total_bytes for each in plans.values())
-    raise RunError.of("NS170", budget=size(budget), least=size(least), bytes=least, batch=plan.batch)
+    return min(plans.values(), key=lambda each: each.total_bytes)
 
 
 def _lay_out(

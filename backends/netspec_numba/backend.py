@@ -26,6 +26,7 @@ class NumbaTarget:
     """Planning facts: activations with spatial axes are blocked by the vector's lanes, everything else is plain."""
 
     name = "numba"
+    roomy = 2**29
     precisions: tuple[Precision, ...] = ("float32",)
     _ANY_LAYOUT = frozenset({"flatten", "layout.convert", "affine", "dropout.mask", "quantize"})
     _NARROW_PLAIN = frozenset({"conv", "conv.dw"})
@@ -72,6 +73,13 @@ class NumbaTarget:
         from netspec_numba.kernels import is_written
 
         return is_written(op) and KERNELS[op].moments
+
+    def takes_slices(self, op: str) -> bool:
+        """Whether the op's kernel reads and writes slices of the channels of larger tensors."""
+        from netspec_numba.contract import KERNELS
+        from netspec_numba.kernels import is_elementwise, is_written
+
+        return is_elementwise(op) or (is_written(op) and KERNELS[op].slices)
 
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
         """The algorithms that there are kernels of for this node, by the time they are expected to take."""

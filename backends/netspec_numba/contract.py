@@ -52,7 +52,8 @@ class Operand:
     """One tensor of a step: its type and its storage, a flat C-contiguous array in the type's layout.
 
     Element ``(sample, channel, position)`` lies at
-    ``((sample*blocks + channel // lanes)*positions + position)*lanes + channel % lanes``.
+    ``sample*sample_stride + (channel // lanes*positions + position)*lanes + channel % lanes``, where the stride is
+    ``blocks*positions*lanes`` unless the tensor is a slice of a larger one.
     A run-time scalar is an array of one element. The planner leaves at least 64 readable bytes behind it.
     """
 
@@ -112,6 +113,8 @@ class Kernel:
     """Whether it adds a residual and clips, where ``Request.epilogue`` says so."""
     moments: bool = False
     """Whether it gathers moments of what it stores, where ``Request.epilogue`` says so."""
+    slices: bool = False
+    """Whether its tensors may be slices of larger ones (``TensorType.pitch``); a residual lies as the output does."""
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -129,6 +132,7 @@ def kernel(
     exact: bool = True,
     epilogue: bool = False,
     moments: bool = False,
+    slices: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder as a Numba kernel of ``op``."""
 
@@ -136,7 +140,7 @@ def kernel(
         table, key = (KERNELS, op) if algorithm == DIRECT else (ALTERNATIVES.setdefault(op, {}), algorithm)
         if key in table:
             raise ValueError(f"two Numba kernels for {op!r}, {algorithm}")
-        table[key] = Kernel(build, scratch, prepared, cost, exact, epilogue, moments)
+        table[key] = Kernel(build, scratch, prepared, cost, exact, epilogue, moments, slices)
         return build
 
     return register

@@ -49,6 +49,8 @@ class Case:
     compared: bool
     backend: str
     torch_class: str | None = None
+    memory_budget: int | None = None
+    """Bytes that netspec's training step may take."""
 
     @property
     def rate(self) -> float:
@@ -98,6 +100,7 @@ def measured_network(spec: Spec, case: Case) -> tuple[Graph, Recipe]:
 
 def new_runtime(graph: Graph, recipe: Recipe, case: Case, weights: Mapping[str, Array] | None = None) -> Runtime:
     """The network in memory, with freshly drawn weights or these."""
+    recipe = replace(recipe, memory_budget=case.memory_budget)
     runtime = Runtime(graph, recipe, find_backend(case.backend), case.batch, case.threads, case.mode == "train")
     for name, array in (weights or {}).items():
         if name in runtime.weight_shapes:
@@ -109,7 +112,7 @@ def write_case(folder: Path, spec: Spec, case: Case, for_torch: bool, for_onnx: 
     """Fill an empty folder. A SpecError where a peer that is asked for has no form of a layer."""
     graph, recipe = measured_network(spec, case)
     (folder / SPEC).write_text(resolved_text(spec), encoding="utf-8")
-    drawn = new_runtime(graph, recipe, replace(case, batch=1, mode="train"))
+    drawn = new_runtime(graph, recipe, replace(case, batch=1, mode="train", memory_budget=None))
     weights = {name: drawn.state.read(name) for name in drawn.weight_shapes}
     (folder / WEIGHTS).write_bytes(encode(weights))
     inputs, targets = first_batch(graph, recipe, case.batch)

@@ -12,6 +12,7 @@ from netspec.cli.common import (
     backend_option,
     format_option,
     load,
+    memory_budget_option,
     set_option,
     shown_in,
     spec_argument,
@@ -54,6 +55,7 @@ def _peers(context: click.Context, option: click.Parameter, given: str) -> tuple
 @click.option(
     "--runs", type=click.IntRange(min=1), help="Timed runs of each variant; by the slowest one's time if left out."
 )
+@memory_budget_option
 @click.option("--layers", is_flag=True, help="Time every step of netspec's plan, against what the machine could do.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the result as SVG.")
 @format_option
@@ -67,6 +69,7 @@ def command(
     threads: int | None,
     backend: str,
     runs: int | None,
+    memory_budget: int | None,
     layers: bool,
     picture: Path | None,
     format_: str,
@@ -89,7 +92,8 @@ def command(
     if layers and peers:
         raise click.UsageError("--layers looks into netspec's own steps; leave out --against")
     loaded = load(spec, overrides)
-    case = Case(mode, batch or loaded.recipe.batch, threads or available_threads(), False, backend)
+    samples, count = batch or loaded.recipe.batch, threads or available_threads()
+    case = Case(mode, samples, count, False, backend, memory_budget=memory_budget)
     notice = _silent if quiet else _say
     run = _layers if layers else _sides
     with shown_in(loaded):

@@ -147,6 +147,13 @@ class Slot:
         return self.value.name
 
 
+class Place(NamedTuple):
+    """Where a value lies that is a slice of another: from a channel on in the storage of ``whole``."""
+
+    whole: Value
+    channel: int
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A network or a training step: nodes in an order in which every value is made before it is used."""
@@ -159,6 +166,8 @@ class Graph:
     scalars: tuple[Value, ...] = ()
     heads: Mapping[str, Value] = field(default_factory=dict)
     """The network's heads by name (a subset of what ``outputs`` may hold)."""
+    places: Mapping[Value, Place] = field(default_factory=dict)
+    """Values that have no storage of their own; the wholes that they lie in have (:mod:`netspec.passes.slices`)."""
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

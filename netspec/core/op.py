@@ -51,6 +51,10 @@ A declared op is a class with these methods; all but ``infer`` are optional:
 ``selects = True``
     of gradients of an op that repeats one number of its input at each place of its first output: takes that op's second
     output, which says where the numbers were, and dy, and sends each number of dy there. Nothing else is in its output
+``first_channels(self, *data) -> tuple[int, ...] | None``
+    of ops that join their inputs: the channel of the output at which each begins, None where not channels are joined
+``slice_start(self, x) -> int | None``
+    of ops whose output is a slice of their input: the channel at which it begins, None where it is none of channels
 ``given_moments(self) -> attrs``
     of ops that normalise their first input by its own moments: the same op, which reads them as its last input
 ``geometry(self, x) -> WindowGeometry``

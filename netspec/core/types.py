@@ -38,6 +38,9 @@ class TensorType:
     channel are padding, and no kernel lets them influence a real one (they may hold anything).
 
     ``quantized`` says of bytes that they stand for real numbers, and for which.
+
+    ``pitch`` is how many numbers lie from one sample to the next where the tensor is a slice of the channels of a
+    larger one, in whose storage it is; ``None`` where its samples lie end to end.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +48,7 @@ class TensorType:
     batched: bool = True
     block: int | None = None
     quantized: Quantized | None = None
+    pitch: int | None = None
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -81,17 +85,23 @@ class TensorType:
         """Numbers one sample takes in storage, padding lanes included."""
         return self.blocks * self.positions * self.lanes
 
+    @property
+    def sample_stride(self) -> int:
+        """Numbers from one sample to the next in storage."""
+        return self.stored if self.pitch is None else self.pitch
+
     def bytes(self, batch: int) -> int:
-        """Bytes in storage for ``batch`` samples (once only when not batched)."""
-        return self.stored * ITEM_BYTES[self.dtype] * (batch if self.batched else 1)
+        """Bytes in storage for ``batch`` samples (once only when not batched), with what lies between them."""
+        numbers = (batch - 1) * self.sample_stride + self.stored if self.batched else self.stored
+        return numbers * ITEM_BYTES[self.dtype]
 
     def plain(self) -> TensorType:
-        """The same type in the plain layout."""
-        return replace(self, block=None)
+        """The same type in the plain layout, in storage of its own."""
+        return replace(self, block=None, pitch=None)
 
     def real(self) -> TensorType:
         """The type of the same tensor as float32 numbers in the plain layout."""
-        return replace(self, dtype="float32", block=None, quantized=None)
+        return replace(self.plain(), dtype="float32", quantized=None)
 
     def __str__(self) -> str:
         text = "x".join(map(str, self.shape)) or "scalar"

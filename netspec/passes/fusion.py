@@ -205,8 +205,8 @@ def fuse_gates(graph: Graph) -> Graph:
             continue
         gated = node.attrs.gated(node, forward, *limits)
         if gated is not None:
-            attrs, extra = gated
-            read = (*node.inputs[:place], dy, *node.inputs[place + 1 :], *extra)
+            (attrs, extra), own = gated, node.operands
+            read = (*own[:place], dy, *own[place + 1 :], *extra, *node.inputs[len(own) :])
             uses.merge(uses.maker[node.inputs[place]], position, replace(node, attrs=attrs, inputs=read))
     return uses.graph(graph)
 

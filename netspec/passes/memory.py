@@ -1,7 +1,8 @@
 """Memory planning: lifetimes of buffers, and offsets in one arena such that no two that live together overlap.
 
 Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): the largest
-buffer is placed first, each at the lowest offset where it meets no other that lives at the same time.
+buffer is placed first, each at the lowest offset where it meets no other that lives at the same time. Values that have
+a place in another (:mod:`netspec.passes.slices`) lie in that one's buffer, which lives as long as any of them.
 
 Where caches hold all of it, no two buffers share memory but those of one size. Threads that take their parts of the
 batch then find in the same place the same samples: what lies elsewhere in a reused stretch is in another core's cache.
@@ -14,7 +15,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from netspec.core.graph import Graph, Node, Value
+from netspec.core.graph import Graph, Node, Place, Value
+from netspec.core.types import ITEM_BYTES
 
 ALIGNMENT = 64
 """Buffers begin at multiples of this many bytes (a cache line, an AVX-512 vector)."""
@@ -38,6 +40,8 @@ class Buffer:
     first: int
     last: int
     name: str
+    within: int | None = None
+    """The buffer that it is a part of; ``None`` of one that lies by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,13 @@ class _Lifetimes:
 
     def new(self, name: str, kind: BufferKind, bytes: int, first: int, last: int) -> int:
         self.buffers.append(Buffer(len(self.buffers), kind, bytes, 0, first, last, name))
+        return len(self.buffers) - 1
+
+    def part(self, value: Value, place: Place, batch: int, first: int, last: int) -> int:
+        """A part of the buffer of a whole; its offset counts from there."""
+        offset = place.channel * value.type.positions * ITEM_BYTES[value.type.dtype]
+        size, within = value.type.bytes(batch), self.of[place.whole]
+        self.buffers.append(Buffer(len(self.buffers), "value", size, offset, first, last, value.name, within))
         return len(self.buffers) - 1
 
     def extend(self, index: int, last: int) -> None:
@@ -97,11 +108,19 @@ def place_buffers(
         kind: BufferKind = "scalar" if value.role == "scalar" else "input"
         live.of[value] = live.new(value.name, kind, value.type.bytes(batch), 0, last_read.get(value, 0))
     spaces = []
+    needed = _last_of_wholes(graph, last_read)
     for position, node in enumerate(graph.nodes):
         for value in node.outputs:
+            whole = graph.places[value].whole if value in graph.places else value
+            if whole in needed and whole not in live.of:
+                live.of[whole] = live.new(whole.name, "value", whole.type.bytes(batch), position, needed[whole])
             last = last_read.get(value, position)
             reused = _reusable(node, value, position, live, last_read, batch)
-            if value in donated:
+            if value in graph.places:
+                live.of[value] = live.part(value, graph.places[value], batch, position, last)
+            elif value in needed:
+                continue
+            elif value in donated:
                 live.of[value] = live.of[donated[value]]
             elif value in constants:
                 live.of[value] = live.new(value.name, "value", value.type.bytes(batch), 0, end)
@@ -113,10 +132,21 @@ def place_buffers(
         held = {n: live.new(n, "scratch", size, 0, end) for n, size in kept(node).items()}
         spaces.append(held | {n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
     offsets = _stack(b for b in live.buffers if b.kind == "state")
-    offsets |= _fit([b for b in live.buffers if b.kind != "state"], roomy)
+    offsets |= _fit([b for b in live.buffers if b.kind != "state" and b.within is None], roomy)
+    offsets |= {b.index: offsets[b.within] + b.offset for b in live.buffers if b.within is not None}
     buffers = tuple(replace(b, offset=offsets[b.index]) for b in live.buffers)
     arena, state = (_end(b for b in buffers if (b.kind == "state") is kept) for kept in (False, True))
     return Placement(buffers, live.of, tuple(spaces), arena, state)
+
+
+def _last_of_wholes(graph: Graph, last_read: Mapping[Value, int]) -> dict[Value, int]:
+    """For each value that others lie in, the last place at which it or any of them is made or read."""
+    found: dict[Value, int] = {}
+    made = {value: position for position, node in enumerate(graph.nodes) for value in node.outputs}
+    for value, place in graph.places.items():
+        for each in (value, place.whole):
+            found[place.whole] = max(found.get(place.whole, 0), last_read.get(each, made[each]))
+    return found
 
 
 def _reusable(
@@ -128,7 +158,8 @@ def _reusable(
     taken = {live.of[v] for v in node.outputs if v in live.of}
     for value in node.inputs:
         buffer = live.buffers[live.of[value]]
-        dying = buffer.kind == "value" and buffer.last <= position and last_read[value] == position
+        whole = buffer.kind == "value" and buffer.within is None
+        dying = whole and buffer.last <= position and last_read[value] == position
         if dying and buffer.index not in taken and value.type.bytes(batch) == output.type.bytes(batch) == buffer.bytes:
             return buffer.index
     return None

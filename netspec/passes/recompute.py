@@ -17,6 +17,8 @@ def recomputable(graph: Graph, batch: int) -> tuple[Value, ...]:
     """Values that can be made again, the largest first; none of them is made of another."""
     first_use, last_use = _backward_uses(graph)
     stored = {*graph.outputs.values(), *graph.heads.values(), *(slot.written for slot in graph.slots)}
+    # What lies in the storage of others, or has others in its own, is not kept for itself alone.
+    stored |= {*graph.places, *(place.whole for place in graph.places.values())}
     makers = {
         node.output: node
         for node in graph.nodes

@@ -107,6 +107,13 @@ def test_layers(tmp_path: Path) -> None:
     assert "GFLOP/s" in picture.read_text(encoding="utf-8")
 
 
+def test_a_memory_budget_is_that_of_what_is_measured() -> None:
+    arguments = ["zoo:lenet5", "--batch", "2", "--threads", "1", "--runs", "1", "--layers", "--quiet"]
+    result = CliRunner().invoke(command, [*arguments, "--memory-budget", "1000"])
+    assert isinstance(result.exception, RunError)
+    assert "NS170" in str(result.exception)
+
+
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     arguments = ["zoo:mlp", "--batch", "1", "--threads", "1", "--runs", "1", "--layers", "--quiet"]
     result = CliRunner().invoke(command, [*arguments, "--picture", str(tmp_path / "missing" / "picture.svg")])

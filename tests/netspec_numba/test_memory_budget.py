@@ -55,6 +55,15 @@ def test_the_least_budget_is_met_and_one_byte_less_is_not(name: str) -> None:
     assert planned(name, whole.total_bytes).computation() == whole.computation()
 
 
+def test_a_large_plan_makes_a_little_again_unasked() -> None:
+    small, large = planned("resnet18", None), planned("resnet18", None, 32)
+    again = [node for node in large.graph if node.derived_from == "recomputation"]
+    assert not any(node.derived_from == "recomputation" for node in small.graph)
+    assert 1 <= len(again) <= 3
+    assert large.total_bytes <= 635 * 2**20
+    assert planned("resnet18", 2 * large.total_bytes, 32).total_bytes > 700 * 2**20  # a budget says how much is enough
+
+
 def run(plan: Plan) -> tuple[Any, dict[str, Any]]:
     backend, random = find_backend("numba"), np.random.default_rng(3)
     state = backend.state(plan)

@@ -59,7 +59,7 @@ def find(attrs: Any, algorithm: str = DIRECT) -> Kernel:
 
     declaration = declaration_of(attrs)
     if declaration.has("expressions"):
-        return Kernel(build_elementwise)
+        return Kernel(build_elementwise, slices=True)
     if not is_written(declaration.name):
         raise RunError.of("NS901", backend="numba", reason=f"it has no kernel for {declaration.name!r}")
     return KERNELS[declaration.name] if algorithm == DIRECT else ALTERNATIVES[declaration.name][algorithm]
@@ -68,10 +68,11 @@ def find(attrs: Any, algorithm: str = DIRECT) -> Kernel:
 def algorithms(attrs: Any, inputs: Types, outputs: Types, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
     """The algorithms that compute the op on these types, in order of the time they are expected to take."""
     direct, others = find(attrs), ALTERNATIVES.get(declaration_of(attrs).name, {})
+    slices = any(tensor.pitch is not None for tensor in (*inputs, *outputs))
     costs = {
         name: kernel.cost(attrs, inputs, outputs, batch, kept)
         for name, kernel in ({DIRECT: direct} | others).items()
-        if kernel.exact or math == "fast"
+        if (kernel.exact or math == "fast") and kernel.slices >= slices
     }
     return tuple(sorted((name for name, cost in costs.items() if isfinite(cost)), key=costs.__getitem__))
 

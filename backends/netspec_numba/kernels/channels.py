@@ -32,15 +32,16 @@ WIDE = 4 * LANES
 """Channels from which a plain row is long enough to vectorise well."""
 
 
-@kernel("concat")
+@kernel("concat", slices=True)
 def concat(request: Request) -> Launch:
-    """k inputs -> y, end to end along the axis."""
+    """k inputs -> y, end to end along the axis; those that lie there already stay where they are."""
     (y,) = request.outputs
     axis = request.attrs.axis_index(len(y.type.spatial))
     copies, offset = [], 0
     for x in request.inputs:
         count = x.type.shape[axis]
-        copies.append(_copy(x, 0, y, offset, count, axis, request.batch))
+        if not _lies_in(x, y, offset):
+            copies.append(_copy(x, 0, y, offset, count, axis, request.batch))
         offset += count
 
     def launch(n: int) -> None:
@@ -50,12 +51,24 @@ def concat(request: Request) -> Launch:
     return launch
 
 
-@kernel("concat.dx")
+@kernel("concat.dx", slices=True)
 def concat_dx(request: Request) -> Launch:
-    """dy -> dx, the slice of dy that begins at ``attrs.offset`` and is as long as dx."""
+    """dy -> dx, the slice of dy that begins at ``attrs.offset`` and is as long as dx; dx may be that part of dy."""
     (dy,), (dx,) = request.inputs, request.outputs
-    axis = request.attrs.axis_index(len(dy.type.spatial))
-    return _copy(dy, int(request.attrs.offset), dx, 0, dx.type.shape[axis], axis, request.batch)
+    axis, offset = request.attrs.axis_index(len(dy.type.spatial)), int(request.attrs.offset)
+    if _lies_in(dx, dy, offset):
+        return _nothing
+    return _copy(dy, offset, dx, 0, dx.type.shape[axis], axis, request.batch)
+
+
+def _lies_in(part: Operand, whole: Operand, channel: int) -> bool:
+    """Whether the storage of ``part`` is that of the channels of ``whole`` from ``channel`` on."""
+    begin = whole.array.ctypes.data + channel * whole.type.positions * whole.array.itemsize
+    return part.type.pitch is not None and part.array.ctypes.data == begin
+
+
+def _nothing(n: int) -> None:
+    """The launch of a copy to where the numbers are."""
 
 
 def _copy(
@@ -107,7 +120,7 @@ def _scratch(
     return {"sums": 2 * parts(over, batch) * padded(over)}
 
 
-@kernel("channel_sum", scratch=_scratch)
+@kernel("channel_sum", scratch=_scratch, slices=True)
 def channel_sum(request: Request) -> Launch:
     """dy -> (C,), the sum over live samples and positions."""
     (dy,), (total,) = request.inputs, request.outputs

@@ -139,7 +139,15 @@ def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bo
     return direct_cost(attrs.geometry(inputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
 
 
-@kernel("conv", scratch=forward_scratch, prepared=forward_prepared, cost=forward_cost, epilogue=True, moments=True)
+@kernel(
+    "conv",
+    scratch=forward_scratch,
+    prepared=forward_prepared,
+    cost=forward_cost,
+    epilogue=True,
+    moments=True,
+    slices=True,
+)
 def convolution(request: Request) -> Launch:
     """y = convolution of x with weight, plus bias if there is a third input."""
     x, weight, *bias = request.inputs
@@ -182,7 +190,7 @@ def data_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, ke
     return direct_cost(attrs.geometry(outputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
 
 
-@kernel("conv.dx", prepared=data_gradient_prepared, cost=data_gradient_cost)
+@kernel("conv.dx", prepared=data_gradient_prepared, cost=data_gradient_cost, slices=True)
 def data_gradient(request: Request) -> Launch:
     """dx = convolution of dy with the transposed weight, every position through the taps that read it."""
     dy, weight = request.inputs
@@ -302,7 +310,7 @@ def weight_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, 
     return direct_cost(attrs.geometry(x).taps, x.channels // attrs.groups, dy, batch)
 
 
-@kernel("conv.dw", scratch=weight_gradient_scratch, cost=weight_gradient_cost)
+@kernel("conv.dw", scratch=weight_gradient_scratch, cost=weight_gradient_cost, slices=True)
 def weight_gradient(request: Request) -> Launch:
     """dw = sum over samples and positions of x times dy, in the logical order of weights."""
     x, dy = request.inputs

@@ -85,7 +85,15 @@ def copy_rows(
     """Copy segments (first number in a sample of the source, in one of the target, width) in each of so many rows."""
     table = np.array(segments, np.int64).reshape(-1)
     pieces = splits(batch, len(segments), rows)
-    sizes = len(segments), rows, pieces, source.type.stored, target.type.stored, source.type.lanes, target.type.lanes
+    sizes = (
+        len(segments),
+        rows,
+        pieces,
+        source.type.sample_stride,
+        target.type.sample_stride,
+        source.type.lanes,
+        target.type.lanes,
+    )
 
     x, y = (_bytes_for_bools(each.array) for each in (source, target))
 

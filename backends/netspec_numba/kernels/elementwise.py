@@ -66,8 +66,10 @@ from netspec_numba.kernels.loops import load, parallel, store
 
 
 @parallel
-def elementwise(total, parts, {arguments}):
+def elementwise({sizes}, {arguments}):
 '''
+_SIZES = "total, parts"
+_SIZES_OF_SLICES = "samples, total, parts, strides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,19 @@ def build_elementwise(request: Request) -> Launch:
     scalars = frozenset(at for at, operand in enumerate(request.inputs) if _is_scalar(operand.type))
     _check(request, pattern, scalars, len(expressions))
     arrays, roles = _roles(request.inputs, request.outputs, scalars)
-    run = module("netspec_elementwise", source(expressions, roles)).elementwise
+    operands = (*request.inputs, *request.outputs)
+    slices = any(operand.type.pitch is not None for operand in operands)
+    run = module("netspec_elementwise", source(expressions, roles, slices)).elementwise
     stored, batched = pattern.stored, pattern.batched
+    if slices:
+        by_place = dict(zip((*roles.inputs, *roles.outputs), operands, strict=True))
+        strides = tuple(by_place[at].type.sample_stride for at in range(len(arrays)))
+        pieces = -(-stored // NUMBERS_PER_PART)
+
+        def launch_slices(n: int) -> None:
+            run(n, stored, pieces, strides, *arrays)
+
+        return launch_slices
 
     def launch(n: int) -> None:
         total = n * stored if batched else stored
@@ -103,8 +116,11 @@ def build_elementwise(request: Request) -> Launch:
     return launch
 
 
-def source(expressions: Sequence[Expression], roles: Roles) -> str:
-    """Text of the module with the kernel; the same for the same expressions and roles."""
+def source(expressions: Sequence[Expression], roles: Roles, slices: bool = False) -> str:
+    """Text of the module with the kernel; the same for the same expressions and roles.
+
+    With ``slices`` the samples of each argument are as far apart as the kernel is told, and it is given their number.
+    """
     names = {f"x{at}": f"x{at}" for at in range(len(roles.inputs))}
     scalars = frozenset(f"x{at}" for at in roles.scalars)
     ahead = list(dict.fromkeys(part for each in expressions for part in _ahead(each, scalars)))
@@ -112,7 +128,8 @@ def source(expressions: Sequence[Expression], roles: Roles) -> str:
     used = variables(expressions)
     count = max((*roles.inputs, *roles.outputs)) + 1
     formulas = "\n".join(f"    y{at} = {each}" for at, each in enumerate(expressions))
-    lines = [_HEAD.format(formulas=formulas, arguments=", ".join(f"a{at}" for at in range(count)))]
+    arguments, sizes = ", ".join(f"a{at}" for at in range(count)), _SIZES_OF_SLICES if slices else _SIZES
+    lines = [_HEAD.format(formulas=formulas, sizes=sizes, arguments=arguments)]
     for at in sorted(roles.scalars):
         if f"x{at}" in used:
             lines.append(f"    x{at} = np.float64(a{roles.inputs[at]}[0])\n")
@@ -121,14 +138,22 @@ def source(expressions: Sequence[Expression], roles: Roles) -> str:
     for part, result in zip(ahead, once.results, strict=True):
         condition = isinstance(part, Apply) and part.operation in COMPARISONS
         lines.append(f"    {held[part]} = {result}\n" if condition else f"    {held[part]} = np.float32({result})\n")
-    lines.append("    for part in prange(parts):\n")
+    if slices:
+        lines.append("    for task in prange(samples * parts):\n        sample, part = task // parts, task % parts\n")
+        lines += [f"        b{at} = sample * strides[{at}]\n" for at in range(count)]
+    else:
+        lines.append("    for part in prange(parts):\n")
     lines.append("        for i in range(part * total // parts, (part + 1) * total // parts):\n")
-    inner = [f"x{at} = np.float32(load(a{argument}, i))" for at, argument in enumerate(roles.inputs)
+    place = [f"b{at} + i" if slices else "i" for at in range(count)]
+    inner = [f"x{at} = np.float32(load(a{argument}, {place[argument]}))" for at, argument in enumerate(roles.inputs)
              if f"x{at}" in used and at not in roles.scalars]  # fmt: skip
     replaced = [substitute(each, held) for each in expressions]
     each = render(replaced, names | {str(name): str(name) for name in held.values()}, _PER_ELEMENT)
     inner += [f"{name} = {text}" for name, text in each.assignments]
-    inner += [f"store(a{argument}, i, {name})" for argument, name in zip(roles.outputs, each.results, strict=True)]
+    inner += [
+        f"store(a{argument}, {place[argument]}, {name})"
+        for argument, name in zip(roles.outputs, each.results, strict=True)
+    ]
     return "".join(lines) + "".join(f"            {line}\n" for line in inner)
 
 

@@ -34,6 +34,8 @@ def finishing(request: Request) -> tuple[Array, Finish]:
         return NO_RESIDUAL, UNCHANGED
     if residual is not None:
         same_layout(residual.type, request.outputs[0].type)
+        if residual.type.sample_stride != request.outputs[0].type.sample_stride:
+            raise ValueError(f"{residual.type} lies otherwise than what it is added to")
     finish = Finish(int(residual is not None), np.float32(epilogue.low), np.float32(epilogue.high))
     return NO_RESIDUAL if residual is None else residual.array, finish
 

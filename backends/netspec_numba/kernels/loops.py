@@ -64,6 +64,8 @@ class Walk(NamedTuple):
     The row of channels ``block*LANES`` onwards at a position of a sample begins at
     ``sample*sample_stride + block*block_stride + position*row_stride``. A row may be read in full: what lies
     past the last channel is padding or belongs to others, and is dropped. ``writable`` channels may be written.
+    What is written may be a slice of a larger tensor while what is read is none, or the other way round: its samples
+    are ``result_stride`` apart.
     """
 
     channels: int
@@ -75,10 +77,14 @@ class Walk(NamedTuple):
     row_stride: int
     samples_per_part: int
     parts_per_sample: int
+    result_stride: int
 
 
-def walk(tensor: TensorType) -> Walk:
-    """The walk over a tensor that is plain or blocked by LANES; raises ValueError at any other block."""
+def walk(tensor: TensorType, result: TensorType | None = None) -> Walk:
+    """The walk over a tensor that is plain or blocked by LANES; raises ValueError at any other block.
+
+    ``result``, a tensor of its shape and layout, is written on the way; else the tensor itself.
+    """
     check_layout(tensor)
     positions, blocks = tensor.positions, -(-tensor.channels // LANES)
     return Walk(
@@ -86,11 +92,12 @@ def walk(tensor: TensorType) -> Walk:
         writable=tensor.channels if tensor.block is None else blocks * LANES,
         positions=positions,
         blocks=blocks,
-        sample_stride=tensor.stored,
+        sample_stride=tensor.sample_stride,
         block_stride=LANES if tensor.block is None else positions * LANES,
         row_stride=tensor.lanes,
         samples_per_part=max(1, ROWS // max(1, positions)),
         parts_per_sample=max(1, -(-positions // ROWS)),
+        result_stride=(result or tensor).sample_stride,
     )
 
 

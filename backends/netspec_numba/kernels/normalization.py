@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import prange
 
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED, finishing
-from netspec_numba.kernels.lanes import as_double, choose, lane, load_lanes, prefetch, spread, store_first, store_lanes
-from netspec_numba.kernels.loops import AHEAD, Walk, device, padded, parallel, parts, same_layout, serial, span, walk
-from netspec_numba.kernels.moments import TOGETHER, moments_of, rows_size
+from netspec_numba.kernels.loops import Walk, padded, parts, same_layout, serial, walk
+from netspec_numba.kernels.moments import moments_of, rows_size
+from netspec_numba.kernels.normalization_gradients import (
+    MANY_BLOCKS,
+    Gate,
+    gather_gradients,
+    gradients_by_blocks,
+    input_gradient,
+    join_gradients,
+)
 from netspec_numba.kernels.scaling import scale_shift
 
 Types = tuple[TensorType, ...]
@@ -47,13 +53,13 @@ def _training_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, thr
     return {**_inference_scratch(attrs, inputs, outputs, batch, threads), **made}
 
 
-@kernel("batch_norm.train", scratch=_training_scratch, epilogue=True)
+@kernel("batch_norm.train", scratch=_training_scratch, epilogue=True, slices=True)
 def batch_norm_train(request: Request) -> Launch:
     """(x[, scale][, shift][, moments]) -> (y, mean, variance, factor, summand), all (C,) but y, which may be x."""
     x, (y, *statistics) = request.inputs[0], request.outputs
     arrays = tuple(operand.array for operand in statistics)
     same_layout(x.type, y.type)
-    over, eps = walk(x.type), float(request.attrs.eps)
+    over, eps = walk(x.type, y.type), float(request.attrs.eps)
     scale, shift = _scale_and_shift(request.attrs, request.inputs[1:], x.type.channels)
     coefficients, given = request.scratch["coefficients"], request.attrs.given
     moments = request.inputs[-1].array if given else request.scratch["moments"]
@@ -69,13 +75,13 @@ def batch_norm_train(request: Request) -> Launch:
     return launch
 
 
-@kernel("batch_norm", scratch=_inference_scratch, epilogue=True)
+@kernel("batch_norm", scratch=_inference_scratch, epilogue=True, slices=True)
 def batch_norm(request: Request) -> Launch:
     """(x[, scale][, shift], moving mean, moving variance) -> y, by statistics gathered before; y may be x."""
     x, *given, mean, variance = request.inputs
     y = request.outputs[0]
     same_layout(x.type, y.type)
-    over, eps = walk(x.type), float(request.attrs.eps)
+    over, eps = walk(x.type, y.type), float(request.attrs.eps)
     scale, shift = _scale_and_shift(request.attrs, tuple(given), x.type.channels)
     coefficients = request.scratch["coefficients"]
     residual, finish = finishing(request)
@@ -105,30 +111,17 @@ def batch_norm_frozen_dx(request: Request) -> Launch:
     return launch
 
 
-class Gate(NamedTuple):
-    """Where a gradient passes: where the forward output lies strictly between two limits."""
-
-    shut: int
-    """1 if that has to be asked, 0 where all of dy passes."""
-    low: np.float32
-    high: np.float32
-
-
-@device
-def passed(dy: Any, y: Any, gate: Gate) -> Any:
-    """The vector dy with zeros where y is not between the limits of the gate."""
-    zero = spread(np.float32(0.0))
-    return choose(y > spread(gate.low), choose(y < spread(gate.high), dy, zero), zero)
-
-
-@kernel("batch_norm.dx", scratch=_scratch)
+@kernel("batch_norm.dx", scratch=_scratch, epilogue=True, slices=True)
 def batch_norm_dx(request: Request) -> Launch:
-    """(x, mean, variance, dy[, scale][, factor, summand]) -> (dx[, dscale][, dshift]); dx may be x or dy."""
+    """(x, mean, variance, dy[, scale][, factor, summand]) -> (dx[, dscale][, dshift]); dx may be x or dy.
+
+    What an epilogue adds, such as the gradient of the other branch, may be where dx goes.
+    """
     x, mean, variance, dy = request.inputs[:4]
     dx = request.outputs[0]
     same_layout(x.type, dy.type, dx.type)
-    over, eps = walk(x.type), float(request.attrs.eps)
-    channels = x.type.channels
+    over, eps = walk(x.type, dx.type), float(request.attrs.eps)
+    channels, dy_sample = x.type.channels, dy.type.sample_stride
     scale = request.inputs[4].array if request.attrs.scale else np.ones(channels, np.float32)
     wanted = [operand.array for operand in request.outputs[1:]]
     dscale = wanted.pop(0) if request.attrs.scale else np.empty(channels, np.float32)
@@ -137,12 +130,18 @@ def batch_norm_dx(request: Request) -> Launch:
     low, high = request.attrs.gate or (-math.inf, math.inf)
     gate = Gate(int(request.attrs.gate is not None), np.float32(low), np.float32(high))
     factor, summand = (operand.array for operand in request.inputs[-2:])
+    given = (x.array, dy.array, dy_sample, factor, summand, gate, mean.array)
+    joined = (scale, variance.array, dscale, dshift, coefficients)
+    ending = (int(request.epilogue is not None), *finishing(request))
 
     def launch(n: int) -> None:
         count = parts(over, n)
-        gather_gradients(n, count, over, x.array, dy.array, factor, summand, gate, mean.array, sums)
-        join_gradients(n, count, over, sums, eps, scale, variance.array, dscale, dshift, coefficients)
-        input_gradient(n, count, over, x.array, dy.array, factor, summand, gate, mean.array, coefficients, dx.array)
+        if over.blocks >= MANY_BLOCKS:
+            gradients_by_blocks(n, count, over, *given, sums, eps, *joined, dx.array, *ending)
+            return
+        gather_gradients(n, count, over, *given, sums)
+        join_gradients(n, count, over, sums, eps, *joined)
+        input_gradient(n, count, over, *given, coefficients, dx.array, *ending)
 
     return launch
 
@@ -200,117 +199,6 @@ def inference_coefficients(
         coefficients[channel] = mean[channel]
         coefficients[padded + channel] = scale[channel] / math.sqrt(variance[channel] + eps)
         coefficients[2 * padded + channel] = shift[channel]
-
-
-@parallel
-def gather_gradients(
-    n: int,
-    parts: int,
-    over: Walk,
-    x: Array,
-    dy: Array,
-    scale: Array,
-    summand: Array,
-    gate: Gate,
-    mean: Array,
-    sums: Array,
-) -> None:
-    """sums (parts, blocks, 2, LANES): sums of dy and of dy * (x - mean) over the rows of each part."""
-    blocks = over.blocks
-    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
-    for task in prange(parts * blocks):
-        block = task % blocks
-        first_sample, end_sample, first, end = span(over, n, task // blocks)
-        centre = load_lanes(mean, block * LANES)
-        opened, raised = load_lanes(scale, block * LANES), load_lanes(summand, block * LANES)
-        slopes, along = spread(0.0), spread(0.0)
-        for sample in range(first_sample, end_sample):
-            plane = sample * sample_stride + block * block_stride
-            for begin in range(first, end, TOGETHER):
-                few_slopes, few_along = spread(np.float32(0.0)), spread(np.float32(0.0))
-                for position in range(begin, min(end, begin + TOGETHER)):
-                    row = plane + position * row_stride
-                    prefetch(x, row + AHEAD)
-                    prefetch(dy, row + AHEAD)
-                    distance, slope = load_lanes(x, row) - centre, load_lanes(dy, row)
-                    if gate.shut:
-                        slope = passed(slope, distance * opened + raised, gate)
-                    few_slopes, few_along = few_slopes + slope, few_along + slope * distance
-                slopes, along = slopes + as_double(few_slopes), along + as_double(few_along)
-        store_lanes(sums, task * 2 * LANES, slopes)
-        store_lanes(sums, task * 2 * LANES + LANES, along)
-
-
-@parallel
-def join_gradients(
-    n: int,
-    parts: int,
-    over: Walk,
-    sums: Array,
-    eps: float,
-    scale: Array,
-    variance: Array,
-    dscale: Array,
-    dshift: Array,
-    coefficients: Array,
-) -> None:
-    """Parameter gradients (C,), and coefficients (3, blocks*LANES): of dy, of x - mean, and the constant."""
-    blocks, channels = over.blocks, over.channels
-    padded = blocks * LANES
-    rows = n * over.positions
-    for block in prange(blocks):
-        at = block * 2 * LANES
-        slopes, products = load_lanes(sums, at), load_lanes(sums, at + LANES)
-        for part in range(1, parts):
-            other = at + part * 2 * padded
-            slopes = slopes + load_lanes(sums, other)
-            products = products + load_lanes(sums, other + LANES)
-        for each in range(min(LANES, channels - block * LANES)):
-            channel = block * LANES + each
-            slope, along = lane(slopes, each), lane(products, each)
-            inverse = 1.0 / math.sqrt(variance[channel] + eps)
-            dscale[channel], dshift[channel] = along * inverse, slope
-            factor = scale[channel] * inverse
-            coefficients[channel] = factor
-            coefficients[padded + channel] = -factor * inverse * inverse * along / rows
-            coefficients[2 * padded + channel] = -factor * slope / rows
-
-
-@parallel
-def input_gradient(
-    n: int,
-    parts: int,
-    over: Walk,
-    x: Array,
-    dy: Array,
-    scale: Array,
-    summand: Array,
-    gate: Gate,
-    mean: Array,
-    coefficients: Array,
-    dx: Array,
-) -> None:
-    """dx = factor * (dy - mean of dy - normalised x * mean of dy * normalised x), the means in the coefficients."""
-    blocks, writable = over.blocks, over.writable
-    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
-    for task in prange(parts * blocks):
-        block = task % blocks
-        first_sample, end_sample, first, end = span(over, n, task // blocks)
-        at = block * LANES
-        centre, factor = load_lanes(mean, at), load_lanes(coefficients, at)
-        along = load_lanes(coefficients, at + blocks * LANES)
-        constant = load_lanes(coefficients, at + 2 * blocks * LANES)
-        opened, raised = load_lanes(scale, at), load_lanes(summand, at)
-        for sample in range(first_sample, end_sample):
-            plane = sample * sample_stride + block * block_stride
-            for position in range(first, end):
-                row = plane + position * row_stride
-                prefetch(x, row + AHEAD)
-                prefetch(dy, row + AHEAD)
-                centred, slope = load_lanes(x, row) - centre, load_lanes(dy, row)
-                if gate.shut:
-                    slope = passed(slope, centred * opened + raised, gate)
-                store_first(dx, row, factor * slope + (along * centred + constant), writable - at)
 
 
 @serial

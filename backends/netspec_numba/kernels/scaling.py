@@ -15,7 +15,7 @@ from netspec_numba.kernels.loops import AHEAD, Walk, parallel, span
 def scale_shift(
     n: int, parts: int, over: Walk, x: Array, y: Array, coefficients: Array, residual: Array, finish: Finish
 ) -> None:
-    """x, y, residual as ``over`` says, may be one; coefficients (3, blocks*LANES): centre, scale, shift."""
+    """x, and y and the residual, as ``over`` says, may be one; coefficients (3, blocks*LANES): centre, scale, shift."""
     blocks, writable = over.blocks, over.writable
     sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
     for task in prange(parts * blocks):
@@ -27,8 +27,9 @@ def scale_shift(
         shift = load_lanes(coefficients, at + 2 * blocks * LANES)
         for sample in range(first_sample, end_sample):
             plane = sample * sample_stride + block * block_stride
+            made = sample * over.result_stride + block * block_stride
             for position in range(first, end):
-                row = plane + position * row_stride
+                row, there = plane + position * row_stride, made + position * row_stride
                 prefetch(x, row + AHEAD)
                 value = (as_single(load_lanes(x, row)) - centre) * scale + shift
-                store_first(y, row, finished(value, residual, row, finish), writable - at)
+                store_first(y, there, finished(value, residual, there, finish), writable - at)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.finishing import finishing
+from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED, finishing
 from netspec_numba.kernels.loops import Walk, padded, parts, same_layout, serial, walk
 from netspec_numba.kernels.moments import moments_of, rows_size
-from netspec_numba.kernels.normalization import Gate, gather_gradients, input_gradient, join_gradients
+from netspec_numba.kernels.normalization_gradients import Gate, gather_gradients, input_gradient, join_gradients
 from netspec_numba.kernels.scaling import scale_shift
 
 Types = tuple[TensorType, ...]
@@ -88,10 +88,11 @@ def batch_norm_sums(request: Request) -> Launch:
     over, eps = walk(x.type), float(request.attrs.eps)
     ones = np.ones(x.type.channels, np.float32)
     sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
+    given = _given(x, dy, mean)
 
     def launch(n: int) -> None:
         count = parts(over, n)
-        gather_gradients(n, count, over, x.array, dy.array, mean.array, mean.array, OPEN, mean.array, sums)
+        gather_gradients(n, count, over, *given, sums)
         join_gradients(n, count, over, sums, eps, ones, variance.array, along, slope, coefficients)
 
     return launch
@@ -107,15 +108,18 @@ def batch_norm_synchronized_dx(request: Request) -> Launch:
     scale = given[0].array if request.attrs.scale else np.ones(x.type.channels, np.float32)
     coefficients = request.scratch["coefficients"]
     means = along.array, slope.array
+    read = _given(x, dy, mean)
 
     def launch(n: int) -> None:
         whole_gradient(over, eps, scale, variance.array, *means, coefficients)
-        count = parts(over, n)
-        input_gradient(
-            n, count, over, x.array, dy.array, mean.array, mean.array, OPEN, mean.array, coefficients, dx.array
-        )
+        input_gradient(n, parts(over, n), over, *read, coefficients, dx.array, 0, NO_RESIDUAL, UNCHANGED)
 
     return launch
+
+
+def _given(x: Operand, dy: Operand, mean: Operand) -> tuple[Any, ...]:
+    """What the kernels of a gradient read, where all of dy passes."""
+    return x.array, dy.array, dy.type.sample_stride, mean.array, mean.array, OPEN, mean.array
 
 
 @serial

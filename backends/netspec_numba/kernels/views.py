@@ -24,7 +24,7 @@ class View:
 def input_view(tensor: TensorType) -> View:
     """The view of a tensor that is read one channel at a time, in its own layout."""
     block = tensor.positions * tensor.lanes
-    return View(tensor.channels, tensor.lanes, tensor.lanes, block, tensor.stored)
+    return View(tensor.channels, tensor.lanes, tensor.lanes, block, tensor.sample_stride)
 
 
 def output_view(tensor: TensorType) -> View:

@@ -63,7 +63,7 @@ def _tiling(outputs: int, result: TensorType, groups: int = 1) -> Tiling:
 
 
 def _image(tensor: TensorType) -> Image:
-    return Image(tensor.channels, tensor.stored, tensor.positions * tensor.lanes)
+    return Image(tensor.channels, tensor.sample_stride, tensor.positions * tensor.lanes)
 
 
 def _tables(tiling: Tiling, sides: tuple[int, ...], cells: int, before: tuple[int, ...]) -> Int64s:
@@ -239,15 +239,24 @@ def _register(outputs: int) -> None:
         x, dy = inputs
         return gradient_scratch(outputs, attrs.groups, x, dy, batch, threads)
 
-    @kernel("conv", scratch=sizes, prepared=weights, cost=forward_cost, algorithm=name, exact=False, epilogue=True)
+    @kernel(
+        "conv",
+        scratch=sizes,
+        prepared=weights,
+        cost=forward_cost,
+        algorithm=name,
+        exact=False,
+        epilogue=True,
+        slices=True,
+    )
     def convolution(request: Request) -> Launch:
         return convolve(request, outputs, request.attrs.geometry(request.inputs[0].type), turned=False)
 
-    @kernel("conv.dx", scratch=sizes, prepared=weights, cost=backward_cost, algorithm=name, exact=False)
+    @kernel("conv.dx", scratch=sizes, prepared=weights, cost=backward_cost, algorithm=name, exact=False, slices=True)
     def data_gradient(request: Request) -> Launch:
         return convolve(request, outputs, request.attrs.geometry(request.outputs[0].type), turned=True)
 
-    @kernel("conv.dw", scratch=sums_sizes, cost=sums_cost, algorithm=name, exact=False)
+    @kernel("conv.dw", scratch=sums_sizes, cost=sums_cost, algorithm=name, exact=False, slices=True)
     def weight_gradient(request: Request) -> Launch:
         return accumulate(request, outputs, request.attrs.geometry(request.inputs[0].type))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import accumulate
 from operator import add
 
 from netspec.core.attributes import attr
@@ -208,6 +209,12 @@ class Concat:
             return side_by_side(data)
         return tuple(((number, channel),) for number, x in enumerate(data) for channel in range(x.channels))
 
+    def first_channels(self, *data: TensorType) -> tuple[int, ...] | None:
+        """See ``netspec.core.op``."""
+        if self.axis != "channels":
+            return None
+        return tuple(accumulate((x.channels for x in data[:-1]), initial=0))
+
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         axis = self.axis_index(len(node.data[0].type.spatial))
         found, offset = [], 0
@@ -231,6 +238,10 @@ class ConcatDx:
     def axis_index(self, axes: int) -> int:
         """Place of the axis in a shape with this many spatial axes."""
         return self.concat.axis_index(axes)
+
+    def slice_start(self, x: TensorType) -> int | None:
+        """See ``netspec.core.op``."""
+        return self.offset if self.axis_index(len(x.spatial)) == len(x.spatial) else None
 
     def infer(self, dy: TensorType) -> TensorType:
         axis = self.axis_index(len(dy.spatial))
