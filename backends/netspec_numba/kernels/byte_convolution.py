@@ -3,13 +3,18 @@
 x, y     bytes (N, *axes, C), plain: four neighbouring channels are one broadcast, whatever the number of channels
 weight   int8 (*window, C, K), packed [panel][tap][group of 4 channels][vector][lane][4]
 
-Where the channels are no multiple of four, the last axis of the window is folded into them, so that at most the end of
-a row of the window is multiplied with zeros. Sums are exact: the result does not depend on order, threads or vectors.
+Where channels are few, the last axis of the window is folded into them, so that at most the end of a row of the window
+is multiplied with zeros, and one address serves the whole row. Where a layer has few outputs as well, the outputs of
+several neighbouring positions become columns of one: they lie side by side in y, and what they read overlaps, so that
+x is read under a wider window with larger strides, and weights are repeated, each time further along the window. Sums
+are exact: the result does not depend on order, threads or vectors.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,20 +31,66 @@ from netspec_numba.kernels.dense import PointConvolution
 from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide
 from netspec_numba.kernels.index_tables import forward_tiles, samples_filling_tiles
 from netspec_numba.kernels.loops import parallel, serial
-from netspec_numba.kernels.microkernels import TILE_ROWS
+from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
 from netspec_numba.kernels.packing import Int64s, column_panels
 from netspec_numba.kernels.views import Source, folded_source, input_view, is_folding, output_view
 
 FIRST_COLUMN, VECTORS, OFFSET = range(3)
 """Columns of a panel table: what a panel spans, and at which byte its weights begin."""
 FLOAT_BYTES = 4
+FEW_CHANNELS = 16
+"""Where there are so many at most, and one vector of outputs, the addresses of a window's taps cost as much as the
+products, and more than a copy of the input with padding."""
 
 
-def _source(attrs: Any, x: TensorType) -> Source:
-    """The input as it is read."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a layer is computed: the input as it is read, and how many neighbouring positions are columns of one."""
+
+    source: Source
+    joined: int
+    step: int
+    """Channels of the source between what two neighbours of these read."""
+    channels: int
+    """Channels of the source that each of them reads."""
+
+    @property
+    def groups(self) -> int:
+        """Groups of four channels that a tap reads."""
+        return -(-self.source.view.channels // GROUP)
+
+
+def _reading(attrs: Any, x: TensorType, y: TensorType) -> Reading:
     geometry = _geometry(attrs.layer, x)
-    folds = x.channels % GROUP != 0 and is_folding(geometry)
-    return folded_source(x, geometry) if folds else Source(input_view(x), geometry)
+    saves_addresses = x.channels <= FEW_CHANNELS and y.channels <= LANES
+    if not (is_folding(geometry) and (x.channels % GROUP or saves_addresses)):
+        return Reading(Source(input_view(x), geometry), 1, 0, x.channels)
+    length, most = geometry.output[-1], PANEL_VECTORS * LANES // y.channels
+    choices = [1, *(n for n in range(2, most + 1) if length % n == 0)]
+    joined = min(choices, key=lambda n: _cost(geometry, x.channels, y.channels, n))
+    source = folded_source(x, _joined(geometry, joined))
+    return Reading(source, joined, geometry.stride[-1] * x.channels, geometry.size[-1] * x.channels)
+
+
+def _joined(geometry: WindowGeometry, joined: int) -> WindowGeometry:
+    """The window that so many neighbours along the last axis read together."""
+    size, stride = geometry.size[-1], geometry.stride[-1]
+    return replace(
+        geometry,
+        size=(*geometry.size[:-1], size + (joined - 1) * stride),
+        stride=(*geometry.stride[:-1], joined * stride),
+        output=(*geometry.output[:-1], geometry.output[-1] // joined),
+    )
+
+
+def _cost(geometry: WindowGeometry, channels: int, columns: int, joined: int) -> float:
+    """Cycles for a position, roughly: addresses, products or the loads that they wait for, and the ending."""
+    window = _joined(geometry, joined).size
+    vectors = -(-joined * columns // LANES)
+    groups = -(-window[-1] * channels // GROUP)
+    products = max(TILE_ROWS * vectors, TILE_ROWS + vectors) / 2
+    tile = math.prod(window[:-1]) * (12 + groups * products) + 2.5 * TILE_ROWS * vectors
+    return tile / (TILE_ROWS * joined)
 
 
 def _geometry(layer: Any, x: TensorType) -> WindowGeometry:
@@ -47,28 +98,26 @@ def _geometry(layer: Any, x: TensorType) -> WindowGeometry:
     return found
 
 
-def _groups(source: Source) -> int:
-    return -(-source.view.channels // GROUP)
-
-
-def _panels(source: Source, columns: int) -> Int64s:
-    taps, groups, offset, rows = source.geometry.taps, _groups(source), 0, []
+def _panels(reading: Reading, columns: int) -> Int64s:
+    taps, offset, rows = reading.source.geometry.taps, 0, []
     for first, vectors in column_panels(columns):
         rows.append((first, vectors, offset))
-        offset += taps * groups * vectors * LANES * GROUP
+        offset += taps * reading.groups * vectors * LANES * GROUP
     return np.array([*rows, (columns, 0, offset)], np.int64)
 
 
 def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Padded input rows."""
-    padding = _source(attrs, inputs[0]).padding
+    padding = _reading(attrs, inputs[0], outputs[0]).source.padding
     return {"input": -(-batch * padding.size // FLOAT_BYTES) + LANES} if padding else {}
 
 
 def _prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    """Packed weights."""
-    panels = _panels(_source(attrs, inputs[0]), outputs[0].channels)
-    return {"weights": int(panels[-1, OFFSET]) // FLOAT_BYTES}
+    """Packed weights, and biases and factors for every column."""
+    reading = _reading(attrs, inputs[0], outputs[0])
+    columns = reading.joined * outputs[0].channels
+    weights = int(_panels(reading, columns)[-1, OFFSET]) // FLOAT_BYTES
+    return {"weights": weights, "bias": columns, "factor": columns}
 
 
 @kernel("conv.int8", scratch=_scratch, prepared=_prepared)
@@ -76,27 +125,30 @@ def convolution(request: Request) -> Launch:
     """y = factor * (bias + x*w) + residual, as bytes or as float32."""
     x, weight, bias, factor, *residual = request.inputs
     (y,) = request.outputs
-    source = _source(request.attrs, x.type)
-    zero = held(x.type).zero
-    packed, panels = request.scratch["weights"].view(np.int8), _panels(source, y.type.channels)
-    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
-    view, result = source.view, output_view(y.type)
-    table = forward_tiles(source.geometry, view, result, TILE_ROWS, samples, every_tap=zero != 0)
-    groups, taps = _groups(source), source.geometry.taps
+    reading, zero = _reading(request.attrs, x.type, y.type), held(x.type).zero
+    source, columns = reading.source, reading.joined * y.type.channels
+    packed, panels = request.scratch["weights"].view(np.int8), _panels(reading, columns)
+    biases, factors = request.scratch["bias"].view(np.int32), request.scratch["factor"]
+    samples = samples_filling_tiles(y.type.positions // reading.joined, TILE_ROWS, request.batch)
+    result = replace(output_view(y.type), position=columns)
+    table = forward_tiles(source.geometry, source.view, result, TILE_ROWS, samples, every_tap=zero != 0)
     read, fill = _input(request, source, x, zero)
-    zeros = np.full(groups * GROUP, zero, np.uint8)
+    zeros = np.full(reading.groups * GROUP, zero, np.uint8)
     ending = _ending(request, residual)
     tables = table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels
     added = residual[0].array if residual else y.array
-    operands = packed, groups, bias.array, factor.array, y.array, result.sample, y.type.channels, added, ending
+    operands = packed, reading.groups, biases, factors, y.array, result.sample, columns, added, ending
+    sizes = source.geometry.taps, reading.channels, reading.groups, columns, y.type.channels, reading.step
 
     def prepare() -> None:
-        pack_bytes(weight.array, packed, panels, taps, view.channels, groups, y.type.channels)
+        pack_bytes(weight.array, packed, panels, *sizes)
+        biases[:] = np.tile(bias.array[: y.type.channels], reading.joined)
+        factors[:] = np.tile(factor.array[: y.type.channels], reading.joined)
 
     def launch(n: int) -> None:
         if fill is not None:
             fill(n)
-        multiply_bytes(n, read, view.sample, zeros, *operands, *tables)
+        multiply_bytes(n, read, source.view.sample, zeros, *operands, *tables)
 
     return Prepared(prepare, launch)
 
@@ -190,18 +242,31 @@ def multiply_bytes(
 
 @parallel
 def pack_bytes(
-    weight: Array, packed: Array, panels: Array, taps: int, channels: int, groups: int, columns: int
+    weight: Array,
+    packed: Array,
+    panels: Array,
+    taps: int,
+    channels: int,
+    groups: int,
+    columns: int,
+    outputs: int,
+    step: int,
 ) -> None:
-    """weight (taps, channels, columns) -> packed [panel][tap][group][column of the panel][4], zeros around it."""
+    """weight (taps, channels, outputs) -> packed [panel][tap][group][column of the panel][4], zeros around it.
+
+    Each further ``outputs`` of the columns begin ``step`` channels later.
+    """
     for task in prange((len(panels) - 1) * taps):
         number, tap = task // taps, task % taps
         first, width = panels[number, FIRST_COLUMN], panels[number, VECTORS] * LANES
         start = panels[number, OFFSET] + tap * groups * width * GROUP
         for place in range(groups * width * GROUP):
             group, rest = place // (width * GROUP), place % (width * GROUP)
-            column, channel = first + rest // GROUP, group * GROUP + rest % GROUP
-            inside = column < columns and channel < channels
-            packed[start + place] = weight[(tap * channels + channel) * columns + column] if inside else np.int8(0)
+            column = first + rest // GROUP
+            channel = group * GROUP + rest % GROUP - column // outputs * step
+            inside = column < columns and 0 <= channel < channels
+            at = (tap * channels + channel) * outputs + column % outputs
+            packed[start + place] = weight[at] if inside else np.int8(0)
 
 
 @kernel("quantize.weights")

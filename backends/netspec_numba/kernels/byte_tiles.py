@@ -44,6 +44,9 @@ from netspec_numba.kernels.vectors import (
 
 GROUP = 4
 """Channels whose products one instruction adds."""
+DEPTHS = {1: (4, 1), PANEL_VECTORS: (1,)}
+"""By the vectors of a tile, how many groups are added at once, as many times as they fit: weights of several wait in
+registers where sums leave room."""
 BYTES = ir.VectorType(INT8, LANES)
 PAIRS = ir.VectorType(ir.IntType(16), 2 * LANES)
 PRODUCTS = ir.VectorType(INT32, 2 * LANES)
@@ -163,18 +166,32 @@ def _accumulate(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None
         place = shift(builder, pointer(builder, given.taps), builder.mul(entry.index, INT64(4)))
         tap = builder.sext(load_index(builder, place, 0), INT64)
         weights = shift(builder, pointer(builder, given.weights), builder.mul(tap, tap_bytes))
-        with cgutils.for_range(builder, given.groups) as group:
-            row_weights = shift(builder, weights, builder.mul(group.index, INT64(width * VECTOR_BYTES)))
-            columns = [
-                builder.load(shift(builder, row_weights, vector * VECTOR_BYTES), typ=INDICES, align=1)
-                for vector in range(width)
-            ]
-            offset = builder.mul(group.index, INT64(GROUP))
-            for position, row in zip(positions, sums, strict=True):
-                four = builder.load(shift(builder, position, offset), typ=INT32, align=1)
-                value = spread(builder, four, INDICES)
-                for column, total in zip(columns, row, strict=True):
-                    builder.store(add_products(builder, builder.load(total), value, column), total)
+        done = INT64(0)
+        for depth in DEPTHS[width]:
+            turns = builder.sdiv(builder.sub(given.groups, done), INT64(depth))
+            with cgutils.for_range(builder, turns) as turn:
+                group = builder.add(done, builder.mul(turn.index, INT64(depth)))
+                _add_groups(builder, depth, group, weights, positions, sums)
+            done = builder.add(done, builder.mul(turns, INT64(depth)))
+
+
+def _add_groups(
+    builder: ir.IRBuilder, depth: int, group: ir.Value, weights: ir.Value, positions: list[ir.Value], sums: Sums
+) -> None:
+    """Add the products of ``depth`` groups of channels from ``group`` on, row by row: an address serves them all."""
+    width = len(sums[0])
+    base = shift(builder, weights, builder.mul(group, INT64(width * VECTOR_BYTES)))
+    columns = [
+        builder.load(shift(builder, base, place * VECTOR_BYTES), typ=INDICES, align=1) for place in range(depth * width)
+    ]
+    offset = builder.mul(group, INT64(GROUP))
+    for position, row in zip(positions, sums, strict=True):
+        start = shift(builder, position, offset)
+        for step in range(depth):
+            four = builder.load(shift(builder, start, step * GROUP), typ=INT32, align=1)
+            value = spread(builder, four, INDICES)
+            for column, total in zip(columns[step * width :], row, strict=False):
+                builder.store(add_products(builder, builder.load(total), value, column), total)
 
 
 def _positions(builder: ir.IRBuilder, given: ByteArguments, entry: ir.Value) -> list[ir.Value]:
