@@ -3,121 +3,45 @@
 x, y     bytes (N, *axes, C), plain: four neighbouring channels are one broadcast, whatever the number of channels
 weight   int8 (*window, C, K), packed [panel][tap][group of 4 channels][vector][lane][4]
 
-Where channels are few, the last axis of the window is folded into them, so that at most the end of a row of the window
-is multiplied with zeros, and one address serves the whole row. Where a layer has few outputs as well, the outputs of
-several neighbouring positions become columns of one: they lie side by side in y, and what they read overlaps, so that
-x is read under a wider window with larger strides, and weights are repeated, each time further along the window. Sums
-are exact: the result does not depend on order, threads or vectors.
+How x is read, and what becomes a column, :mod:`byte_reading` says. Sums are exact: the result does not depend on order,
+threads or vectors.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numba import njit, prange
 
-from netspec.core.declare import declaration_of
-from netspec.core.types import LARGEST_WEIGHT, Quantized, TensorType
-from netspec.core.window import WindowGeometry
+from netspec.core.types import LARGEST_WEIGHT, Quantized
 from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.byte_layers import copy_padded_rows, held, relative
+from netspec_numba.kernels.byte_reading import CHANNEL, END, FIRST_COLUMN, OFFSET, VECTORS, reading_of
 from netspec_numba.kernels.byte_tiles import GROUP, byte_tile
-from netspec_numba.kernels.dense import PointConvolution
 from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide
 from netspec_numba.kernels.index_tables import forward_tiles, samples_filling_tiles
 from netspec_numba.kernels.loops import parallel, serial
 from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
-from netspec_numba.kernels.packing import Int64s, column_panels
-from netspec_numba.kernels.views import Source, folded_source, input_view, is_folding, output_view
+from netspec_numba.kernels.views import Source, output_view
 
-FIRST_COLUMN, VECTORS, OFFSET = range(3)
-"""Columns of a panel table: what a panel spans, and at which byte its weights begin."""
 FLOAT_BYTES = 4
-FEW_CHANNELS = 16
-"""Where there are so many at most, and one vector of outputs, the addresses of a window's taps cost as much as the
-products, and more than a copy of the input with padding."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How a layer is computed: the input as it is read, and how many neighbouring positions are columns of one."""
-
-    source: Source
-    joined: int
-    step: int
-    """Channels of the source between what two neighbours of these read."""
-    channels: int
-    """Channels of the source that each of them reads."""
-
-    @property
-    def groups(self) -> int:
-        """Groups of four channels that a tap reads."""
-        return -(-self.source.view.channels // GROUP)
-
-
-def _reading(attrs: Any, x: TensorType, y: TensorType) -> Reading:
-    geometry = _geometry(attrs.layer, x)
-    saves_addresses = x.channels <= FEW_CHANNELS and y.channels <= LANES
-    if not (is_folding(geometry) and (x.channels % GROUP or saves_addresses)):
-        return Reading(Source(input_view(x), geometry), 1, 0, x.channels)
-    length, most = geometry.output[-1], PANEL_VECTORS * LANES // y.channels
-    choices = [1, *(n for n in range(2, most + 1) if length % n == 0)]
-    joined = min(choices, key=lambda n: _cost(geometry, x.channels, y.channels, n))
-    source = folded_source(x, _joined(geometry, joined))
-    return Reading(source, joined, geometry.stride[-1] * x.channels, geometry.size[-1] * x.channels)
-
-
-def _joined(geometry: WindowGeometry, joined: int) -> WindowGeometry:
-    """The window that so many neighbours along the last axis read together."""
-    size, stride = geometry.size[-1], geometry.stride[-1]
-    return replace(
-        geometry,
-        size=(*geometry.size[:-1], size + (joined - 1) * stride),
-        stride=(*geometry.stride[:-1], joined * stride),
-        output=(*geometry.output[:-1], geometry.output[-1] // joined),
-    )
-
-
-def _cost(geometry: WindowGeometry, channels: int, columns: int, joined: int) -> float:
-    """Cycles for a position, roughly: addresses, products or the loads that they wait for, and the ending."""
-    window = _joined(geometry, joined).size
-    vectors = -(-joined * columns // LANES)
-    groups = -(-window[-1] * channels // GROUP)
-    products = max(TILE_ROWS * vectors, TILE_ROWS + vectors) / 2
-    tile = math.prod(window[:-1]) * (12 + groups * products) + 2.5 * TILE_ROWS * vectors
-    return tile / (TILE_ROWS * joined)
-
-
-def _geometry(layer: Any, x: TensorType) -> WindowGeometry:
-    found: WindowGeometry = (PointConvolution() if declaration_of(layer).name == "dense" else layer).geometry(x)
-    return found
-
-
-def _panels(reading: Reading, columns: int) -> Int64s:
-    taps, offset, rows = reading.source.geometry.taps, 0, []
-    for first, vectors in column_panels(columns):
-        rows.append((first, vectors, offset))
-        offset += taps * reading.groups * vectors * LANES * GROUP
-    return np.array([*rows, (columns, 0, offset)], np.int64)
 
 
 def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Padded input rows."""
-    padding = _reading(attrs, inputs[0], outputs[0]).source.padding
+    padding = reading_of(attrs.layer, inputs[0], outputs[0]).source.padding
     return {"input": -(-batch * padding.size // FLOAT_BYTES) + LANES} if padding else {}
 
 
 def _prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Packed weights, and biases and factors for every column."""
-    reading = _reading(attrs, inputs[0], outputs[0])
-    columns = reading.joined * outputs[0].channels
-    weights = int(_panels(reading, columns)[-1, OFFSET]) // FLOAT_BYTES
-    return {"weights": weights, "bias": columns, "factor": columns}
+    reading = reading_of(attrs.layer, inputs[0], outputs[0])
+    weights = int(reading.panels()[-1, OFFSET]) // FLOAT_BYTES
+    return {"weights": weights, "bias": reading.columns, "factor": reading.columns}
 
 
 @kernel("conv.int8", scratch=_scratch, prepared=_prepared)
@@ -125,25 +49,29 @@ def convolution(request: Request) -> Launch:
     """y = factor * (bias + x*w) + residual, as bytes or as float32."""
     x, weight, bias, factor, *residual = request.inputs
     (y,) = request.outputs
-    reading, zero = _reading(request.attrs, x.type, y.type), held(x.type).zero
-    source, columns = reading.source, reading.joined * y.type.channels
-    packed, panels = request.scratch["weights"].view(np.int8), _panels(reading, columns)
+    reading, zero = reading_of(request.attrs.layer, x.type, y.type), held(x.type).zero
+    source, panels, groups = reading.source, reading.panels(), reading.groups
+    outputs, repeats = y.type.channels, reading.columns // y.type.channels
+    packed = request.scratch["weights"].view(np.int8)
     biases, factors = request.scratch["bias"].view(np.int32), request.scratch["factor"]
-    samples = samples_filling_tiles(y.type.positions // reading.joined, TILE_ROWS, request.batch)
-    result = replace(output_view(y.type), position=columns)
+    samples = samples_filling_tiles(y.type.positions // repeats, TILE_ROWS, request.batch)
+    result = replace(output_view(y.type), position=reading.columns)
     table = forward_tiles(source.geometry, source.view, result, TILE_ROWS, samples, every_tap=zero != 0)
     read, fill = _input(request, source, x, zero)
-    zeros = np.full(reading.groups * GROUP, zero, np.uint8)
+    zeros = np.full(max(groups * GROUP, PANEL_VECTORS * LANES), zero, np.uint8)
     ending = _ending(request, residual)
     tables = table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels
     added = residual[0].array if residual else y.array
-    operands = packed, reading.groups, biases, factors, y.array, result.sample, columns, added, ending
-    sizes = source.geometry.taps, reading.channels, reading.groups, columns, y.type.channels, reading.step
+    operands = packed, groups, biases, factors, y.array, result.sample, added, ending
+    sizes = source.geometry.taps, reading.channels, groups, outputs, reading.part, reading.step
 
     def prepare() -> None:
-        pack_bytes(weight.array, packed, panels, *sizes)
-        biases[:] = np.tile(bias.array[: y.type.channels], reading.joined)
-        factors[:] = np.tile(factor.array[: y.type.channels], reading.joined)
+        if reading.apart:
+            pack_channels(weight.array, packed, panels, source.geometry.taps, outputs)
+        else:
+            pack_bytes(weight.array, packed, panels, *sizes)
+        biases[:] = np.tile(bias.array[:outputs], repeats)
+        factors[:] = np.tile(factor.array[:outputs], repeats)
 
     def launch(n: int) -> None:
         if fill is not None:
@@ -190,7 +118,6 @@ def multiply_bytes(
     factor,
     y,
     y_sample,
-    columns,
     residual,
     ending,
     samples,
@@ -221,7 +148,7 @@ def multiply_bytes(
                     continue
                 byte_tile(
                     panels[number, VECTORS],
-                    x.ctypes.data + cover * samples * x_sample,
+                    x.ctypes.data + cover * samples * x_sample + panels[number, CHANNEL],
                     live * x_sample,
                     zeros.ctypes.data,
                     sources.ctypes.data + 4 * TILE_ROWS * starts[tile],
@@ -229,7 +156,7 @@ def multiply_bytes(
                     starts[tile + 1] - starts[tile],
                     groups,
                     weights.ctypes.data + panels[number, OFFSET],
-                    columns - column,
+                    panels[number, END] - column,
                     bias.ctypes.data + 4 * column,
                     factor.ctypes.data + 4 * column,
                     y.ctypes.data + y.itemsize * (cover * samples * y_sample + column),
@@ -248,13 +175,13 @@ def pack_bytes(
     taps: int,
     channels: int,
     groups: int,
-    columns: int,
     outputs: int,
+    part: int,
     step: int,
 ) -> None:
     """weight (taps, channels, outputs) -> packed [panel][tap][group][column of the panel][4], zeros around it.
 
-    Each further ``outputs`` of the columns begin ``step`` channels later.
+    The channels of each further ``part`` columns begin ``step`` later.
     """
     for task in prange((len(panels) - 1) * taps):
         number, tap = task // taps, task % taps
@@ -263,10 +190,22 @@ def pack_bytes(
         for place in range(groups * width * GROUP):
             group, rest = place // (width * GROUP), place % (width * GROUP)
             column = first + rest // GROUP
-            channel = group * GROUP + rest % GROUP - column // outputs * step
-            inside = column < columns and 0 <= channel < channels
+            channel = panels[number, CHANNEL] + group * GROUP + rest % GROUP - column // part * step
+            inside = column < panels[number, END] and 0 <= channel < channels
             at = (tap * channels + channel) * outputs + column % outputs
             packed[start + place] = weight[at] if inside else np.int8(0)
+
+
+@serial
+def pack_channels(weight: Array, packed: Array, panels: Array, taps: int, columns: int) -> None:
+    """weight (taps, 1, columns) -> packed [panel][tap][column of the panel][4], of which the first is the weight."""
+    for number in range(len(panels) - 1):
+        first, width = panels[number, FIRST_COLUMN], panels[number, VECTORS] * LANES
+        for tap in range(taps):
+            start = panels[number, OFFSET] + tap * width * GROUP
+            packed[start : start + width * GROUP] = 0
+            for column in range(min(width, columns - first)):
+                packed[start + column * GROUP] = weight[tap * columns + first + column]
 
 
 @kernel("quantize.weights")

@@ -18,7 +18,7 @@ from netspec_numba.host import LANES
 from netspec_numba.kernels.byte_rows import LONG, copy_bytes, fill_bytes, largest_rows
 from netspec_numba.kernels.copying import copy_rows
 from netspec_numba.kernels.lanes import as_bits, as_single, choose, load_lanes, spread, store_bytes, store_first
-from netspec_numba.kernels.loops import Walk, device, parallel, parts, per_lane, span, splits, walk
+from netspec_numba.kernels.loops import Walk, device, load, parallel, parts, per_lane, span, splits, store, walk
 from netspec_numba.kernels.movement import position_table
 from netspec_numba.kernels.pooling import average_divisor
 from netspec_numba.kernels.windows import Gather, forward_gather
@@ -322,8 +322,9 @@ def move(request: Request) -> Launch:
     (x,), (y,) = request.inputs, request.outputs
     *spatial, channels = request.attrs.move.axis_maps(x.type)
     zero, runs = held(x.type).zero, _runs(channels, x.type.channels)
-    if all(axis is None for axis in spatial) and len(runs) == 1 and runs[0][0] == 0:
-        return _among_other_channels(x, y, runs[0][1], zero)
+    if all(axis is None for axis in spatial):
+        alone = len(runs) == 1 and runs[0][0] == 0
+        return _among_other_channels(x, y, runs[0][1], zero) if alone else _picked_channels(x, y, runs, zero)
     segments = [
         (int(source) * x.type.channels + from_channel, position * y.type.channels + to_channel, width)
         for position, source in _places(position_table(spatial, x.type))
@@ -351,6 +352,18 @@ def _among_other_channels(x: Operand, y: Operand, before: int, zero: int) -> Lau
     return launch
 
 
+def _picked_channels(x: Operand, y: Operand, runs: list[tuple[int, int, int]], zero: int) -> Launch:
+    """The channels of x in another order; the zero where none comes in."""
+    sizes, places = (x.type.channels, y.type.channels), np.full(y.type.channels, -1, np.int64)
+    for begin, to, width in runs:
+        places[to : to + width] = np.arange(begin, begin + width)
+
+    def launch(n: int) -> None:
+        pick_bytes(n * x.type.positions, *sizes, places, zero, x.array, y.array)
+
+    return launch
+
+
 def _places(cells: Gather) -> list[tuple[int, int]]:
     """Output positions that something comes in at, each with where it comes from."""
     rows = np.repeat(np.arange(cells.rows), np.diff(cells.start))
@@ -372,6 +385,17 @@ def _runs(channels: AxisMap | None, count: int) -> list[tuple[int, int, int]]:
         else:
             found.append((source, to, 1))
     return found
+
+
+@parallel
+def pick_bytes(rows: int, width: int, y_width: int, places: Array, zero: int, x: Array, y: Array) -> None:
+    """x (rows, width) -> y (rows, y_width), from where ``places`` (y_width,) says; the zero where that is -1."""
+    chunk = max(1, PART // y_width)
+    for part in prange((rows + chunk - 1) // chunk):
+        for row in range(part * chunk, min(rows, (part + 1) * chunk)):
+            for to in range(y_width):
+                place = load(places, to)
+                store(y, row * y_width + to, load(x, row * width + place) if place >= 0 else np.uint8(zero))
 
 
 @parallel

@@ -120,7 +120,7 @@ def fill_bytes(y: Array, to: int, count: int, value: Any) -> None:
 def largest_rows(
     y: Array, to: int, x: Array, at: int, sources: Array, first: int, end: int, width: int, room: int
 ) -> None:
-    """``y[to:to+width]``: the largest of each byte in rows ``sources[first:end]`` of x, ``width`` apart, from ``at`` on.
+    """``y[to:to+width]``: the largest byte each of rows ``sources[first:end]``, ``width`` apart, of x from ``at`` on.
 
     As many as ``room`` bytes from ``to`` on may be overwritten.
     """
