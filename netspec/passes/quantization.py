@@ -141,7 +141,7 @@ def _takes_bytes(node: Node) -> bool:
     """Whether the node has a form in bytes."""
     name = node.op.name
     if name in LAYERS:
-        return bool(getattr(node.attrs, "groups", 1) == 1)
+        return True
     if any(value.type.dtype != "float32" for value in node.inputs):
         return False
     if name == "pad":

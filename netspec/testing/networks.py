@@ -21,6 +21,7 @@ from netspec.declarations.ops.normalization import BatchNorm
 from netspec.declarations.ops.pooling import AvgPool, GlobalAvgPool, MaxPool
 from netspec.declarations.ops.rbf import Rbf
 from netspec.declarations.ops.resizing import Pad
+from netspec.declarations.ops.selection import ChannelShuffle
 from netspec.declarations.ops.transposed import ConvTranspose
 from netspec.declarations.options import QuantizationAware
 from netspec.declarations.recipe import Recipe
@@ -48,6 +49,11 @@ def byte_trials(batch: int = 3) -> tuple[Trial, ...]:
         found.append(trial(f"inference of {network.name}", quantized, "infer", batch, CLASSES))
         step = training_step(network, aware)
         found.append(trial(f"step of {network.name}, aware of them", step, "train", batch, CLASSES))
+    for shape in ((10, 3), (9, 8, 1), (3, 5, 6, 2)):
+        network = byte_groups_network(shape)
+        graph = inference(network, recipe, "uint8")
+        quantized = quantize(graph, _some_ranges(calibrated_values(graph))).graph
+        found.append(trial(f"inference of {network.name}", quantized, "infer", batch, CLASSES))
     return tuple(found)
 
 
@@ -93,7 +99,7 @@ def hourglass_network() -> Graph:
 
 
 def byte_network(shape: tuple[int, ...]) -> Graph:
-    """What has a form in bytes; between, groups and a softplus, which have none."""
+    """What has a form in bytes; between, a softplus, which has none."""
     chain = _Chain(f"network of bytes on {'x'.join(map(str, shape))}", shape)
     x = chain(Relu(), chain(BatchNorm(), chain(Conv(filters=18, kernel=3, padding="same", bias=False), chain.input)))
     branch = chain(Conv(filters=18, kernel=3, padding="same"), chain(Conv(filters=4, kernel=1), x))
@@ -106,6 +112,21 @@ def byte_network(shape: tuple[int, ...]) -> Graph:
     parts = chain(Flatten(), x), chain(GlobalAvgPool(), x)
     hidden = chain(Relu(), chain(Dense(units=21), chain(Concat(), *parts)))
     return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), hidden)))
+
+
+def byte_groups_network(shape: tuple[int, ...]) -> Graph:
+    """Convolutions of bytes with few channels and filters, and with groups of every kind."""
+    chain = _Chain(f"groups of bytes on {'x'.join(map(str, shape))}", shape)
+    x = chain(Relu(), chain(Conv(filters=4, kernel=3, padding="same"), chain.input))
+    x = chain(Relu(), chain(Add(), chain(Conv(filters=4, kernel=4, padding="same"), x), x))
+    x = chain(Relu6(), chain(Conv(filters=24, kernel=(3,) * (len(shape) - 2) + (5,), stride=2, padding="same"), x))
+    x = chain(Relu6(), chain(DepthwiseConv(kernel=3, padding="same"), x))
+    x = chain(Relu(), chain(Add(), chain(Conv(filters=24, kernel=3, padding="same", groups=6), x), x))
+    x = chain(Relu(), chain(DepthwiseConv(kernel=2, multiplier=2), x))
+    x = chain(Add(), chain(DepthwiseConv(kernel=1), x), chain(Conv(filters=48, kernel=1, groups=3), x))
+    x = chain(ChannelShuffle(groups=8), chain(Conv(filters=80, kernel=1, groups=2), x))
+    x = chain(GlobalAvgPool(), chain(Add(), x))
+    return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), x)))
 
 
 def _some_ranges(values: Iterable[str]) -> dict[str, Range]:

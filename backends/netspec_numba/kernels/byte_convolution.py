@@ -3,72 +3,45 @@
 x, y     bytes (N, *axes, C), plain: four neighbouring channels are one broadcast, whatever the number of channels
 weight   int8 (*window, C, K), packed [panel][tap][group of 4 channels][vector][lane][4]
 
-Where the channels are no multiple of four, the last axis of the window is folded into them, so that at most the end of
-a row of the window is multiplied with zeros. Sums are exact: the result does not depend on order, threads or vectors.
+How x is read, and what becomes a column, :mod:`byte_reading` says. Sums are exact: the result does not depend on order,
+threads or vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numba import njit, prange
 
-from netspec.core.declare import declaration_of
-from netspec.core.types import LARGEST_WEIGHT, Quantized, TensorType
-from netspec.core.window import WindowGeometry
+from netspec.core.types import LARGEST_WEIGHT, Quantized
 from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.byte_layers import copy_padded_rows, held, relative
+from netspec_numba.kernels.byte_reading import CHANNEL, END, FIRST_COLUMN, OFFSET, VECTORS, reading_of
 from netspec_numba.kernels.byte_tiles import GROUP, byte_tile
-from netspec_numba.kernels.dense import PointConvolution
 from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide
 from netspec_numba.kernels.index_tables import forward_tiles, samples_filling_tiles
 from netspec_numba.kernels.loops import parallel, serial
-from netspec_numba.kernels.microkernels import TILE_ROWS
-from netspec_numba.kernels.packing import Int64s, column_panels
-from netspec_numba.kernels.views import Source, folded_source, input_view, is_folding, output_view
+from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
+from netspec_numba.kernels.views import Source, output_view
 
-FIRST_COLUMN, VECTORS, OFFSET = range(3)
-"""Columns of a panel table: what a panel spans, and at which byte its weights begin."""
 FLOAT_BYTES = 4
-
-
-def _source(attrs: Any, x: TensorType) -> Source:
-    """The input as it is read."""
-    geometry = _geometry(attrs.layer, x)
-    folds = x.channels % GROUP != 0 and is_folding(geometry)
-    return folded_source(x, geometry) if folds else Source(input_view(x), geometry)
-
-
-def _geometry(layer: Any, x: TensorType) -> WindowGeometry:
-    found: WindowGeometry = (PointConvolution() if declaration_of(layer).name == "dense" else layer).geometry(x)
-    return found
-
-
-def _groups(source: Source) -> int:
-    return -(-source.view.channels // GROUP)
-
-
-def _panels(source: Source, columns: int) -> Int64s:
-    taps, groups, offset, rows = source.geometry.taps, _groups(source), 0, []
-    for first, vectors in column_panels(columns):
-        rows.append((first, vectors, offset))
-        offset += taps * groups * vectors * LANES * GROUP
-    return np.array([*rows, (columns, 0, offset)], np.int64)
 
 
 def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Padded input rows."""
-    padding = _source(attrs, inputs[0]).padding
+    padding = reading_of(attrs.layer, inputs[0], outputs[0]).source.padding
     return {"input": -(-batch * padding.size // FLOAT_BYTES) + LANES} if padding else {}
 
 
 def _prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    """Packed weights."""
-    panels = _panels(_source(attrs, inputs[0]), outputs[0].channels)
-    return {"weights": int(panels[-1, OFFSET]) // FLOAT_BYTES}
+    """Packed weights, and biases and factors for every column."""
+    reading = reading_of(attrs.layer, inputs[0], outputs[0])
+    weights = int(reading.panels()[-1, OFFSET]) // FLOAT_BYTES
+    return {"weights": weights, "bias": reading.columns, "factor": reading.columns}
 
 
 @kernel("conv.int8", scratch=_scratch, prepared=_prepared)
@@ -76,27 +49,34 @@ def convolution(request: Request) -> Launch:
     """y = factor * (bias + x*w) + residual, as bytes or as float32."""
     x, weight, bias, factor, *residual = request.inputs
     (y,) = request.outputs
-    source = _source(request.attrs, x.type)
-    zero = held(x.type).zero
-    packed, panels = request.scratch["weights"].view(np.int8), _panels(source, y.type.channels)
-    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
-    view, result = source.view, output_view(y.type)
-    table = forward_tiles(source.geometry, view, result, TILE_ROWS, samples, every_tap=zero != 0)
-    groups, taps = _groups(source), source.geometry.taps
+    reading, zero = reading_of(request.attrs.layer, x.type, y.type), held(x.type).zero
+    source, panels, groups = reading.source, reading.panels(), reading.groups
+    outputs, repeats = y.type.channels, reading.columns // y.type.channels
+    packed = request.scratch["weights"].view(np.int8)
+    biases, factors = request.scratch["bias"].view(np.int32), request.scratch["factor"]
+    samples = samples_filling_tiles(y.type.positions // repeats, TILE_ROWS, request.batch)
+    result = replace(output_view(y.type), position=reading.columns)
+    table = forward_tiles(source.geometry, source.view, result, TILE_ROWS, samples, every_tap=zero != 0)
     read, fill = _input(request, source, x, zero)
-    zeros = np.full(groups * GROUP, zero, np.uint8)
+    zeros = np.full(max(groups * GROUP, PANEL_VECTORS * LANES), zero, np.uint8)
     ending = _ending(request, residual)
     tables = table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels
     added = residual[0].array if residual else y.array
-    operands = packed, groups, bias.array, factor.array, y.array, result.sample, y.type.channels, added, ending
+    operands = packed, groups, biases, factors, y.array, result.sample, added, ending
+    sizes = source.geometry.taps, reading.channels, groups, outputs, reading.part, reading.step
 
     def prepare() -> None:
-        pack_bytes(weight.array, packed, panels, taps, view.channels, groups, y.type.channels)
+        if reading.apart:
+            pack_channels(weight.array, packed, panels, source.geometry.taps, outputs)
+        else:
+            pack_bytes(weight.array, packed, panels, *sizes)
+        biases[:] = np.tile(bias.array[:outputs], repeats)
+        factors[:] = np.tile(factor.array[:outputs], repeats)
 
     def launch(n: int) -> None:
         if fill is not None:
             fill(n)
-        multiply_bytes(n, read, view.sample, zeros, *operands, *tables)
+        multiply_bytes(n, read, source.view.sample, zeros, *operands, *tables)
 
     return Prepared(prepare, launch)
 
@@ -138,7 +118,6 @@ def multiply_bytes(
     factor,
     y,
     y_sample,
-    columns,
     residual,
     ending,
     samples,
@@ -169,7 +148,7 @@ def multiply_bytes(
                     continue
                 byte_tile(
                     panels[number, VECTORS],
-                    x.ctypes.data + cover * samples * x_sample,
+                    x.ctypes.data + cover * samples * x_sample + panels[number, CHANNEL],
                     live * x_sample,
                     zeros.ctypes.data,
                     sources.ctypes.data + 4 * TILE_ROWS * starts[tile],
@@ -177,7 +156,7 @@ def multiply_bytes(
                     starts[tile + 1] - starts[tile],
                     groups,
                     weights.ctypes.data + panels[number, OFFSET],
-                    columns - column,
+                    panels[number, END] - column,
                     bias.ctypes.data + 4 * column,
                     factor.ctypes.data + 4 * column,
                     y.ctypes.data + y.itemsize * (cover * samples * y_sample + column),
@@ -190,18 +169,43 @@ def multiply_bytes(
 
 @parallel
 def pack_bytes(
-    weight: Array, packed: Array, panels: Array, taps: int, channels: int, groups: int, columns: int
+    weight: Array,
+    packed: Array,
+    panels: Array,
+    taps: int,
+    channels: int,
+    groups: int,
+    outputs: int,
+    part: int,
+    step: int,
 ) -> None:
-    """weight (taps, channels, columns) -> packed [panel][tap][group][column of the panel][4], zeros around it."""
+    """weight (taps, channels, outputs) -> packed [panel][tap][group][column of the panel][4], zeros around it.
+
+    The channels of each further ``part`` columns begin ``step`` later.
+    """
     for task in prange((len(panels) - 1) * taps):
         number, tap = task // taps, task % taps
         first, width = panels[number, FIRST_COLUMN], panels[number, VECTORS] * LANES
         start = panels[number, OFFSET] + tap * groups * width * GROUP
         for place in range(groups * width * GROUP):
             group, rest = place // (width * GROUP), place % (width * GROUP)
-            column, channel = first + rest // GROUP, group * GROUP + rest % GROUP
-            inside = column < columns and channel < channels
-            packed[start + place] = weight[(tap * channels + channel) * columns + column] if inside else np.int8(0)
+            column = first + rest // GROUP
+            channel = panels[number, CHANNEL] + group * GROUP + rest % GROUP - column // part * step
+            inside = column < panels[number, END] and 0 <= channel < channels
+            at = (tap * channels + channel) * outputs + column % outputs
+            packed[start + place] = weight[at] if inside else np.int8(0)
+
+
+@serial
+def pack_channels(weight: Array, packed: Array, panels: Array, taps: int, columns: int) -> None:
+    """weight (taps, 1, columns) -> packed [panel][tap][column of the panel][4], of which the first is the weight."""
+    for number in range(len(panels) - 1):
+        first, width = panels[number, FIRST_COLUMN], panels[number, VECTORS] * LANES
+        for tap in range(taps):
+            start = panels[number, OFFSET] + tap * width * GROUP
+            packed[start : start + width * GROUP] = 0
+            for column in range(min(width, columns - first)):
+                packed[start + column * GROUP] = weight[tap * columns + first + column]
 
 
 @kernel("quantize.weights")

@@ -15,9 +15,10 @@ from netspec.core.declare import declaration_of
 from netspec.core.types import Quantized, TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
+from netspec_numba.kernels.byte_rows import LONG, copy_bytes, fill_bytes, largest_rows
 from netspec_numba.kernels.copying import copy_rows
 from netspec_numba.kernels.lanes import as_bits, as_single, choose, load_lanes, spread, store_bytes, store_first
-from netspec_numba.kernels.loops import Walk, device, parallel, parts, per_lane, span, splits, walk
+from netspec_numba.kernels.loops import Walk, device, load, parallel, parts, per_lane, span, splits, store, walk
 from netspec_numba.kernels.movement import position_table
 from netspec_numba.kernels.pooling import average_divisor
 from netspec_numba.kernels.windows import Gather, forward_gather
@@ -250,13 +251,11 @@ def largest_bytes(
     """x (n, inputs, channels) -> y (n, outputs, channels); the tables are a ``Gather``'s."""
     for task in prange(n * pieces):
         sample, piece = task // pieces, task % pieces
-        for position in range(piece * outputs // pieces, (piece + 1) * outputs // pieces):
-            for at in range(0, channels, LANES):
-                best = spread(np.int32(0))
-                for entry in range(start[position], start[position + 1]):
-                    value = load_lanes(x, (sample * inputs + source[entry]) * channels + at)
-                    best = choose(value > best, value, best)
-                store_bytes(y, (sample * outputs + position) * channels + at, best, channels - at)
+        last = (piece + 1) * outputs // pieces
+        for position in range(piece * outputs // pieces, last):
+            to = (sample * outputs + position) * channels
+            entries = start[position], start[position + 1]
+            largest_rows(y, to, x, sample * inputs * channels, source, *entries, channels, (last - position) * channels)
 
 
 @kernel("mean.int8")
@@ -322,19 +321,45 @@ def move(request: Request) -> Launch:
     """x -> y, each byte of y from where the op's maps say; the zero where nothing comes in."""
     (x,), (y,) = request.inputs, request.outputs
     *spatial, channels = request.attrs.move.axis_maps(x.type)
+    zero, runs = held(x.type).zero, _runs(channels, x.type.channels)
+    if all(axis is None for axis in spatial):
+        alone = len(runs) == 1 and runs[0][0] == 0
+        return _among_other_channels(x, y, runs[0][1], zero) if alone else _picked_channels(x, y, runs, zero)
     segments = [
         (int(source) * x.type.channels + from_channel, position * y.type.channels + to_channel, width)
         for position, source in _places(position_table(spatial, x.type))
-        for from_channel, to_channel, width in _runs(channels, x.type.channels)
+        for from_channel, to_channel, width in runs
     ]
     moved = copy_rows(x, y, 1, segments, request.batch)
-    zero, stored = np.uint8(held(x.type).zero), y.type.stored
+    stored = y.type.stored
     if sum(width for _, _, width in segments) == y.type.elements:
         return moved
 
     def launch(n: int) -> None:
-        y.array[: n * stored] = zero
+        y.array[: n * stored] = np.uint8(zero)
         moved(n)
+
+    return launch
+
+
+def _among_other_channels(x: Operand, y: Operand, before: int, zero: int) -> Launch:
+    """The channels of x, as many as fit, from ``before`` on; the zero around them."""
+    rows, width, y_width = x.type.positions, x.type.channels, y.type.channels
+
+    def launch(n: int) -> None:
+        copy_padded_rows(n * rows, width, y_width, before, zero, x.array, y.array)
+
+    return launch
+
+
+def _picked_channels(x: Operand, y: Operand, runs: list[tuple[int, int, int]], zero: int) -> Launch:
+    """The channels of x in another order; the zero where none comes in."""
+    sizes, places = (x.type.channels, y.type.channels), np.full(y.type.channels, -1, np.int64)
+    for begin, to, width in runs:
+        places[to : to + width] = np.arange(begin, begin + width)
+
+    def launch(n: int) -> None:
+        pick_bytes(n * x.type.positions, *sizes, places, zero, x.array, y.array)
 
     return launch
 
@@ -363,14 +388,29 @@ def _runs(channels: AxisMap | None, count: int) -> list[tuple[int, int, int]]:
 
 
 @parallel
-def copy_padded_rows(rows: int, width: int, y_width: int, before: int, zero: int, x: Array, y: Array) -> None:
-    """x (rows, width) -> y (rows, y_width): ``before`` zeros in front, and others behind."""
+def pick_bytes(rows: int, width: int, y_width: int, places: Array, zero: int, x: Array, y: Array) -> None:
+    """x (rows, width) -> y (rows, y_width), from where ``places`` (y_width,) says; the zero where that is -1."""
     chunk = max(1, PART // y_width)
     for part in prange((rows + chunk - 1) // chunk):
         for row in range(part * chunk, min(rows, (part + 1) * chunk)):
-            blank = spread(np.int32(zero))
-            for at in range(0, y_width, LANES):
-                store_bytes(y, row * y_width + at, blank, y_width - at)
-            kept = min(width, y_width - before)
-            for at in range(0, kept, LANES):
-                store_bytes(y, row * y_width + before + at, load_lanes(x, row * width + at), kept - at)
+            for to in range(y_width):
+                place = load(places, to)
+                store(y, row * y_width + to, load(x, row * width + place) if place >= 0 else np.uint8(zero))
+
+
+@parallel
+def copy_padded_rows(rows: int, width: int, y_width: int, before: int, zero: int, x: Array, y: Array) -> None:
+    """x (rows, width) -> y (rows, y_width): ``before`` zeros in front, and others behind."""
+    chunk = max(1, PART // y_width)
+    kept, blank = min(width, y_width - before), np.uint8(zero)
+    behind = y_width - before - kept
+    whole = y_width < LONG  # then one fill is less than two
+    for part in prange((rows + chunk - 1) // chunk):
+        for row in range(part * chunk, min(rows, (part + 1) * chunk)):
+            begin = row * y_width
+            if whole:
+                fill_bytes(y, begin, y_width, blank)
+            else:
+                fill_bytes(y, begin, before, blank)
+                fill_bytes(y, begin + before + kept, behind, blank)
+            copy_bytes(y, begin + before, x, row * width, kept)

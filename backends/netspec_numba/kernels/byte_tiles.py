@@ -44,6 +44,9 @@ from netspec_numba.kernels.vectors import (
 
 GROUP = 4
 """Channels whose products one instruction adds."""
+DEPTHS = {1: (4, 1), PANEL_VECTORS: (1,)}
+"""By the vectors of a tile, how many groups are added at once, as many times as they fit: weights of several wait in
+registers where sums leave room."""
 BYTES = ir.VectorType(INT8, LANES)
 PAIRS = ir.VectorType(ir.IntType(16), 2 * LANES)
 PRODUCTS = ir.VectorType(INT32, 2 * LANES)
@@ -69,9 +72,11 @@ class ByteArguments(NamedTuple):
     """int32 [entries]: tap of each entry."""
     entries: ir.Value
     groups: ir.Value
-    """Groups of four channels that a tap reads; what lies behind the last channel meets weights of zero."""
+    """Groups of four channels that a tap reads; what lies behind the last channel meets weights of zero. 0 where every
+    column reads its own channel, the first of which is at ``x``."""
     weights: ir.Value
-    """int8 [taps, groups, vectors, LANES, 4]"""
+    """int8 [taps, groups, vectors, LANES, 4]; with no groups [taps, vectors, LANES, 4], the first of four the weight,
+    the others 0."""
     columns: ir.Value
     """Columns there are; those behind them are not stored, and ``bias`` and ``factor`` are not read there."""
     bias: ir.Value
@@ -120,7 +125,12 @@ def byte_tile(
                 with branch:
                     sums = [[cgutils.alloca_once(builder, INDICES) for _ in range(width)] for _ in range(TILE_ROWS)]
                     _start_from_bias(builder, given, sums)
-                    _accumulate(builder, given, sums)
+                    alone = builder.icmp_signed("==", given.groups, INT64(0))
+                    with builder.if_else(alone) as (apart, together):
+                        with apart:
+                            _accumulate_apart(builder, given, sums)
+                        with together:
+                            _accumulate(builder, given, sums)
                     _store_rows(builder, given, sums)
         return context.get_dummy_value()
 
@@ -157,24 +167,58 @@ def _start_from_bias(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) ->
 def _accumulate(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None:
     """Add x*w over taps and groups of channels."""
     width = len(sums[0])
-    tap_bytes = builder.mul(given.groups, INT64(width * VECTOR_BYTES))
     with cgutils.for_range(builder, given.entries) as entry:
         positions = _positions(builder, given, entry.index)
-        place = shift(builder, pointer(builder, given.taps), builder.mul(entry.index, INT64(4)))
-        tap = builder.sext(load_index(builder, place, 0), INT64)
-        weights = shift(builder, pointer(builder, given.weights), builder.mul(tap, tap_bytes))
-        with cgutils.for_range(builder, given.groups) as group:
-            row_weights = shift(builder, weights, builder.mul(group.index, INT64(width * VECTOR_BYTES)))
-            columns = [
-                builder.load(shift(builder, row_weights, vector * VECTOR_BYTES), typ=INDICES, align=1)
-                for vector in range(width)
-            ]
-            offset = builder.mul(group.index, INT64(GROUP))
-            for position, row in zip(positions, sums, strict=True):
-                four = builder.load(shift(builder, position, offset), typ=INT32, align=1)
-                value = spread(builder, four, INDICES)
-                for column, total in zip(columns, row, strict=True):
-                    builder.store(add_products(builder, builder.load(total), value, column), total)
+        weights = _weights(builder, given, entry.index, builder.mul(given.groups, INT64(width * VECTOR_BYTES)))
+        done = INT64(0)
+        for depth in DEPTHS[width]:
+            turns = builder.sdiv(builder.sub(given.groups, done), INT64(depth))
+            with cgutils.for_range(builder, turns) as turn:
+                group = builder.add(done, builder.mul(turn.index, INT64(depth)))
+                _add_groups(builder, depth, group, weights, positions, sums)
+            done = builder.add(done, builder.mul(turns, INT64(depth)))
+
+
+def _accumulate_apart(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None:
+    """Add x*w over taps, column by column: a byte of x is the first of four that its lane multiplies."""
+    width = len(sums[0])
+    with cgutils.for_range(builder, given.entries) as entry:
+        positions = _positions(builder, given, entry.index)
+        weights = _weights(builder, given, entry.index, INT64(width * VECTOR_BYTES))
+        columns = _vectors_at(builder, weights, width)
+        for position, row in zip(positions, sums, strict=True):
+            for vector, (column, total) in enumerate(zip(columns, row, strict=True)):
+                bytes_ = builder.load(shift(builder, position, vector * LANES), typ=BYTES, align=1)
+                value = builder.zext(bytes_, INDICES)
+                builder.store(add_products(builder, builder.load(total), value, column), total)
+
+
+def _weights(builder: ir.IRBuilder, given: ByteArguments, entry: ir.Value, tap_bytes: ir.Value) -> ir.Value:
+    """Where the weights of an entry's tap begin."""
+    place = shift(builder, pointer(builder, given.taps), builder.mul(entry, INT64(4)))
+    tap = builder.sext(load_index(builder, place, 0), INT64)
+    return shift(builder, pointer(builder, given.weights), builder.mul(tap, tap_bytes))
+
+
+def _vectors_at(builder: ir.IRBuilder, base: ir.Value, count: int) -> list[ir.Value]:
+    return [builder.load(shift(builder, base, place * VECTOR_BYTES), typ=INDICES, align=1) for place in range(count)]
+
+
+def _add_groups(
+    builder: ir.IRBuilder, depth: int, group: ir.Value, weights: ir.Value, positions: list[ir.Value], sums: Sums
+) -> None:
+    """Add the products of ``depth`` groups of channels from ``group`` on, row by row: an address serves them all."""
+    width = len(sums[0])
+    base = shift(builder, weights, builder.mul(group, INT64(width * VECTOR_BYTES)))
+    columns = _vectors_at(builder, base, depth * width)
+    offset = builder.mul(group, INT64(GROUP))
+    for position, row in zip(positions, sums, strict=True):
+        start = shift(builder, position, offset)
+        for step in range(depth):
+            four = builder.load(shift(builder, start, step * GROUP), typ=INT32, align=1)
+            value = spread(builder, four, INDICES)
+            for column, total in zip(columns[step * width :], row, strict=False):
+                builder.store(add_products(builder, builder.load(total), value, column), total)
 
 
 def _positions(builder: ir.IRBuilder, given: ByteArguments, entry: ir.Value) -> list[ir.Value]:
