@@ -26,6 +26,7 @@ import numpy as np
 import platformdirs
 from llvmlite import binding
 
+from netspec.core.host import available_memory
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 
@@ -104,16 +105,6 @@ def configure() -> HostConfiguration:
     os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = str(folder)
     os.environ["NUMBA_THREADING_LAYER"] = numba.config.THREADING_LAYER = layer
     return HostConfiguration(LANES, folder, persistent, layer)
-
-
-def available_memory(facts: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes that can be had without swapping, ``None`` where the system does not tell (only Linux does so here)."""
-    try:
-        lines = facts.read_text().splitlines()
-    except OSError:
-        return None
-    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return next((int(kibibytes) * 1024 for kibibytes in found), None)
 
 
 def check_memory(needed: int) -> None:
