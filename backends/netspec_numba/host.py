@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -27,6 +28,7 @@ import platformdirs
 from llvmlite import binding
 
 from netspec.core.host import available_memory
+from netspec.diagnostics import Diagnostic, Span
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 
@@ -98,6 +100,7 @@ def configure() -> HostConfiguration:
     folder = root / f"kernels-{_fingerprint(Path(__file__).parent.rglob('*.py'))}"
     persistent = _make_private(folder)
     if not persistent:
+        _say_once(root)
         folder = Path(tempfile.mkdtemp(prefix="netspec-kernels-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     layer = _threading_layer(("omp", "tbb", "workqueue"))
@@ -105,6 +108,12 @@ def configure() -> HostConfiguration:
     os.environ["NUMBA_CACHE_DIR"] = numba.config.CACHE_DIR = str(folder)
     os.environ["NUMBA_THREADING_LAYER"] = numba.config.THREADING_LAYER = layer
     return HostConfiguration(LANES, folder, persistent, layer)
+
+
+def _say_once(root: Path) -> None:
+    """Tell that compiled kernels cannot be kept. Without anybody's settings, logging writes a warning to stderr."""
+    told = Diagnostic("NS964", Span.of_file(""), {"folder": str(root)})
+    logging.getLogger("netspec").warning("warning: [NS964] %s\n  help: %s", told.message, told.help_text)
 
 
 def check_memory(needed: int) -> None:

@@ -35,6 +35,8 @@ def test_a_cache_for_want_of_a_better_one_goes_with_the_process(tmp_path: Path) 
     ended = subprocess.run(
         [sys.executable, "-c", UNUSABLE], env=environment, capture_output=True, text=True, check=True
     )
+    assert ended.stderr.count("warning: [NS964] compiled kernels cannot be kept in") == 1
+    assert "help: name a folder that can be written: export NETSPEC_CACHE_DIR=DIR" in ended.stderr
     assert not Path(ended.stdout.strip()).exists()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
