@@ -21,6 +21,7 @@ PLOT_HEIGHT, LEFT, BOTTOM = 420, 64, 52
 """Of the roofline: height, room for the figures at its left and below."""
 COLOURS = {"netspec": "#2f7de1", "torch": "#e0701e", "torch-compile": "#c23b6a", "onnxruntime": "#12a594"}
 REGION_COLOURS = {"forward": "#2f7de1", "backward": "#e0701e", "update": "#12a594"}
+_LINE = Trusted("\n")
 STYLE = """\
 text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Helvetica, Arial, sans-serif; }
 text { fill: #46505d; }
@@ -146,7 +147,7 @@ def _document(height: int, title: str, lines: list[Element]) -> str:
         element("text", title, class_="title", x=12, y=28),
         *lines,
     ]
-    spaced = [part for each in content for part in ("\n", each)]
+    spaced = [part for each in content for part in (_LINE, each)]
     size = f"0 0 {WIDTH} {height}"
-    drawn = element("svg", spaced, "\n", xmlns="http://www.w3.org/2000/svg", viewBox=size, width=WIDTH, height=height)
+    drawn = element("svg", spaced, _LINE, xmlns="http://www.w3.org/2000/svg", viewBox=size, width=WIDTH, height=height)
     return render(drawn) + "\n"
