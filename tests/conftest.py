@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,6 +42,10 @@ def _missing() -> dict[str, str]:
     no_browser = browser_missing()
     if no_browser is not None:
         missing["browser"] = no_browser
+    if hasattr(os, "geteuid") and os.geteuid() != 0:
+        missing["namespaces"] = "only root makes network namespaces"
+    elif not all(map(shutil.which, ("ip", "tc", "unshare"))):
+        missing["namespaces"] = "ip, tc or unshare is not installed"
     no_open_mpi = open_mpi_missing()
     if no_open_mpi is not None:
         missing["openmpi"] = no_open_mpi

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -26,6 +27,8 @@ import numpy as np
 import platformdirs
 from llvmlite import binding
 
+from netspec.core.host import available_memory
+from netspec.diagnostics import Diagnostic, Span
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 
@@ -97,6 +100,7 @@ def configure() -> HostConfiguration:
     folder = root / f"kernels-{_fingerprint(Path(__file__).parent.rglob('*.py'))}"
     persistent = _make_private(folder)
     if not persistent:
+        _say_once(root)
         folder = Path(tempfile.mkdtemp(prefix="netspec-kernels-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     layer = _threading_layer(("omp", "tbb", "workqueue"))
@@ -106,14 +110,10 @@ def configure() -> HostConfiguration:
     return HostConfiguration(LANES, folder, persistent, layer)
 
 
-def available_memory(facts: Path = Path("/proc/meminfo")) -> int | None:
-    """Bytes that can be had without swapping, ``None`` where the system does not tell (only Linux does so here)."""
-    try:
-        lines = facts.read_text().splitlines()
-    except OSError:
-        return None
-    found = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return next((int(kibibytes) * 1024 for kibibytes in found), None)
+def _say_once(root: Path) -> None:
+    """Tell that compiled kernels cannot be kept. Without anybody's settings, logging writes a warning to stderr."""
+    told = Diagnostic("NS964", Span.of_file(""), {"folder": str(root)})
+    logging.getLogger("netspec").warning("warning: [NS964] %s\n  help: %s", told.message, told.help_text)
 
 
 def check_memory(needed: int) -> None:

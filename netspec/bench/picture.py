@@ -9,7 +9,7 @@ from typing import Any
 from netspec.bench.driver import Timing
 from netspec.bench.layers import Layers, StepTime
 from netspec.bench.run import Bench
-from netspec.diagnostics.markup import as_markup
+from netspec.training.report.markup import Element, Trusted, element, render, short
 
 WIDTH = 760
 """Of the picture."""
@@ -21,6 +21,7 @@ PLOT_HEIGHT, LEFT, BOTTOM = 420, 64, 52
 """Of the roofline: height, room for the figures at its left and below."""
 COLOURS = {"netspec": "#2f7de1", "torch": "#e0701e", "torch-compile": "#c23b6a", "onnxruntime": "#12a594"}
 REGION_COLOURS = {"forward": "#2f7de1", "backward": "#e0701e", "update": "#12a594"}
+_LINE = Trusted("\n")
 STYLE = """\
 text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Helvetica, Arial, sans-serif; }
 text { fill: #46505d; }
@@ -48,14 +49,14 @@ def bars(bench: Bench) -> str:
     return _document(height, title, [*rows, foot])
 
 
-def _bar(timing: Timing, top: float, scale: float) -> Iterator[str]:
+def _bar(timing: Timing, top: float, scale: float) -> Iterator[Element]:
     width = timing.median * scale
     low, high = (LABEL + min(end * scale, WIDTH - LABEL - 4) for end in (min(timing.seconds), max(timing.seconds)))
     middle = top + ROW / 2
     yield _text(LABEL - 8, middle + 4, timing.variant.title, "end")
     colour = COLOURS[timing.variant.side]
-    yield f'<rect x="{LABEL}" y="{top + 4:.1f}" width="{width:.1f}" height="{ROW - 8}" rx="2" fill="{colour}"/>'
-    yield f'<line class="spread" x1="{low:.1f}" y1="{middle:.1f}" x2="{high:.1f}" y2="{middle:.1f}"/>'
+    yield element("rect", x=LABEL, y=top + 4, width=width, height=ROW - 8, rx=2, fill=colour)
+    yield element("line", class_="spread", x1=low, y1=middle, x2=high, y2=middle)
     yield _text(LABEL + width + 8, top + 14, f"{timing.median * 1e3:.3g}")
 
 
@@ -72,14 +73,14 @@ def roofline(layers: Layers) -> str:
     ridge = layers.roof.flops / layers.roof.bandwidth
     corners = [(plot.least_x, plot.least_x * layers.roof.bandwidth), (ridge, layers.roof.flops)]
     points = [*corners, (plot.most_x, layers.roof.flops)]
-    path = " ".join(f"{plot.x(x):.1f},{plot.y(y):.1f}" for x, y in points)
+    path = " ".join(f"{short(plot.x(x))},{short(plot.y(y))}" for x, y in points)
     dots = [_dot(plot, row, row.seconds / layers.seconds) for row in counted]
     labels = [
         _text(WIDTH - 12, plot.y(layers.roof.flops) - 8, f"{layers.roof.flops / 1e9:.0f} GFLOP/s", "end"),
         _text(plot.x(plot.least_x) + 8, HEAD + 14, f"{layers.roof.bandwidth / 1e9:.1f} GB/s from memory (the slope)"),
         _text(LEFT, height - 12, "operations per byte; blue forward, orange backward; larger: more of the time"),
     ]
-    return _document(height, title, [*plot.grid(), f'<polyline class="roof" points="{path}"/>', *dots, *labels])
+    return _document(height, title, [*plot.grid(), element("polyline", class_="roof", points=path), *dots, *labels])
 
 
 class _Plot:
@@ -102,15 +103,15 @@ class _Plot:
         share = math.log(max(speed, self.least_y) / self.least_y) / math.log(self.most_y / self.least_y)
         return HEAD + (1 - share) * PLOT_HEIGHT
 
-    def grid(self) -> Iterator[str]:
+    def grid(self) -> Iterator[Element]:
         """A line for each power of ten."""
         for power in range(_floor(self.least_x), _floor(self.most_x) + 1):
             x = self.x(10.0**power)
-            yield f'<line class="grid" x1="{x:.1f}" y1="{HEAD}" x2="{x:.1f}" y2="{HEAD + PLOT_HEIGHT}"/>'
+            yield element("line", class_="grid", x1=x, y1=HEAD, x2=x, y2=HEAD + PLOT_HEIGHT)
             yield _text(x, HEAD + PLOT_HEIGHT + 16, f"{10.0**power:g}", "middle")
         for power in range(_floor(self.least_y), _floor(self.most_y) + 1):
             y = self.y(10.0**power)
-            yield f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - 12}" y2="{y:.1f}"/>'
+            yield element("line", class_="grid", x1=LEFT, y1=y, x2=WIDTH - 12, y2=y)
             yield _text(LEFT - 6, y + 4, f"{10.0**power / 1e9:g} G", "end")
 
 
@@ -118,23 +119,35 @@ def _floor(number: float) -> int:
     return math.floor(math.log10(number) + 1e-9)
 
 
-def _dot(plot: _Plot, row: StepTime, share: float) -> str:
-    x, y = plot.x(row.flops / row.bytes), plot.y(row.flops / row.seconds)
+def _dot(plot: _Plot, row: StepTime, share: float) -> Element:
     told = f"{row.path}, {row.op}: {row.seconds * 1e3:.3f} ms, {row.flops / row.seconds / 1e9:.1f} GFLOP/s"
-    dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 + 14 * math.sqrt(share):.1f}" fill-opacity=".6" '
-    return f'{dot}fill="{REGION_COLOURS[row.region]}"><title>{as_markup(told)}</title></circle>'
+    return element(
+        "circle",
+        element("title", told),
+        cx=plot.x(row.flops / row.bytes),
+        cy=plot.y(row.flops / row.seconds),
+        r=3 + 14 * math.sqrt(share),
+        fill_opacity=".6",
+        fill=REGION_COLOURS[row.region],
+    )
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
     return f"{machine['processor']}, {machine['cores']} cores, load {machine['load']}"
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{as_markup(text)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "start") -> Element:
+    return element("text", text, x=x, y=y, text_anchor=anchor)
 
 
-def _document(height: float, title: str, lines: list[str]) -> str:
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
-    page = f'<rect class="page" width="{WIDTH}" height="{height}"/>'
-    titled = f'<text class="title" x="12" y="28">{as_markup(title)}</text>'
-    return "\n".join([head, f"<style>\n{STYLE}</style>", page, titled, *lines, "</svg>"]) + "\n"
+def _document(height: int, title: str, lines: list[Element]) -> str:
+    content = [
+        element("style", Trusted(f"\n{STYLE}")),
+        element("rect", class_="page", width=WIDTH, height=height),
+        element("text", title, class_="title", x=12, y=28),
+        *lines,
+    ]
+    spaced = [part for each in content for part in (_LINE, each)]
+    size = f"0 0 {WIDTH} {height}"
+    drawn = element("svg", spaced, _LINE, xmlns="http://www.w3.org/2000/svg", viewBox=size, width=WIDTH, height=height)
+    return render(drawn) + "\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from netspec.core.quantities import quantity
 from netspec.diagnostics import Diagnostic, NetspecError, SpecError
 from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.suggestions import did_you_mean
@@ -36,17 +36,14 @@ format_option = click.option(
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to use; all cores if left out.")
 
 
-UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-
-
 def _bytes(context: click.Context, parameter: click.Parameter, written: str | None) -> int | None:
     """A size in bytes: ``500MB``, ``1.5GiB``, or digits alone; click's usage error for what is none."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(\w*)", written or "")
     if written is None:
         return None
-    if match is None or match[2] not in UNITS:
+    found = quantity(written)
+    if found is None:
         raise click.BadParameter(f"{written!r} is no size; write it as 500MB, 1.5GiB or 500000000", context, parameter)
-    return int(float(match[1]) * UNITS[match[2]])
+    return int(found)
 
 
 memory_budget_option = click.option(

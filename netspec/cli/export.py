@@ -65,6 +65,7 @@ class Exported:
     show_default=True,
     help="Of a run, the weights of the last epoch, or of the one with the lowest validation loss.",
 )
+@click.option("--averaged", is_flag=True, help="Of a run the moving average of its weights, if it made one.")
 @threads_option
 @backend_option
 @format_option
@@ -74,6 +75,7 @@ def command(
     to: Literal["torch", "onnx"],
     output: Path,
     kept: Literal["last", "best"],
+    averaged: bool,
     threads: int | None,
     backend: str,
     format_: str,
@@ -92,7 +94,7 @@ def command(
 
     _refuse_suffix(to, output)
     count = threads or available_threads()
-    spec, weights = _network(source, overrides, kept, backend, count)
+    spec, weights = _network(source, overrides, kept, averaged, backend, count)
     with shown_in(spec):
         found = (_to_onnx if to == "onnx" else _to_torch)(spec, weights, output, backend, count)
     click.echo(json.dumps(found.document(), indent=2) if format_ == "json" else _text(found))
@@ -109,22 +111,22 @@ def _refuse_suffix(to: str, output: Path) -> None:
 
 
 def _network(
-    source: str, overrides: tuple[str, ...], kept: Literal["last", "best"], backend: str, threads: int
-) -> tuple[Spec, dict[str, Array]]:
+    source: str, overrides: tuple[str, ...], kept: Literal["last", "best"], averaged: bool, backend: str, threads: int
+) -> tuple[Spec, Mapping[str, Array]]:
     """The spec and all weights: a run's, or freshly drawn ones."""
     from netspec.backend import find_backend
-    from netspec.interop.safetensors import decode
-    from netspec.training.open_run import open_run
-    from netspec.training.runs import MANIFEST, find_checkpoint
+    from netspec.training.open_run import stored_run
+    from netspec.training.runs import MANIFEST
     from netspec.training.runtime import Runtime
     from netspec.training.transfer import take_weights
 
     if (Path(source) / MANIFEST).is_file():
         if overrides:
             raise click.UsageError("--set changes a spec; a run's is fixed")
-        spec = open_run(Path(source), kept, backend, threads).spec
-        file = find_checkpoint(Path(source), kept).weights
-        return spec, decode(file.read_bytes(), str(file))
+        stored = stored_run(Path(source), kept, averaged)
+        return stored.spec, stored.weights
+    if averaged:
+        raise click.UsageError("--averaged is of a run directory: a spec's weights are freshly drawn")
     spec = load(source, overrides)
     runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), 1, threads)
     if spec.recipe.init:

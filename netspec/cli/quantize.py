@@ -117,13 +117,10 @@ def _refuse_quantized(opened: OpenRun, run: str) -> None:
 
 
 def _dataset(opened: OpenRun, data_dir: str | None, part: PartName) -> Dataset:
-    from netspec.data.download import cache_folder
-    from netspec.data.read import data_folder, read_dataset
-    from netspec.training.evaluate_run import checked_part
+    from netspec.data.read import data_folder
+    from netspec.training.evaluate_run import part_of
 
-    dataset = read_dataset(opened.spec, data_folder(data_dir), opened.spec_folder, cache_folder())
-    checked_part(opened, dataset, part)
-    return dataset
+    return part_of(opened, data_folder(data_dir), part)[0]
 
 
 def _learnt(run: Path, kept: Kept | None) -> Ranges:

@@ -364,7 +364,7 @@ def _plan_text(
     batch = f"up to {document['batch']} samples"
     fetched = [f"would be fetched: {each.address} ({size(each.bytes)}) to {escape(str(each.file))}" for each in absent]
     planned = (
-        f"{spec.name}: {epochs} epochs, {document['steps']:,} steps of {batch} ({samples}), "
+        f"{spec.name}: {_epochs(epochs)}, {document['steps']:,} steps of {batch} ({samples}), "
         f"{size(needed.total)} ({memory}), {threads}; nothing was trained"
     )
     return "\n".join([*fetched, planned])
@@ -387,18 +387,22 @@ def _found_rate(runtime: Runtime, dataset: Dataset, format_: str) -> str:
     return "\n".join([*lines, "", f"{said}; begin with --set train.lr={sweep.suggestion:g}"])
 
 
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
+
+
 def _closing(outcome: Outcome, recipe: Recipe) -> str:
     """The summary of a run that is done."""
     from netspec.training.progress import score_text
 
     parts = {"train": outcome.train, "validation": outcome.validation, "test": outcome.test}
     lines = [f"{name:<11} {score_text(scores)}" for name, scores in parts.items() if scores is not None]
-    epochs = f"{outcome.epochs} epoch{'' if outcome.epochs == 1 else 's'}"
+    epochs = _epochs(outcome.epochs)
     waited = f", {outcome.waited_share:.1%} of the training waiting for data" if outcome.waited_share else ""
     lines.append(f"{epochs}, {outcome.steps:,} steps in {outcome.seconds:.1f} s{waited}")
     if outcome.skipped_steps:
         lines.append(f"{outcome.skipped_steps:,} steps were skipped: their numbers were not finite")
     if outcome.epochs < recipe.epochs:
-        lines.append(f"stopped early, before {recipe.epochs} epochs: the validation loss had not become lower")
+        lines.append(f"stopped early, before {_epochs(recipe.epochs)}: the validation loss had not become lower")
     lines.append(f"run directory: {outcome.run_dir}")
     return "\n".join(lines)

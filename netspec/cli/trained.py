@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_AS_SET = "--set train.data"
+"""What diagnostics call the text that stands in the place of a run's data."""
 _FILES = {".npz": "npz", ".csv": "csv"}
 """The source of a file that ``--data`` names, by its ending."""
 
@@ -34,6 +38,12 @@ class Trained(NamedTuple):
     backend: str
     threads: int | None
     option: str
+
+    @property
+    def may_need_none(self) -> bool:
+        """Whether a spec is meant without any weights, which may follow from it."""
+        named = self.place.startswith(ZOO) or Path(self.place).is_file()
+        return named and self.weights is None and self.kept is None and not self.averaged
 
     @property
     def is_run(self) -> bool:
@@ -98,27 +108,58 @@ def open_trained(given: Trained, data: str | None = None) -> OpenRun:
     """The network with its weights, with its own data or what ``data`` names, a path from the current folder or a
     source. A usage error where the command line does not say which weights are meant.
     """
-    from netspec.training.open_run import open_run, open_weights
     from netspec.training.threads import available_threads
 
-    threads, is_run = given.threads or available_threads(), given.is_run
+    threads = given.threads or available_threads()
     # A share of other data that is kept aside would be kept from the part that is asked for.
     changes = () if data is None else (f"train.data={_source(data)}", "train.validation=0")
-    if is_run:
-        opened = open_run(Path(given.place), given.kept or "last", given.backend, threads, changes, given.averaged)
-    else:
-        assert given.weights is not None
-        opened = open_weights(load(given.place, changes), given.weights, given.backend, threads)
+    with _said_by_data():
+        opened = _opened(given, changes, threads)
     return opened if data is None else replace(opened, spec_folder=Path())
+
+
+def _opened(given: Trained, changes: tuple[str, ...], threads: int) -> OpenRun:
+    from netspec.training.open_run import open_as_drawn, open_run, open_weights
+
+    if given.may_need_none:
+        drawn = open_as_drawn(load(given.place, changes), given.backend, threads)
+        if drawn is not None:
+            return drawn
+    if given.is_run:
+        return open_run(Path(given.place), given.kept or "last", given.backend, threads, changes, given.averaged)
+    assert given.weights is not None
+    return open_weights(load(given.place, changes), given.weights, given.backend, threads)
+
+
+@contextmanager
+def _said_by_data() -> Iterator[None]:
+    """Mistakes in what was put in the place of the run's data are told as those of ``--data``."""
+    from netspec.diagnostics import SpecError
+
+    try:
+        yield
+    except SpecError as error:
+        told = [
+            replace(each, span=each.span._replace(file="--data")) if each.span.file == _AS_SET else each
+            for each in error.diagnostics
+        ]
+        sources = {"--data" if name == _AS_SET else name: text for name, text in error.sources.items()}
+        raise SpecError(told, sources) from None
 
 
 def _source(data: str) -> str:
     """What a spec would have behind ``data:``; NS905 for what can only be a path, and is not there."""
+    from netspec.core.declare import REGISTRIES
     from netspec.data.files import fault
+    from netspec.syntax.suggestions import closest
 
     path = Path(data)
-    if not path.exists() and (len(path.parts) > 1 or path.suffix.lower() in _FILES):
+    known = [each.name for each in REGISTRIES["source"].public()]
+    is_word = re.fullmatch(r"[\w-]+", data) is not None
+    if not path.exists() and (len(path.parts) > 1 or path.suffix.lower() in _FILES or (is_word and data not in known)):
         advice = "--data takes a folder with images in a folder for each class, a table or archive, or a source's name"
-        raise fault(path, "there is no such file or folder", advice)
+        guess = closest(data, known) if is_word else None
+        problem = "there is no such file or folder" + (", and no source of that name" if is_word else "")
+        raise fault(path, problem, f"did you mean '{guess}'? {advice}" if guess else advice)
     kind = "folder" if path.is_dir() else _FILES.get(path.suffix.lower())
     return json.dumps({kind: data}) if kind and path.exists() else data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from netspec.core.formulas import times
 from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
-from netspec.data.dataset import PARTS, Dataset, Feed
+from netspec.data.dataset import PARTS, Array, Dataset, Feed
 from netspec.data.ondemand import on_demand
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
@@ -19,6 +19,9 @@ from netspec.diagnostics.model import Diagnostic, Span
 
 if TYPE_CHECKING:
     from netspec.syntax.spec import Spec
+
+NAMES_SHOWN = 12
+"""Names of classes that a message lists."""
 
 
 def find_feed(spec: Spec, dataset: Dataset) -> tuple[Feed, list[Diagnostic]]:
@@ -72,6 +75,45 @@ def _learnt_as_classes(spec: Spec, feed: Feed) -> Iterator[tuple[str, str]]:
     for name, target in target_types(spec.graph, spec.recipe).items():
         if target.dtype == "int32":
             yield name, feed.targets[name]
+
+
+def numbered_as(dataset: Dataset, feed: Feed, learnt: Mapping[str, tuple[str, ...]]) -> Dataset:
+    """The data set with its classes numbered as each head has ``learnt`` them: it may have fewer, in another order.
+
+    NS949 where it has others: they would be taken for some of those, since a class is told by its number.
+    """
+    for head, names in learnt.items():
+        field = feed.targets.get(head)
+        found = dataset.classes(field) if field else ()
+        if not names or not found or found == names or field is None:
+            continue
+        labels = dataset.train[field]
+        if not set(found) <= set(names) or not isinstance(labels, np.ndarray) or labels.dtype != np.int32:
+            raise RunError.of("NS949", data=dataset.name, found=_listed(found), learnt=_listed(names))
+        numbers = np.array([names.index(name) for name in found], np.int32)
+        dataset = _renumbered(dataset, field, numbers)
+        if field == dataset.label:
+            dataset = replace(dataset, class_names=names)
+        else:
+            dataset = replace(dataset, other_classes={**dataset.other_classes, field: names})
+    return dataset
+
+
+def _renumbered(dataset: Dataset, field: str, numbers: Array) -> Dataset:
+    """The data set with ``numbers[n]`` in the place of class n; what is no class stays for others to refuse."""
+
+    def change(labels: Array) -> Array:
+        known = (labels >= 0) & (labels < len(numbers))
+        return np.where(known, numbers[np.where(known, labels, 0)], -1).astype(np.int32)
+
+    return dataset.with_parts(
+        lambda part: replace(part, fields={**part.fields, field: change(part[field])}) if field in part.fields else part
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """The names, the first of many."""
+    return ", ".join(names[:NAMES_SHOWN]) + (f", … ({len(names)} in all)" if len(names) > NAMES_SHOWN else "")
 
 
 def with_class_numbers(spec: Spec, dataset: Dataset, feed: Feed) -> Dataset:

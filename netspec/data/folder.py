@@ -51,7 +51,9 @@ def _classes(train: Path) -> tuple[str, ...]:
     classes = tuple(sorted(path.name for path in visible(train) if path.is_dir()))
     if len(classes) < 2:
         problem = f"it has {'one class folder' if classes else 'no class folders'}, and a classifier wants at least two"
-        raise fault(train, problem, "images stand in a folder for each class: PATH/train/CLASS/IMAGE")
+        flat = any(path.suffix.lower() in SUFFIXES for path in visible(train))
+        advice = "images stand in a folder for each class, PATH/CLASS/IMAGE or PATH/train/CLASS/IMAGE"
+        raise fault(train, problem, f"{advice}; 'netspec predict' takes images of no class" if flat else advice)
     return classes
 
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from netspec.data.augment import Augmenter
 from netspec.data.dataset import Dataset, ReadContext, Reader
-from netspec.data.feed import find_feed, mismatches, refuse_strange_labels, target_types, with_class_numbers
+from netspec.data.feed import (
+    find_feed,
+    mismatches,
+    numbered_as,
+    refuse_strange_labels,
+    target_types,
+    with_class_numbers,
+)
 from netspec.data.split import with_validation
 from netspec.data.stand_in import missing, stand_in
 from netspec.diagnostics.errors import RunError, SpecError
@@ -27,13 +34,19 @@ def data_folder(given: str | None, environment: Mapping[str, str] = os.environ) 
 
 
 def read_dataset(
-    spec: Spec, data_dir: Path | None, spec_folder: Path, cache_dir: Path | None = None, fetches: bool = True
+    spec: Spec,
+    data_dir: Path | None,
+    spec_folder: Path,
+    cache_dir: Path | None = None,
+    fetches: bool = True,
+    learnt: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Dataset:
     """The data of a spec, each part with what the network is fed; see :func:`find_feed`.
 
     The validation part is the share of the training part that ``train.validation`` says, picked by ``train.seed``;
     without a share, the data's own. Unless it ``fetches``, a published set that is not here is replaced by
-    its :func:`stand_in`. A SpecError says where data and network do not go together; a RunError that there
+    its :func:`stand_in`. With the names of the classes that each head has ``learnt``, they are numbered so; see
+    :func:`numbered_as`. A SpecError says where data and network do not go together; a RunError that there
     is no data, or what is wrong with the files.
     """
     recipe = spec.recipe
@@ -53,6 +66,7 @@ def read_dataset(
         dataset = with_validation(dataset, recipe.validation, recipe.seed)
     feed, found = find_feed(spec, dataset)
     if not found:
+        dataset = numbered_as(dataset, feed, learnt or {})
         dataset = with_class_numbers(spec, dataset, feed)
         found = mismatches(spec, dataset, feed)
     if found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,6 +116,14 @@ class Draft:
                 meant = self.meant_by_like(layer)
                 needed.update([meant] if meant is not None else [])
         self.layers = kept[::-1]
+
+
+def contradicts(asked: tuple[int, ...], stated: Sequence[int]) -> bool:
+    """Whether the sides that were asked for are others than those that a model states; 0 are those that it leaves open.
+
+    One of other sides may hold numbers that only fit its own, in a reshape or a dense layer.
+    """
+    return len(asked) != len(stated) or any(side not in (0, own) for own, side in zip(asked, stated, strict=True))
 
 
 def refused(error: ShapeError, name: str, inputs: tuple[Value, ...]) -> str:

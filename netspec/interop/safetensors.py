@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,25 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
     """The content of a safetensors file with these arrays as float32, in their logical layout."""
     whole = {name: np.asarray(array, np.float32, order="C") for name, array in arrays.items()}
-    return save(whole, dict(metadata or {}))
+    return _file_of(whole, metadata)
 
 
 def encode_packed(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> bytes:
     """The content of a safetensors file with these arrays in their own element types."""
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata or {}))
+    return _file_of({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+
+
+def _file_of(arrays: Mapping[str, Array], metadata: Mapping[str, str] | None) -> bytes:
+    """The same bytes for the same content: safetensors writes its metadata in an order of chance."""
+    data = save(dict(arrays), dict(metadata or {}))
+    if len(metadata or {}) < 2:
+        return data
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def decode(data: bytes, name: str) -> dict[str, Array]:

@@ -21,14 +21,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from netspec.core.quantities import quantity
 from netspec.diagnostics import Diagnostic, Severity, Span
 from netspec.lint.settings import DEFAULT, Budgets, Settings
 
 PER_FILE = "per-file"
 _KEYS = ("select", "ignore", "severity", "budgets")
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
 
 
 class Configuration(NamedTuple):
@@ -211,7 +210,7 @@ def _refused(place: Span, problem: str, advice: str | None = None) -> Diagnostic
 
 def _number(written: Any) -> int | None:
     """A count or a size in bytes: ``5000``, ``"5M"``, ``"8GiB"``."""
-    match = _NUMBER.fullmatch(str(written)) if isinstance(written, int | float | str) else None
-    if match is None or isinstance(written, bool) or match[2] not in _UNITS:
+    if isinstance(written, bool) or not isinstance(written, int | float | str):
         return None
-    return int(float(match[1]) * _UNITS[match[2]])
+    found = quantity(str(written))
+    return None if found is None else int(found)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
+from netspec.core.quantities import quantity
 from netspec.diagnostics import Diagnostic, Diagnostics
 from netspec.syntax import tree
 from netspec.syntax.environment import Environment
@@ -13,9 +13,6 @@ from netspec.syntax.scalars import describe
 from netspec.syntax.spec import Expectation
 from netspec.syntax.values import UNKNOWN, Values
 from netspec.syntax.vocabulary import TOTALS
-
-_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]|KiB|MiB|GiB|)")
 
 
 def expectations(
@@ -82,13 +79,11 @@ def _number(
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    match = _NUMBER.fullmatch(str(value))
-    if match is None:
+    number = quantity(str(value))
+    if number is None:
         fields = {"what": key, "found": describe(value), "expected": "a number such as 61706 or 1.2M"}
         diagnostics.append(Diagnostic("NS102", node.span, fields))
-        return None
-    number = float(match[1]) * _FACTORS[match[2]]
-    return int(number) if number.is_integer() else number
+    return number
 
 
 _SHAPE = {

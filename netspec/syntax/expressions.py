@@ -204,6 +204,9 @@ def _foreign(text: str, position: int) -> _Unreadable:
         if text.startswith(sign, position):
             return _Unreadable(f"there is no '{sign}'", position, position + len(sign), f"write {here}")
     character = text[position]
+    if character == "[":
+        advice = "an expression takes nothing out of a list: give what you need a name of its own under 'vars'"
+        return _Unreadable("'[' means nothing here", position, position + 1, advice)
     return _Unreadable(f"'{character}' means nothing here", position, position + 1)
 
 

@@ -115,6 +115,10 @@ _BRACKETS = re.compile(r"""[][{}]|"(?:[^"\\]|\\.)*"|(?<!\w)'[^']*'|(?<=\s)#.*"""
 """Brackets, and the quotes and comments in which they are none."""
 
 
+_EXPRESSION = re.compile(r"\$[^][{},\s][^][{},]*\Z|\$\Z")
+"""An expression without quotes that ends where the parser stumbles."""
+
+
 def explain(error: Exception, positions: Positions, reached: int) -> Diagnostic:
     """The diagnostic for what a PyYAML parser raised; ``reached`` is how far the text had been read."""
     problem_mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -135,6 +139,9 @@ def explain(error: Exception, positions: Positions, reached: int) -> Diagnostic:
 
 def _reworded(error: yaml.MarkedYAMLError, positions: Positions, place: int) -> Diagnostic:
     words = f"{error.context} {error.problem}"
+    expression = _EXPRESSION.search(positions.text, positions.line_start(place), place)
+    if expression and positions.text[place] in "[{":
+        return _without_quotes(positions, expression.start(), place)
     opening = _visible(positions.text, error.context_mark.index) if error.context_mark else place
     if "while parsing a block" in words:
         return _misplaced(positions, place, opening, is_list="collection" in words)
@@ -156,6 +163,25 @@ def _reworded(error: yaml.MarkedYAMLError, positions: Positions, place: int) -> 
     return Diagnostic(
         "NS001", positions.span(place, _end(positions.text, place)), {"problem": error.problem or "unreadable"}
     )
+
+
+def _without_quotes(positions: Positions, begin: int, place: int) -> Diagnostic:
+    """An expression that holds a bracket: within others YAML takes that for the beginning of a list or a mapping."""
+    expression = positions.text[begin : _expression_end(positions.text, begin)]
+    quoted = f'"{expression}"' if '"' not in expression else f"'{expression}'"
+    problem = f"'{positions.text[place]}' begins a list or a mapping here, since the expression is not in quotes"
+    span = positions.span(place, place + 1)
+    return Diagnostic("NS001", span, {"problem": problem}, help=f"put the whole expression in quotes: {quoted}")
+
+
+def _expression_end(text: str, begin: int) -> int:
+    """Behind the last bracket that an expression opens, or where its line or the collection around it ends."""
+    depth = 0
+    for place in range(begin, len(text)):
+        depth += (text[place] in "([{") - (text[place] in ")]}")
+        if depth < 0 or text[place] in "\r\n" or (depth == 0 and text[place] in ", "):
+            return place
+    return len(text)
 
 
 def _closed(text: str, opening: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
-from netspec.training.runs import MANIFEST, SPEC, read_manifest, with_settings
+from netspec.training.runs import MANIFEST, SPEC, read_manifest, read_table, with_settings
 from netspec.training.scores import named_metrics
 
 _PARTS = ("train", "validation", "averaged", "test")
@@ -103,28 +102,15 @@ def _record(folder: Path) -> Record:
     source = read_source(folder / SPEC)
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")
-    rows = _table(folder / "metrics.csv")
+    rows = read_table(folder / "metrics.csv")
     if not rows:
         raise RunError.of("NS921", first=str(folder), reason="it has no finished epoch")
     try:
         spec = with_settings(load_spec(source), {key: manifest[key] for key in _SETTINGS})
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"'{folder / MANIFEST}' is damaged: it does not tell how the run was started") from error
-    seconds = math.fsum(row.get("seconds", math.nan) for row in _table(folder / "timings.csv"))
+    seconds = math.fsum(row.get("seconds", math.nan) for row in read_table(folder / "timings.csv"))
     return Record(folder, manifest, spec, rows, seconds)
-
-
-def _table(file: Path) -> tuple[Mapping[str, float], ...]:
-    """The rows of a table of a run; none where it has none yet."""
-    try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            return tuple({name: float(value) for name, value in row.items()} for row in csv.DictReader(stream))
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise RunError(f"'{file}' cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError) as error:  # TypeError: a row that is too short or too long
-        raise RunError(f"'{file}' is damaged: it is no table of numbers") from error
 
 
 def _incomparable(a: Record, b: Record) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
 from netspec.core.graph import Slot
+from netspec.core.host import available_memory, fields_of, lines_of
 from netspec.data.batches import has_work
 from netspec.data.dataset import Part
 from netspec.data.ondemand import on_demand
@@ -167,16 +168,16 @@ def memory_limits(root: Path = Path("/")) -> Iterator[Limit]:
 
     ``root`` is where ``proc`` and ``sys`` are. What files hold in memory only to be fast counts as free.
     """
-    left = _fields(root / "proc/meminfo").get("MemAvailable:")
+    left = available_memory(root)
     if left is not None:
-        yield Limit("the machine's memory", left * 1024)
+        yield Limit("the machine's memory", left)
     yield from _group_limits(root)
     yield from _process_limit(root)
 
 
 def _group_limits(root: Path) -> Iterator[Limit]:
     """The limits of the control groups that the process is in, such as a container's, and of those around them."""
-    for line in _lines(root / "proc/self/cgroup"):
+    for line in lines_of(root / "proc/self/cgroup"):
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers == "":
             mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
@@ -199,7 +200,7 @@ def _group_limit(folder: Path, most: str, used: str, idle: str) -> Limit | None:
     bound, taken = (_number(folder / name) for name in (most, used))
     if bound is None or taken is None:
         return None
-    return Limit("the control group's limit", bound - taken + _fields(folder / "memory.stat").get(idle, 0))
+    return Limit("the control group's limit", bound - taken + fields_of(folder / "memory.stat").get(idle, 0))
 
 
 def _process_limit(root: Path) -> Iterator[Limit]:
@@ -209,25 +210,12 @@ def _process_limit(root: Path) -> Iterator[Limit]:
     except ImportError:  # not a Unix
         return
     bound = resource.getrlimit(resource.RLIMIT_AS)[0]
-    pages = next(iter(_lines(root / "proc/self/statm")), "").split()
+    pages = next(iter(lines_of(root / "proc/self/statm")), "").split()
     if bound != resource.RLIM_INFINITY and pages:
         yield Limit("the process's limit (ulimit -v)", bound - int(pages[0]) * os.sysconf("SC_PAGE_SIZE"))
 
 
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text().splitlines()
-    except OSError:
-        return []
-
-
-def _fields(file: Path) -> Mapping[str, int]:
-    """The number behind the first word of each line."""
-    words = (line.split() for line in _lines(file))
-    return {line[0]: int(line[1]) for line in words if len(line) > 1 and line[1].isdecimal()}
-
-
 def _number(file: Path) -> int | None:
     """The number in a file; ``None`` where there is none, such as where it says ``max``."""
-    text = "".join(_lines(file))
+    text = "".join(lines_of(file))
     return int(text) if text.isdecimal() else None

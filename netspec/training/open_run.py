@@ -20,7 +20,7 @@ from netspec.training.fitted import with_kept_numbers
 from netspec.training.quantized import WEIGHTS, is_quantized, read_ranges, refuse_without_bytes
 from netspec.training.runs import MANIFEST, SPEC, Kept, find_checkpoint, read_manifest, with_settings
 from netspec.training.runtime import Runtime
-from netspec.training.state import read_state
+from netspec.training.state import read_state, starts_alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,14 @@ def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenR
     """
     file, spec, manifest = _located(spec, weights)
     return OpenRun(spec, Path(spec.file).parent, _with_weights(spec, file, backend, threads), manifest)
+
+
+def open_as_drawn(spec: Spec, backend: str, threads: int) -> OpenRun | None:
+    """The network of a spec as it starts, where that follows from the spec alone; ``None`` where chance is in it."""
+    if spec.recipe.init or not starts_alike(spec.graph.slots):
+        return None
+    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+    return OpenRun(spec, Path(spec.file).parent, runtime, {})
 
 
 def _located(spec: Spec, weights: Path) -> tuple[Path, Spec, Mapping[str, Any]]:

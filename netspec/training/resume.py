@@ -137,7 +137,8 @@ def _position(checkpoint: Checkpoint, epochs: int, changed: bool) -> Position:
     position = checkpoint.position
     reached = position.epoch + (position.underway is not None)
     if reached > epochs:
-        raise RunError(f"the run is in epoch {reached} already, but {epochs} epochs are asked for: give more --epochs")
+        asked = "1 epoch is" if epochs == 1 else f"{epochs} epochs are"
+        raise RunError(f"the run is in epoch {reached} already, but {asked} asked for: give more --epochs")
     return replace(position, underway=None) if changed else position
 
 
@@ -163,7 +164,8 @@ def circumstances(manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> list
 
 def _where(checkpoint: Checkpoint, begin: Position, epochs: int) -> str:
     if begin.epoch == epochs:
-        return f"the run is done with its {epochs} epochs: nothing is left to train"
+        whole = "its epoch" if epochs == 1 else f"its {epochs} epochs"
+        return f"the run is done with {whole}: nothing is left to train"
     place = "is next" if begin.underway is None else f"goes on after batch {begin.underway.batches}"
     done = f"{begin.epoch} epoch{'' if begin.epoch == 1 else 's'} and {begin.step:,} steps are done"
     return f"going on from the checkpoint '{checkpoint.name}': {done}, epoch {begin.epoch + 1} {place}"

@@ -295,6 +295,23 @@ def _table(rows: Sequence[Mapping[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
+def read_table(file: Path) -> tuple[dict[str, float], ...]:
+    """The rows of a table of a run, without what a row lacks; none where there is no table yet.
+
+    A RunError where it cannot be read, or is no table of numbers.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            found = csv.DictReader(stream)
+            return tuple({name: float(value) for name, value in row.items() if value != ""} for row in found)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise RunError(f"'{file}' cannot be read: {error.strerror or error}") from error
+    except (ValueError, TypeError) as error:  # TypeError: a row that is too short or too long
+        raise RunError(f"'{file}' is damaged: it is no table of numbers") from error
+
+
 def differing_rows(folder: Path, kept: Sequence[Mapping[str, float]]) -> list[str]:
     """What of metrics.csv is not what the rows that a checkpoint ``kept`` are, line by line."""
     try:

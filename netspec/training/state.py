@@ -19,11 +19,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def initialize(state: State, slots: Iterable[Slot], seed: int) -> None:
     """Draw every piece of state from its initialiser, by ``seed`` and its name alone, whatever the order."""
     for slot in slots:
-        initializer = slot.param.initializer
-        if isinstance(initializer, str):
-            initializer = REGISTRIES["initializer"][initializer].make()
-        drawn = initializer.draw(keyed_generator(seed, "initialize", slot.name), slot.param)
-        state.write(slot.name, drawn.astype(np.float32))
+        state.write(slot.name, _drawn(slot, seed))
+
+
+def starts_alike(slots: Iterable[Slot]) -> bool:
+    """Whether the state is the same whatever it is drawn by: no chance is in any initialiser."""
+    return all(np.array_equal(_drawn(slot, 0), _drawn(slot, 1)) for slot in slots)
+
+
+def _drawn(slot: Slot, seed: int) -> Array:
+    initializer = slot.param.initializer
+    if isinstance(initializer, str):
+        initializer = REGISTRIES["initializer"][initializer].make()
+    found: Array = initializer.draw(keyed_generator(seed, "initialize", slot.name), slot.param).astype(np.float32)
+    return found
 
 
 def read_state(state: State, slots: Iterable[Slot]) -> dict[str, Array]:

@@ -61,6 +61,14 @@ def compared(netspec: Run, *runs: str) -> dict[str, Any]:
     return document
 
 
+def test_cells_that_are_empty_are_what_a_row_lacks(netspec: Run, make: Callable[..., str]) -> None:
+    names = make("a", [0.5, 0.6]), make("b", [0.5, 0.7])
+    table = Path(names[0], "metrics.csv")
+    first, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{first},skipped_steps", f"{rows[0]},2", f"{rows[1]},"]) + "\n")
+    assert compared(netspec, *names)["metrics"]["validation_accuracy"]["last"] == [0.6, 0.7]
+
+
 def test_scores_are_the_last_the_best_and_when_they_were_reached(netspec: Run, make: Callable[..., str]) -> None:
     found = compared(netspec, make("a", [0.5, 0.9, 0.8, 0.7]), make("b", [0.6, 0.7, 0.85]))
     assert found["version"] == 1

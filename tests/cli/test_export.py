@@ -82,7 +82,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--data-dir",
         str(folder),
     ]
-    result = CliRunner().invoke(train, ["zoo:lenet5", "--set", data, *options])
+    result = CliRunner().invoke(train, ["zoo:lenet5", "--set", data, "--set", "train.average=0.5", *options])
     assert result.exit_code == 0, result.output
     return folder / "run"
 
@@ -95,6 +95,16 @@ def test_of_a_run_its_weights_are_taken(run: Path, tmp_path: Path) -> None:
     found = {each.name: numpy_helper.to_array(each) for each in onnx.load(file).graph.initializer}
     np.testing.assert_array_equal(found["conv.bias"], weights["conv.bias"])
     assert found["conv.bias"].any()  # biases start from zeros
+
+
+def test_the_average_of_a_run_is_exported(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "averaged.onnx"
+    result = export(str(run), "--to", "onnx", "-o", str(file), "--averaged")
+    assert result.exit_code == 0, result.output
+    found = {each.name: numpy_helper.to_array(each) for each in onnx.load(file).graph.initializer}
+    np.testing.assert_array_equal(found["conv.bias"], load_file(run / "average.safetensors")["conv.bias"])
+    refused = export("zoo:lenet5", "--to", "onnx", "-o", str(file), "--averaged")
+    assert (refused.exit_code, "--averaged is of a run directory" in refused.output) == (2, True)
 
 
 def test_a_layer_without_form_is_named_at_its_place(tmp_path: Path) -> None:

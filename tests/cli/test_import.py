@@ -108,6 +108,17 @@ def test_open_sides_are_asked_for(tmp_path: Path) -> None:
     assert "input: [6, 4, 3]" in (tmp_path / "small.yaml").read_text(encoding="utf-8")
 
 
+def test_sides_that_contradict_the_model_are_refused(tmp_path: Path) -> None:
+    model = small(tmp_path, "Sigmoid", ("N", 3, 8, "W"))
+    for given in ("4,6,3", "8,6,4"):
+        result = run(str(model), "-o", str(tmp_path / "small.yaml"), "--input", given)
+        assert isinstance(result.exception, SpecError)
+        (found,) = result.exception.diagnostics
+        shown = given.replace(",", ", ")
+        assert found.message == f"input 'x' of the model is [8, ?, 3], channels last, but --input gives it [{shown}]"
+    assert run(str(model), "-o", str(tmp_path / "small.yaml"), "--input", "8,6,3").exit_code == 0
+
+
 def test_a_spec_that_computes_something_else_is_not_written(
     lenet5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,3 +204,24 @@ def test_an_empty_standard_input_is_named(netspec: Run, bright: Path, monkeypatc
 def test_what_was_written_is_told(netspec: Run, bright: Path, tmp_path: Path) -> None:
     np.save("new.npy", np.full((1, 4, 4, 1), 230, np.uint8))
     assert "wrote p.npz\n" in netspec("predict", bright, "new.npy", "-o", "p.npz").err
+
+
+FIXED = """\
+netspec: 1
+input: [4, 4, 1]
+layers:
+  - conv: {filters: 1, kernel: 4, bias: false}
+    init: {weight: {constant: 2}}
+"""
+
+
+def test_a_spec_in_which_is_no_chance_wants_no_weights(
+    netspec: Run, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "ones.npy", np.ones((1, 4, 4, 1), np.float32))
+    found = predict(netspec, write(FIXED, "fixed.yaml"), tmp_path / "ones.npy", "--threads", "1")
+    assert found["predictions"][0]["shape"] == [1, 1, 1]
+    netspec("predict", tmp_path / "fixed.yaml", tmp_path / "ones.npy", "-o", tmp_path / "out.npz", "--threads", "1")
+    assert np.load(tmp_path / "out.npz")["main"].reshape(-1).tolist() == [32.0]
+    refused = netspec("predict", write(FIXED.replace("constant", "uniform"), "drawn.yaml"), tmp_path / "ones.npy")
+    assert (refused.status, "holds no weights: name them with --weights FILE" in refused.err) == (2, True)

@@ -79,6 +79,20 @@ def test_sides_that_only_the_data_has_are_asked_for() -> None:
     assert found.help_text == "give its 3 sides, channels last: --input data=224,224,3"
 
 
+def test_sides_that_contradict_the_text_are_refused() -> None:
+    with pytest.raises(SpecError) as caught:
+        network(CIFAR10_QUICK, data=(28, 28, 3))
+    (found,) = caught.value.diagnostics
+    assert found.message == "input 'data' of the model is [32, 32, 3], channels last, but --input gives it [28, 28, 3]"
+
+
+def test_a_misspelt_type_is_guessed() -> None:
+    with pytest.raises(SpecError) as caught:
+        network(HEAD + 'layer { name: "r" type: "Relu" bottom: "data" top: "r" }\n')
+    (found,) = caught.value.diagnostics
+    assert found.message.endswith("netspec has no counterpart of the type 'Relu'; did you mean 'ReLU'?")
+
+
 @pytest.mark.parametrize("given", [(28, 28), (1, 1, 28, 28)])
 def test_sides_of_another_number_of_axes_are_refused(given: tuple[int, ...]) -> None:
     with pytest.raises(SpecError) as caught:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from netspec.diagnostics.errors import RunError
@@ -16,6 +17,19 @@ WEIGHTS = {
     "stage/0/conv.bias": np.array([-0.0, np.float32(1e-42)], np.float32),
 }
 SHAPES = {name: array.shape for name, array in WEIGHTS.items()}
+
+
+def test_the_same_content_is_the_same_bytes(tmp_path: Path) -> None:
+    facts = {f"key{number}": f"\u00e9 {number}" for number in range(8)}
+    files = {
+        encode(WEIGHTS, dict(order)) for order in (list(facts.items()), list(facts.items())[::-1]) for _ in range(8)
+    }
+    assert len(files) == 1
+    (data,) = files
+    assert int.from_bytes(data[:8], "little") % 8 == 0
+    (tmp_path / "w.safetensors").write_bytes(data)
+    with safe_open(tmp_path / "w.safetensors", "np") as opened:
+        assert opened.metadata() == facts
 
 
 def test_bits_come_back(tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ def test_what_is_an_expression() -> None:
         ("$(2 ^ 3)", (8, 9), "there is no '^'", "write '**'"),
         ("$(!wide)", (6, 7), "there is no '!'", "write 'not'"),
         ("$(width.x)", (11, 12), "'.' means nothing here", None),
+        (
+            "$(width[0])",
+            (11, 12),
+            "'[' means nothing here",
+            "an expression takes nothing out of a list: give what you need a name of its own under 'vars'",
+        ),
         ("$(1 + not wide)", (10, 13), "a value is wanted here, not 'not'", "put it in parentheses: (not ...)"),
         ("$(1 if wide)", (15, 16), "'else' is missing: a if condition else b", None),
         (

@@ -57,6 +57,24 @@ def test_a_key_written_twice(loader: Any) -> None:
 
 
 @both_loaders
+@pytest.mark.parametrize(
+    ("text", "column", "quoted"),
+    [
+        ("a: {filters: $(w[i]), kernel: 3}\n", 17, '"$(w[i])"'),
+        ("a: {filters: $w[0], kernel: 3}\n", 16, '"$w[0]"'),
+        ("a: [$(max(w[0], 2)), 3]\n", 12, '"$(max(w[0], 2))"'),
+        ("a: {b: $({x}), c: 3}\n", 10, '"$({x})"'),
+    ],
+)
+def test_an_expression_with_a_bracket_wants_quotes(text: str, column: int, quoted: str, loader: Any) -> None:
+    _, bag = read(text, loader)
+    (found,) = bag
+    assert (found.code, found.span.line, found.span.column) == ("NS001", 1, column)
+    assert "since the expression is not in quotes" in found.message
+    assert found.help_text == f"put the whole expression in quotes: {quoted}"
+
+
+@both_loaders
 def test_merge_keys_are_named_and_guessed(loader: Any) -> None:
     root, bag = read("a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\nc: {<<: [*a, {z: 4}]}\nd: {'<<': 1}\n", loader)
     assert [(one.code, one.span[1:]) for one in bag] == [("NS009", (3, 3, 3, 5)), ("NS009", (5, 5, 5, 7))]

@@ -89,6 +89,39 @@ def test_eval_takes_other_data(spec_file: Path, backend: Any) -> None:
     assert "has no validation part: --part train or test" in str(missing.exception)
 
 
+def test_eval_says_in_its_own_name_what_is_wrong_with_data(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    refused = str(call(evaluate.command, "run", "--data", "digit").exception)
+    assert "[NS905] data file 'digit': there is no such file or folder, and no source of that name" in refused
+    assert "did you mean 'digits'?" in refused
+    broken = call(evaluate.command, "run", "--data", "digits: {a: 1").exception
+    assert isinstance(broken, SpecError)
+    assert [each.span.file for each in broken.diagnostics] == ["--data"]
+    assert "--data" in broken.sources
+
+
+def test_eval_takes_some_of_the_classes_by_their_names(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    for name, count in (("7", 3), ("0", 2)):
+        for part in ("train", "test"):
+            folder = Path("some", part, name)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / f"{number}.png")
+    found = run_json(evaluate.command, "run", "--data", "some")
+    samples = {row["class"]: row["samples"] for row in found["per_class"]}
+    assert samples == {**dict.fromkeys("0123456789", 0), "0": 2, "7": 3}
+    assert found["metrics"]["accuracy"] == pytest.approx(2 / 5)  # the fake backend takes all for class 0
+
+
+def test_eval_of_a_flat_folder_says_how_images_stand(spec_file: Path, backend: Any) -> None:
+    run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")
+    Path("flat").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(Path("flat", "1.png"))
+    refused = str(call(evaluate.command, "run", "--data", "flat").exception)
+    assert "PATH/CLASS/IMAGE or PATH/train/CLASS/IMAGE; 'netspec predict' takes images of no class" in refused
+
+
 @pytest.mark.parametrize("name", ["my/letters", "letters.npz"])
 def test_eval_says_where_nothing_is(name: str, spec_file: Path, backend: Any) -> None:
     run_json(train.command, str(spec_file), "--run-dir", "run", "--epochs", "1")

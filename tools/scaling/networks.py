@@ -21,7 +21,8 @@ LAUNCHER = """#!/bin/sh
 # What mpiexec calls in the place of ssh: [options] address command.
 while [ "${1#-}" != "$1" ]; do shift; done
 address=$1; shift
-exec ip netns exec netspec-${address##*.} sh -c "$*"
+name=netspec-${address##*.}
+exec ip netns exec "$name" unshare --uts sh -c "hostname $name && $*"
 """
 
 

@@ -339,7 +339,7 @@ RUNNING: dict[str, Entry] = {
         "error",
         "other classes than were learnt",
         "the classes of '{data}' are {found}; the network has learnt {learnt}",
-        "name the folders (or the classes of the table) as those that were learnt, all of them, in the same order",
+        "name the folders (or the classes of the table) as those that were learnt; some of them will do",
     ),
     "NS950": Entry(
         "error",
@@ -395,5 +395,11 @@ RUNNING: dict[str, Entry] = {
         "rank that died",
         "rank {rank} on {host} (process {process}) died",
         "see what its system's log says of it; --resume goes on from the last checkpoint, with any number of ranks",
+    ),
+    "NS964": Entry(
+        "warning",
+        "kernels that cannot be kept",
+        "compiled kernels cannot be kept in '{folder}': each start will compile them anew",
+        "name a folder that can be written: export NETSPEC_CACHE_DIR=DIR",
     ),
 }

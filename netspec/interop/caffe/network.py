@@ -13,7 +13,7 @@ from netspec.diagnostics import Diagnostic, SpecError
 from netspec.interop.caffe import layers as forms
 from netspec.interop.caffe.prototxt import Message, parse
 from netspec.interop.caffe.reader import CaffeLayer, CaffeReader
-from netspec.interop.draft import Draft
+from netspec.interop.draft import Draft, contradicts
 from netspec.interop.draft_text import DraftText, draft_text, legal_name
 from netspec.syntax.source import Source
 
@@ -137,7 +137,7 @@ def _input(read: CaffeReader, net: Message, blob: str, dims: list[int], origin: 
     given = read.sizes.get(blob) or (read.sizes.get("") if count == 1 else None)
     shape = given or tuple(inner)
     known = 1 <= len(shape) <= 4 and all(0 < side <= SIDE_LIMIT for side in shape)
-    if not known or (inner and len(shape) != len(inner)):
+    if not known or (inner and contradicts(shape, [max(side, 0) for side in inner])):
         places = net.scalars("input")
         span = origin.span if origin else (places[0].span if places else net.span)
         open_ = ", ".join("?" if side <= 0 else str(side) for side in inner) or "?"

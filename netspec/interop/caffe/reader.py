@@ -14,6 +14,7 @@ from netspec.declarations.ops.pooling import GlobalAvgPool
 from netspec.diagnostics import Diagnostic, Span, SpecError
 from netspec.interop.caffe.prototxt import Message, Scalar
 from netspec.interop.draft import Draft, DraftLayer, refused
+from netspec.syntax.suggestions import closest
 
 Form = Callable[["CaffeReader", "CaffeLayer"], "Value | list[Value] | None"]
 """Adds what a layer is to the draft, and returns what its tops hold; None where nothing follows from it."""
@@ -198,7 +199,9 @@ class CaffeReader:
     def _step(self, layer: CaffeLayer) -> str:
         form = FORMS.get(layer.type)
         if form is None:
-            raise NotUnderstood(f"netspec has no counterpart of the type '{layer.type}'")
+            guess = closest(layer.type, FORMS)
+            meant = f"; did you mean '{guess}'?" if guess else ""
+            raise NotUnderstood(f"netspec has no counterpart of the type '{layer.type}'{meant}")
         made = form(self, layer)
         for name, span in layer.message.unused():
             if name not in QUIET:

@@ -11,7 +11,7 @@ from netspec.core.graph import Value
 from netspec.declarations.ops.activations import Sigmoid, Softmax
 from netspec.declarations.ops.reshaping import Identity
 from netspec.diagnostics import SpecError
-from netspec.interop.draft import Draft, DraftLayer
+from netspec.interop.draft import Draft, DraftLayer, contradicts
 from netspec.interop.draft_text import DraftText, draft_text, legal_name
 from netspec.interop.onnx_in import layers, numbers, shapes, windows
 from netspec.interop.onnx_in.file import refused
@@ -130,7 +130,7 @@ def _enter(
         asked = sizes.get(value.name) or (sizes.get("") if len(given) == 1 else None)
         inner = dims[1:] if value.name in last else [*dims[2:], dims[1]]
         shape = asked or tuple(inner)
-        if len(shape) != len(inner) or not all(shape) or max(shape) > 2**20:
+        if contradicts(shape, inner) or not all(shape) or max(shape) > 2**20:
             fields: dict[str, object] = {"input": value.name, "axes": len(inner)}
             fields["shape"] = ", ".join("?" if side == 0 else str(side) for side in inner)
             if asked:

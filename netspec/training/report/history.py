@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from netspec.declarations.recipe import Recipe
+from netspec.diagnostics.errors import RunError
 from netspec.training.report.content import Curve, Figure, History
+from netspec.training.runs import read_table
 
 RATES = 240
 """Points of the curve of the learning rate at most."""
@@ -59,18 +59,10 @@ def _last(values: Sequence[float | None]) -> float | None:
 def _table(path: Path) -> list[Row]:
     """The rows of a table; what is no finite number is ``None``."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        rows = read_table(path)
+    except RunError:
         return []
-    return [{str(name): _number(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
-
-
-def _number(text: Any) -> float | None:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
+    return [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
 
 
 def _column(rows: Sequence[Row], name: str) -> tuple[float | None, ...]:
