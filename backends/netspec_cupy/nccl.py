@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from threading import Thread
@@ -152,7 +153,9 @@ def failed(ranks: Ranks, error: Exception) -> RunError:
 
 def _library() -> Any:
     """CuPy's module for NCCL; NS990 where it cannot be loaded."""
-    library = import_module("cupy.cuda.nccl")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # CuPy says at length what NS990 says in a line
+        library = import_module("cupy.cuda.nccl")
     if not library.available:
         raise RunError.of("NS990")
     return library
