@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.graph import Region
@@ -76,6 +76,71 @@ class Opened(Protocol):
         """The memory itself of a value that does not grow with the batch, flat; it is the value's from the step that
         makes it to the last that reads it.
         """
+
+
+class Ranks(Protocol):
+    """The ranks that train together, as a backend sees them that speaks with those of the others itself."""
+
+    @property
+    def rank(self) -> int:
+        """Which one this is, from 0."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    def gather(self, document: Any) -> list[Any]:
+        """What each rank gives, in their order: plain data for JSON."""
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Return when something is done that takes all ranks; a RunError where one keeps the others waiting."""
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """What a backend has whose executables are :class:`Exchanging`; a backend need not offer it."""
+
+    def joined(self, ranks: Ranks) -> Backend:
+        """The same backend among others of its kind, which all ranks ask for; a RunError where they cannot join."""
+
+
+class Message(Protocol):
+    """Values that ranks sum together, in memory that is theirs from the step that makes them to the last that reads
+    them.
+    """
+
+    def send(self) -> None:
+        """Begin to sum: all of the numbers are made."""
+
+    def poll(self) -> None:
+        """Let the sum go on, if it is under way."""
+
+    def receive(self) -> None:
+        """Let the sums stand where the numbers were, for whatever is run from now on."""
+
+
+@runtime_checkable
+class Exchanging(Protocol):
+    """What an executable has that sums values over the ranks where they lie; see :class:`Opened` for the others."""
+
+    def run(
+        self,
+        inputs: Mapping[str, Array],
+        scalars: Mapping[str, float],
+        samples: int,
+        regions: tuple[Region, ...] = ("forward", "backward", "update"),
+        after: Mapping[int, Callable[[], None]] = ...,
+    ) -> None:
+        """Run as ``Executable.run`` does, and when each step is under way call what ``after`` has for its place."""
+
+    def size(self, name: str) -> int:
+        """The bytes of a value that does not grow with the batch."""
+
+    def message(self, names: Sequence[str]) -> Message:
+        """What sums these values, all of them float32."""
+
+    def settle(self) -> None:
+        """Return when all sums are over; a RunError where a rank does not come to them."""
 
 
 @runtime_checkable

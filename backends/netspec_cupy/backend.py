@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Node
@@ -15,9 +15,11 @@ from netspec.plan import DIRECT, Math, Plan, Precision, make_plan
 from netspec_cupy.probe import probe
 
 if TYPE_CHECKING:
-    from netspec.backend import KernelState
+    from netspec.backend import KernelState, Ranks
     from netspec_cupy.contract import Device
     from netspec_cupy.executable import CupyExecutable
+    from netspec_cupy.gpu_device import GpuDevice
+    from netspec_cupy.nccl import Link
     from netspec_cupy.state import CupyState
 
 ITEM = 4
@@ -106,6 +108,8 @@ class CupyBackend:
 
     device: Device | None = None
     name: str = "cupy"
+    link: Link | None = None
+    """To the GPUs of other ranks, where there are some."""
 
     def probe(self) -> str | None:
         """Return None if this machine can run the backend, else one line that says why not and what to do."""
@@ -146,7 +150,16 @@ class CupyBackend:
             has = f"{device.capability // 10}.{device.capability % 10}"
             raise RunError.of("NS942", device=device.name, capability=has, precision=rounded)
         check_memory(plan, device)
-        return CupyExecutable(plan, state, device)
+        return CupyExecutable(plan, state, device, link=self.link)
+
+    def joined(self, ranks: Ranks) -> CupyBackend:
+        """The same on a GPU of its own for each rank, with NCCL between them; NS990 to NS992 where that cannot be."""
+        if self.link is not None:
+            return self
+        from netspec_cupy.nccl import connect
+
+        device, link = connect(ranks, cast("GpuDevice | None", self.device))
+        return replace(self, device=device, link=link)
 
     def _device(self) -> Device:
         if self.device is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,9 +17,13 @@ from netspec_cupy.kernels import find, is_elementwise
 from netspec_cupy.kernels.elementwise import build_together
 
 if TYPE_CHECKING:
+    from netspec_cupy.nccl import Link, Message
     from netspec_cupy.state import CupyState
 
 REGIONS: tuple[Region, ...] = ("forward", "backward", "update")
+NOTHING: Mapping[int, Callable[[], None]] = {}
+"""To be done after steps, by their places in the plan."""
+EXCHANGE = "exchange.sum"
 
 
 class _Work(NamedTuple):
@@ -32,12 +36,16 @@ class _Work(NamedTuple):
 class CupyExecutable:
     """Runs a plan's steps, region by region, for the live samples of a batch.
 
-    With ``apart`` every value has memory of its own, so that a sanitizer sees where it ends.
+    With ``apart`` every value has memory of its own, so that a sanitizer sees where it ends. A ``link`` goes to the
+    GPUs of other ranks.
     """
 
-    def __init__(self, plan: Plan, state: CupyState, device: Device, apart: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, state: CupyState, device: Device, apart: bool = False, link: Link | None = None
+    ) -> None:
         self._plan = plan
         self._device = device
+        self._link = link
         self._live = ctypes.c_int(0)
         self._held: list[Any] = []
         self._arena: Memory | None = None if apart else device.allocate(max(plan.arena_bytes, 1))
@@ -101,7 +109,10 @@ class CupyExecutable:
     def _build(self) -> Iterator[_Work]:
         """What is launched, in order; neighbours that can be done together are one."""
         places = iter(range(len(self._plan.steps)))
-        for key, steps in groupby(self._plan.steps, key=_together):
+        exchanges = any(step.node.op.name == EXCHANGE for step in self._plan.steps)
+        # Where ranks exchange there may be something to be done between any two steps.
+        alone: tuple[Region, ...] = ("forward", "backward") if exchanges else ()
+        for key, steps in groupby(self._plan.steps, key=lambda step: _together(step, alone)):
             requests = [self._request(step) for step in steps]
             if key is None:
                 yield from (_Work((next(places),), find(each.attrs).build(each)) for each in requests)
@@ -115,17 +126,60 @@ class CupyExecutable:
         scalars: Mapping[str, float],
         samples: int,
         regions: tuple[Region, ...] = REGIONS,
+        after: Mapping[int, Callable[[], None]] = NOTHING,
     ) -> None:
-        """Start the steps of these regions for the first ``samples`` samples (1 to the plan's batch)."""
+        """Start the steps of these regions for the first ``samples`` samples (1 to the plan's batch).
+
+        When a step is started what ``after`` has for its place in the plan is called.
+        """
         self._begin(inputs, scalars, samples)
-
-        def work() -> None:
-            for region in regions:
-                for each in self._works[region]:
-                    each.launch(samples)
-
-        self._device.repeat(self._recording, (samples, regions), work)
+        for works, actions in self._parts(regions, after):
+            self._start(works, samples)
+            for action in actions:
+                action()
         self._end()
+
+    def _parts(
+        self, regions: tuple[Region, ...], after: Mapping[int, Callable[[], None]]
+    ) -> Iterator[tuple[list[_Work], list[Callable[[], None]]]]:
+        """The works of these regions, cut where something is to be done, and what that is."""
+        begun: list[_Work] = []
+        for work in chain.from_iterable(self._works[region] for region in regions):
+            begun.append(work)
+            actions = [after[place] for place in work.places if place in after] if after else []
+            if actions:
+                yield begun, actions
+                begun = []
+        if begun:
+            yield begun, []
+
+    def _start(self, works: Sequence[_Work], samples: int) -> None:
+        """Start works that follow one another, which becomes cheap when it is done again."""
+
+        def launch() -> None:
+            for work in works:
+                work.launch(samples)
+
+        self._device.repeat(self._recording, (samples, works[0].places, works[-1].places), launch)
+
+    def size(self, name: str) -> int:
+        """The bytes of a value that does not grow with the batch."""
+        return self._named(name).type.bytes(1)
+
+    def message(self, names: Sequence[str]) -> Message:
+        """What sums these float32 values over all ranks, where they lie."""
+        if self._link is None:
+            raise ValueError("an executable without a link to other ranks sums nothing")
+        values = [self._named(name) for name in names]
+        return self._link.message([(self._places[value], value.type.elements) for value in values])
+
+    def settle(self) -> None:
+        """Return when all sums over the ranks are over."""
+        if self._link is not None:
+            self._link.settle()
+
+    def _named(self, name: str) -> Value:
+        return next(value for value in self._places if value.name == name)
 
     def profile(
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
@@ -185,10 +239,17 @@ class CupyExecutable:
         return found
 
 
-def _together(step: Step) -> Any:
-    """What neighbouring steps have in common that can be one launch, None if they cannot: elementwise, no batch."""
+def _together(step: Step, alone: Sequence[Region]) -> Any:
+    """What neighbouring steps have in common that can be one launch, None if they cannot: elementwise, no batch.
+
+    In the regions ``alone`` each step is a launch of its own.
+    """
     node = step.node
-    if not is_elementwise(node.op.name) or any(value.type.batched for value in (*node.inputs, *node.outputs)):
+    if (
+        node.region in alone
+        or not is_elementwise(node.op.name)
+        or any(value.type.batched for value in (*node.inputs, *node.outputs))
+    ):
         return None
     kinds = tuple((value.type.dtype, not value.type.shape) for value in (*node.inputs, *node.outputs))
     return node.region, step.constant, node.attrs, kinds

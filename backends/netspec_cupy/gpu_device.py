@@ -31,6 +31,8 @@ SHARED_WITHOUT_ASKING = 48 * 1024
 DYNAMIC_SHARED = 8
 """CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
 MILLISECOND = 1e-3
+SUCCESS, NOT_READY = 0, 600
+"""What CUDA says of an event that is past, and of one that is not."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -52,7 +54,7 @@ class _Half:
 
 @dataclass(slots=True)
 class GpuDevice:
-    """The first visible GPU. ``runtime`` and ``driver`` are CuPy's modules of those names.
+    """A GPU. ``runtime`` and ``driver`` are CuPy's modules of those names.
 
     ``compile`` makes a cubin from a module's source.
     """
@@ -63,7 +65,12 @@ class GpuDevice:
     processors: int
     capability: int
     compile: Callable[[str], bytes]
-    _stream: int = field(init=False)
+    number: int = 0
+    """Which of the visible GPUs it is."""
+    identity: str = ""
+    """Which one of its machine, whatever is visible."""
+    stream: int = field(init=False)
+    """What everything is put on; an address."""
     _halves: list[_Half] = field(init=False)
     _modules: dict[str, Any] = field(default_factory=dict, init=False)
     _functions: dict[str, Any] = field(default_factory=dict, init=False)
@@ -71,7 +78,7 @@ class GpuDevice:
     """Bytes of dynamic shared memory that a kernel was allowed, where they are many."""
 
     def __post_init__(self) -> None:
-        self._stream = self.runtime.streamCreateWithFlags(self.runtime.streamNonBlocking)
+        self.stream = self.runtime.streamCreateWithFlags(self.runtime.streamNonBlocking)
         self._halves = [_Half(self.runtime.eventCreateWithFlags(self.runtime.eventDisableTiming)) for _ in range(2)]
 
     def free_bytes(self) -> int | None:
@@ -88,7 +95,7 @@ class GpuDevice:
             raise RunError.of("NS902", needed=size(bytes), available=size(self.free_bytes() or 0)) from error
         memory = GpuMemory(address, bytes)
         _when_dropped(memory, self.runtime.free, address)
-        self._do("memset", lambda: self.runtime.memsetAsync(address, 0, bytes, self._stream))
+        self._do("memset", lambda: self.runtime.memsetAsync(address, 0, bytes, self.stream))
         return memory
 
     def function(self, name: str, source: str | None = None) -> Any:
@@ -111,7 +118,7 @@ class GpuDevice:
             self._shared[function] = shared
         self._do(
             "a launch",
-            lambda: self.driver.launchKernel(function, *sizes, self._stream, place, CALL_OF_KERNELS),
+            lambda: self.driver.launchKernel(function, *sizes, self.stream, place, CALL_OF_KERNELS),
         )
 
     def send(self, parts: Iterable[tuple[int, Array]]) -> None:
@@ -126,7 +133,7 @@ class GpuDevice:
             ctypes.memmove(place, array.ctypes.data, array.nbytes)
             self._copy(address, place, array.nbytes, self.runtime.memcpyHostToDevice)
             place += _aligned(array.nbytes)
-        self._do("a copy", lambda: self.runtime.eventRecord(half.event, self._stream))
+        self._do("a copy", lambda: self.runtime.eventRecord(half.event, self.stream))
 
     def _widen(self, half: _Half, bytes: int) -> None:
         """Pinned memory for so many bytes; what the half had is not in use any more."""
@@ -138,12 +145,12 @@ class GpuDevice:
         half.bytes = bytes
 
     def _copy(self, to: int, source: int, bytes: int, kind: int) -> None:
-        self._do("a copy", lambda: self.runtime.memcpyAsync(to, source, bytes, kind, self._stream))
+        self._do("a copy", lambda: self.runtime.memcpyAsync(to, source, bytes, kind, self.stream))
 
     def fetch(self, address: int, into: Array) -> None:
         """Wait until all is done, and copy memory into an array."""
         self._copy(into.ctypes.data, address, into.nbytes, self.runtime.memcpyDeviceToHost)
-        self._do("a kernel", lambda: self.runtime.streamSynchronize(self._stream))
+        self._do("a kernel", lambda: self.runtime.streamSynchronize(self.stream))
 
     def repeat(self, recording: dict[Any, Any], key: Any, work: Callable[[], None]) -> None:
         """Run it the first time, record it the second, and start the recording from then on."""
@@ -154,7 +161,7 @@ class GpuDevice:
         if recording[key] is None:
             recording[key] = self._recorded(work)
         graph = recording[key].handle
-        self._do("a graph", lambda: self.runtime.graphLaunch(graph, self._stream))
+        self._do("a graph", lambda: self.runtime.graphLaunch(graph, self.stream))
 
     def timed(self, works: Iterable[Callable[[], None]]) -> list[float]:
         """By events on the stream, one between each two."""
@@ -162,16 +169,47 @@ class GpuDevice:
         for work in works:
             work()
             events.append(self._event())
-        self._do("a kernel", lambda: self.runtime.streamSynchronize(self._stream))
+        self._do("a kernel", lambda: self.runtime.streamSynchronize(self.stream))
         found = [self.runtime.eventElapsedTime(*pair) * MILLISECOND for pair in pairwise(events)]
         for event in events:
             self.runtime.eventDestroy(event)
         return found
 
+    def use(self) -> None:
+        """Make it the GPU of the thread that asks."""
+        self._do("the choice of a GPU", lambda: self.runtime.setDevice(self.number))
+
+    def other_stream(self) -> int:
+        """A stream for what goes on beside everything else."""
+        flags = self.runtime.streamNonBlocking
+        made: int = self._do("a stream", lambda: self.runtime.streamCreateWithFlags(flags))
+        return made
+
+    def event(self) -> int:
+        """Something that can be marked and waited for again and again; it lives as long as the process."""
+        flags = self.runtime.eventDisableTiming
+        made: int = self._do("an event", lambda: self.runtime.eventCreateWithFlags(flags))
+        return made
+
+    def mark(self, event: int, stream: int | None = None) -> None:
+        """Let the event stand for all that is on a stream by now: its own one, or another."""
+        self._do("an event", lambda: self.runtime.eventRecord(event, self.stream if stream is None else stream))
+
+    def wait_on(self, stream: int, event: int) -> None:
+        """Let what is put on a stream from now on wait for what the event stands for. Nobody waits here."""
+        self._do("an event", lambda: self.runtime.streamWaitEvent(stream, event, 0))
+
+    def is_past(self, event: int) -> bool:
+        """Whether all that the event stands for is done."""
+        status = self._do("an event", lambda: self.runtime.eventQuery(event))
+        if status not in (SUCCESS, NOT_READY):
+            raise self._gave_up("a kernel", RuntimeError(f"CUDA's error {status}"))
+        return bool(status == SUCCESS)
+
     def _event(self) -> int:
         """A mark on the stream, with the time at which it was come to."""
         event: int = self._do("an event", lambda: self.runtime.eventCreateWithFlags(self.runtime.eventDefault))
-        self._do("an event", lambda: self.runtime.eventRecord(event, self._stream))
+        self._do("an event", lambda: self.runtime.eventRecord(event, self.stream))
         return event
 
     def _recorded(self, work: Callable[[], None]) -> _Graph:
@@ -179,11 +217,11 @@ class GpuDevice:
         runtime = self.runtime
         # Relaxed, since Python may give memory back at any time, and CUDA would break off a stricter recording.
         mode = runtime.streamCaptureModeRelaxed
-        self._do("a recording", lambda: runtime.streamBeginCapture(self._stream, mode))
+        self._do("a recording", lambda: runtime.streamBeginCapture(self.stream, mode))
         try:
             work()
         finally:
-            drawn = self._do("a recording", lambda: runtime.streamEndCapture(self._stream))
+            drawn = self._do("a recording", lambda: runtime.streamEndCapture(self.stream))
         made = _Graph(self._do("a recording", lambda: runtime.graphInstantiate(drawn)))
         runtime.graphDestroy(drawn)
         _when_dropped(made, runtime.graphExecDestroy, made.handle)
@@ -217,15 +255,20 @@ def _aligned(bytes: int) -> int:
     return -(-bytes // ALIGNMENT) * ALIGNMENT
 
 
+def gpu_count() -> int:
+    """How many GPUs are visible."""
+    return int(import_module("cupy").cuda.runtime.getDeviceCount())
+
+
 @cache
-def gpu_device() -> GpuDevice:
-    """The first visible GPU, once for the process."""
+def gpu_device(number: int = 0) -> GpuDevice:
+    """One of the visible GPUs, once for the process."""
     cupy = import_module("cupy")
-    device = cupy.cuda.Device(0)
+    device = cupy.cuda.Device(number)
     device.use()
     capability = int(device.compute_capability)
     target = nvrtc.architecture(capability)
-    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    name = cupy.cuda.runtime.getDeviceProperties(number)["name"].decode()
     return GpuDevice(
         cupy.cuda.runtime,
         cupy.cuda.driver,
@@ -233,4 +276,6 @@ def gpu_device() -> GpuDevice:
         int(device.attributes["MultiProcessorCount"]),
         capability,
         lambda text: nvrtc.cubin(text, target),
+        number,
+        str(device.pci_bus_id),
     )

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
@@ -127,12 +128,24 @@ def _gpu() -> Iterator[Finding]:
         return
     yield Finding("CuPy", "fine", str(cupy.__version__))
     yield _asked("NVRTC", lambda: ".".join(map(str, cupy.cuda.nvrtc.getVersion())), mend)
+    yield _nccl()
     driver = int(cupy.cuda.runtime.driverGetVersion())
     if driver == 0:
         yield Finding("NVIDIA driver", "missing", "there is none on this machine", "install it: nvidia.com/drivers")
         return
     yield Finding("NVIDIA driver", "fine", f"for CUDA {driver // 1000}.{driver % 1000 // 10}")
     yield _asked("GPU", lambda: _devices(cupy), "look at nvidia-smi, and at CUDA_VISIBLE_DEVICES")
+
+
+def _nccl() -> Finding:
+    """What sums between GPUs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # CuPy warns where there is none
+        library = import_module("cupy.cuda.nccl")
+    if not library.available:
+        detail = "not installed; only ranks that train on several GPUs need it"
+        return Finding("NCCL", "missing", detail, 'pip install "netspec[nccl]", or nvidia-nccl-cu12 for CUDA 12')
+    return _asked("NCCL", lambda: str(library.get_version()), 'pip install "netspec[nccl]"')
 
 
 def _asked(subject: str, question: Callable[[], str], mend: str) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,6 +49,9 @@ class Communicator(Protocol):
     def give(self, array: Array) -> None:
         """Overwrite the array by that of rank 0."""
 
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Return when something is done that takes all ranks."""
+
     def ready(self) -> None:
         """Everything is compiled: from now on nobody may keep the others waiting for long."""
 
@@ -81,6 +86,11 @@ class _Alone:
 
     def give(self, array: Array) -> None:
         """It is that of rank 0."""
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Until it is done."""
+        while not done():
+            time.sleep(0)
 
     def ready(self) -> None:
         """Nobody waits."""

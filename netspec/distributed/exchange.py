@@ -13,7 +13,7 @@ from typing import cast
 
 import numpy as np
 
-from netspec.backend import Executable, Opened
+from netspec.backend import Exchanging, Executable, Message, Opened
 from netspec.core.graph import Region
 from netspec.diagnostics.errors import RunError
 from netspec.distributed.communicator import Array, Communicator, Pending
@@ -71,8 +71,8 @@ def buckets(steps: Sequence[Step], sizes: Callable[[str], int], limit: int, whol
     return found
 
 
-class _Message:
-    """A bucket in memory, which lies in one piece."""
+class _InOnePiece:
+    """A bucket in the processor's memory, which lies in one piece."""
 
     def __init__(self, values: Sequence[Array], world: Communicator) -> None:
         self._values, self._world = values, world
@@ -113,12 +113,11 @@ class Exchange:
         self._after: dict[bool, Mapping[int, Callable[[], None]]] = {}
         if not self._exchanges:
             return
-        if not isinstance(executable, Opened):
-            raise RunError.of("NS953", backend=backend)
-        memory = executable.memory
+        size, message = _ways(executable, world, backend)
+        polls = not isinstance(executable, Exchanging)  # a device goes on by itself
         for whole_update in (False, True):
-            found = buckets(plan.steps, lambda name: memory(name).nbytes, BUCKET_BYTES, whole_update)
-            self._after[whole_update] = _actions(plan, found, memory, world)
+            found = buckets(plan.steps, size, BUCKET_BYTES, whole_update)
+            self._after[whole_update] = _actions(found, message, polls)
 
     def run(
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, whole_update: bool = True
@@ -131,19 +130,33 @@ class Exchange:
         if not self._exchanges:
             self._executable.run(inputs, scalars, samples, regions)
             return
-        opened = cast(Opened, self._executable)
+        opened = cast("Opened | Exchanging", self._executable)
         opened.run(inputs, scalars, samples, regions, self._after[whole_update])
+        if isinstance(opened, Exchanging):
+            opened.settle()
+
+
+def _ways(
+    executable: Executable, world: Communicator, backend: str
+) -> tuple[Callable[[str], int], Callable[[Sequence[str]], Message]]:
+    """How large a value is, and what sends some of them: the executable's own way, or the world's."""
+    if isinstance(executable, Exchanging):
+        return executable.size, executable.message
+    if not isinstance(executable, Opened):
+        raise RunError.of("NS953", backend=backend)
+    memory = executable.memory
+    return lambda name: memory(name).nbytes, lambda names: _InOnePiece([memory(name) for name in names], world)
 
 
 def _actions(
-    plan: Plan, found: Sequence[Bucket], memory: Callable[[str], Array], world: Communicator
+    found: Sequence[Bucket], message_of: Callable[[Sequence[str]], Message], polls: bool
 ) -> Mapping[int, Callable[[], None]]:
-    """What is to be done after which step: send, let go on, receive."""
+    """What is to be done after which step: send, let go on where that ``polls``, receive."""
     actions: dict[int, list[Callable[[], None]]] = defaultdict(list)
     for bucket in found:
-        message = _Message([memory(name) for name in bucket.names], world)
+        message = message_of(bucket.names)
         actions[bucket.sent].append(message.send)
-        for place in range(bucket.sent + 1, bucket.needed):
+        for place in range(bucket.sent + 1, bucket.needed) if polls else ():
             actions[place].append(message.poll)
         actions[bucket.needed].append(message.receive)
     return {place: _in_order(each) for place, each in actions.items()}

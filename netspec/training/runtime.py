@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from netspec.backend import Backend, Executable, State
+from netspec.backend import Backend, Executable, Joining, State
 from netspec.core.declare import declaration_of
 from netspec.core.graph import Graph, Slot, Value
 from netspec.core.types import DType
@@ -106,7 +106,7 @@ class Runtime:
             refuse_without_rounding(backend, recipe)
         self.network = network
         self.recipe = recipe
-        self.backend = backend
+        self.backend = backend.joined(world) if world.size > 1 and isinstance(backend, Joining) else backend
         self.world = world
         self.split = Split(batch, world.rank, world.size)
         self.batch = self.split.largest

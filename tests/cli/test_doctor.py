@@ -27,7 +27,9 @@ def fails(*_: Any) -> Any:
     raise CudaError("cudaErrorInsufficientDriver: too old\nand more")
 
 
-def machine(driver: int = 13000, devices: Any = lambda: 1, compiler: Any = lambda: (13, 0)) -> SimpleNamespace:
+def machine(
+    driver: int = 13000, devices: Any = lambda: 1, compiler: Any = lambda: (13, 0), sums: bool = True
+) -> SimpleNamespace:
     """What CuPy says on a machine with one H200, but for the differences."""
     runtime = SimpleNamespace(
         driverGetVersion=lambda: driver,
@@ -38,6 +40,7 @@ def machine(driver: int = 13000, devices: Any = lambda: 1, compiler: Any = lambd
     cuda = SimpleNamespace(
         runtime=runtime,
         nvrtc=SimpleNamespace(getVersion=compiler),
+        nccl=SimpleNamespace(available=sums, get_version=lambda: 22707),
         Device=lambda number: SimpleNamespace(compute_capability="90"),
     )
     return SimpleNamespace(cuda=cuda, zeros=lambda count: None, __version__="14.2.0")
@@ -47,6 +50,7 @@ def machine(driver: int = 13000, devices: Any = lambda: 1, compiler: Any = lambd
 def examined(netspec: Netspec, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], dict[str, Any]]:
     def examine(cupy: Any) -> dict[str, Any]:
         monkeypatch.setitem(sys.modules, "cupy", cupy)
+        monkeypatch.setitem(sys.modules, "cupy.cuda.nccl", getattr(getattr(cupy, "cuda", None), "nccl", None))
         status, out, _ = netspec("doctor", "--format", "json")
         findings = {finding["subject"]: finding for finding in json.loads(out)["findings"]}
         assert status == int(any(finding["state"] == "wrong" for finding in findings.values()))
@@ -61,6 +65,7 @@ def test_a_machine_with_everything(examined: Callable[[Any], dict[str, Any]]) ->
     assert found["NVIDIA driver"]["detail"] == "for CUDA 13.0"
     assert found["backend cupy"]["detail"] == "can run here, and is what --backend auto takes"
     assert found["backend numba"]["state"] == "fine"
+    assert found["NCCL"]["detail"] == "22707"
     assert {found[each]["state"] for each in ("Python", "NumPy", "Numba", "processor", "kernel cache")} == {"fine"}
 
 
@@ -84,6 +89,13 @@ def test_what_is_missing_is_told_with_what_mends_it(
     assert found[subject]["mend"].startswith(mend)
     assert found["backend cupy"]["state"] == "missing"
     assert found["backend numba"]["detail"] == "can run here, and is what --backend auto takes"
+
+
+def test_sums_between_gpus_are_for_several_ranks_alone(examined: Callable[[Any], dict[str, Any]]) -> None:
+    found = examined(machine(sums=False))
+    assert found["NCCL"]["state"] == "missing"
+    assert found["NCCL"]["mend"].startswith('pip install "netspec[nccl]"')
+    assert found["backend cupy"]["detail"] == "can run here, and is what --backend auto takes"
 
 
 def test_a_cache_that_cannot_be_written(netspec: Netspec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netspec.backend import find_backend
+from netspec.backend import Backend, find_backend
 from netspec.data.dataset import Part, labelled
 from netspec.distributed.communicator import ALONE, Communicator
 from netspec.syntax.load import load_spec
@@ -50,10 +50,12 @@ def part(samples: int, seed: int, numbers: bool) -> Part:
     return labelled(images, rng.normal(size=(samples, 3)).astype(np.float32) if numbers else labels)
 
 
-def run(name: str, world: Communicator = ALONE) -> tuple[dict[str, np.ndarray[Any, Any]], list[Any]]:
-    """Train; the weights and statistics, and the scores of each epoch."""
+def run(
+    name: str, world: Communicator = ALONE, backend: Backend | None = None
+) -> tuple[dict[str, np.ndarray[Any, Any]], list[Any]]:
+    """Train, on the processor where no backend is given; the weights and statistics, and the scores of each epoch."""
     spec = load_spec(Source("course.yaml", COURSES[name]))
-    runtime = Runtime(spec.graph, spec.recipe, find_backend("numba"), spec.recipe.batch, 1, True, world)
+    runtime = Runtime(spec.graph, spec.recipe, backend or find_backend("numba"), spec.recipe.batch, 1, True, world)
     parts = part(37, 0, name == "numbers"), part(13, 1, name == "numbers")
     results = list(run_epochs(runtime, *parts, Silence(), 2))
     scores = [[each.train.document(), each.validation and each.validation.document()] for each in results]

@@ -1,6 +1,7 @@
 """CUDA's runtime and driver on paper: what is put on a stream happens only when somebody waits for it.
 
-So a buffer that is written again too early, an argument that changes between its launch and its run, or a recording
+Streams wait for each other only where they are told to. So a buffer that is written again too early, an argument that
+changes between its launch and its run, or a recording
 that is not started shows. Kernels are run by the host half. What a real GPU does besides, nobody knows from here.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +22,18 @@ Work = Callable[[], None]
 
 class CudaError(RuntimeError):
     """Stands for CUDARuntimeError and CUDADriverError."""
+
+
+def _nothing() -> None:
+    """What stands in the place of work that is done."""
+
+
+class _Stream:
+    """What was put on a stream, and how much of it is done."""
+
+    def __init__(self) -> None:
+        self.queue: list[Work] = []
+        self.done = 0
 
 
 class SimulatedCuda:
@@ -37,15 +50,15 @@ class SimulatedCuda:
     def __init__(self, memory: int = 2**30) -> None:
         self.host = HostDevice()
         self.free_memory = memory
+        self.ahead: Literal["none", "first", "others"] = "none"
+        """Which streams do at once what they may: none, the first one, or those beside it."""
         self.calls: dict[str, int] = {}
         self.fails: dict[str, str] = {}
         self.arguments: dict[int, list[Any]] = {}
         self._arrays: dict[int, Any] = {}
-        self._queue: list[Work] = []
+        self._streams: list[_Stream] = []
         self._recorded: list[Work] | None = None
-        self._events: dict[int, int] = {}
-        self._done = 0
-        self._put = 0
+        self._events: dict[int, tuple[int, int]] = {}
         self._handles: dict[int, Any] = {}
         self._allowed: dict[int, int] = {}
 
@@ -59,41 +72,61 @@ class SimulatedCuda:
                 raise CudaError(fails[name])
         return found
 
-    # the stream
-    def _enqueue(self, work: Work) -> None:
+    # streams
+    def enqueue(self, work: Work, stream: int) -> None:
+        """Put work on a stream."""
         if self._recorded is not None:
             self._recorded.append(work)
             return
-        self._put += 1
-        self._queue.append(work)
+        self._streams[stream - 1].queue.append(work)
+        if self.ahead == ("first" if stream == 1 else "others"):
+            self._run_until(stream, len(self._streams[stream - 1].queue))
 
-    def _run_until(self, count: int) -> None:
-        while self._done < count:
-            self._queue.pop(0)()
-            self._done += 1
+    def _run_until(self, stream: int, count: int) -> None:
+        own = self._streams[stream - 1]
+        while own.done < count:
+            own.done += 1
+            own.queue[own.done - 1]()
+            own.queue[own.done - 1] = _nothing
+
+    def _run_all(self) -> None:
+        for stream, own in enumerate(self._streams, 1):
+            self._run_until(stream, len(own.queue))
 
     def streamCreateWithFlags(self, flags: int) -> int:
-        return 7
+        self._streams.append(_Stream())
+        return len(self._streams)
 
     def streamSynchronize(self, stream: int) -> None:
-        self._run_until(self._put)
+        self._run_until(stream, len(self._streams[stream - 1].queue))
+
+    def streamWaitEvent(self, stream: int, event: int, flags: int) -> None:
+        awaited = self._events[event]
+        self.enqueue(lambda: self._run_until(*awaited), stream)
+
+    def setDevice(self, number: int) -> None:
+        assert number == 0
 
     def eventCreateWithFlags(self, flags: int) -> int:
         event = len(self._events) + 1
-        self._events[event] = 0
+        self._events[event] = (1, 0)
         return event
 
     def eventRecord(self, event: int, stream: int) -> None:
-        self._events[event] = self._put
+        self._events[event] = (stream, len(self._streams[stream - 1].queue))
 
     def eventElapsedTime(self, first: int, last: int) -> float:
-        return float(self._events[last] - self._events[first])
+        return float(self._events[last][1] - self._events[first][1])
 
     def eventDestroy(self, event: int) -> None:
-        self._events[event] = -1
+        self._events[event] = (0, 0)
 
     def eventSynchronize(self, event: int) -> None:
-        self._run_until(self._events[event])
+        self._run_until(*self._events[event])
+
+    def eventQuery(self, event: int) -> int:
+        self._run_until(*self._events[event])  # who asks again and again waits
+        return 0
 
     # memory
     def memGetInfo(self) -> tuple[int, int]:
@@ -108,7 +141,7 @@ class SimulatedCuda:
         return int(array.ctypes.data)
 
     def free(self, address: int) -> None:
-        self._run_until(self._put)  # as cudaFree, which waits for all that may use the memory
+        self._run_all()  # as cudaFree, which waits for all that may use the memory
         self.free_memory += self._arrays.pop(address).nbytes
 
     def hostAlloc(self, size: int, flags: int) -> int:
@@ -120,10 +153,10 @@ class SimulatedCuda:
         del self._arrays[address]
 
     def memsetAsync(self, address: int, value: int, size: int, stream: int) -> None:
-        self._enqueue(lambda: ctypes.memset(address, value, size) and None)
+        self.enqueue(lambda: ctypes.memset(address, value, size) and None, stream)
 
     def memcpyAsync(self, to: int, source: int, size: int, kind: int, stream: int) -> None:
-        self._enqueue(lambda: ctypes.memmove(to, source, size) and None)
+        self.enqueue(lambda: ctypes.memmove(to, source, size) and None, stream)
 
     # kernels
     def moduleLoadData(self, cubin: bytes) -> int:
@@ -135,7 +168,7 @@ class SimulatedCuda:
         return len(self._handles)
 
     def launchKernel(self, function: int, *rest: Any) -> None:
-        x, y, z, threads, _, _, shared, _, place, _ = rest
+        x, y, z, threads, _, _, shared, stream, place, _ = rest
         if shared > self._allowed.get(function, 48 * 1024):
             raise CudaError("CUDA_ERROR_INVALID_VALUE: so much shared memory was not asked for")
         held = [type(value).from_buffer_copy(value) for value in self.arguments[place]]
@@ -146,7 +179,7 @@ class SimulatedCuda:
             assert held is not None
             self.host.launch(kernel, (x, y, z), threads, pointers, shared)
 
-        self._enqueue(work)
+        self.enqueue(work, stream)
 
     def funcSetAttribute(self, function: int, attribute: int, value: int) -> None:
         assert attribute == 8
@@ -173,7 +206,7 @@ class SimulatedCuda:
 
     def graphLaunch(self, graph: int, stream: int) -> None:
         works = self._handles[graph]
-        self._enqueue(lambda: [work() for work in works] and None)
+        self.enqueue(lambda: [work() for work in works] and None, stream)
 
 
 def simulated_device(cuda: SimulatedCuda, monkeypatch: Any) -> GpuDevice:

@@ -402,4 +402,23 @@ RUNNING: dict[str, Entry] = {
         "compiled kernels cannot be kept in '{folder}': each start will compile them anew",
         "name a folder that can be written: export NETSPEC_CACHE_DIR=DIR",
     ),
+    "NS990": Entry(
+        "error",
+        "NCCL not installed",
+        "to train on several GPUs CuPy needs NCCL, which is not installed here",
+        "pip install 'netspec[nccl]' brings it for CUDA 13; for CUDA 12 it is nvidia-nccl-cu12",
+    ),
+    "NS991": Entry(
+        "error",
+        "fewer GPUs than ranks",
+        "ranks {first} and {second} on {host} would have to share the GPU at {gpu}",
+        "start no more ranks on a host than it has GPUs, and let each of them see all or another one "
+        "(CUDA_VISIBLE_DEVICES)",
+    ),
+    "NS992": Entry(
+        "error",
+        "NCCL failed",
+        "NCCL failed on rank {rank} on {host}: {problem}",
+        "NCCL_DEBUG=INFO in the environment of the ranks makes it tell more",
+    ),
 }
