@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netspec.backend import Backend
 
 BACKENDS = usable_backends()
-ALGORITHM_OPS = ("conv",)
+ALGORITHM_OPS = ("conv", "dense")
 """Ops that a backend may compute in several ways."""
 
 

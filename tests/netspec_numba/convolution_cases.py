@@ -18,11 +18,19 @@ from netspec.core.window import WindowGeometry
 from netspec.plan import DIRECT
 from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Operand, Request, Types
 from netspec_numba.host import LANES
-from netspec_numba.kernels import convolution, dense, lane_positions, lane_sums, lane_taps, winograd  # noqa: F401 - registers
+from netspec_numba.kernels import (  # noqa: F401 - registers the kernels
+    convolution,
+    dense,
+    dense_rows,
+    lane_positions,
+    lane_sums,
+    lane_taps,
+    winograd,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-PLAIN_SUMS = (DIRECT, "lane-positions", "lane-sums", "lane-taps")
+PLAIN_SUMS = (DIRECT, "lane-positions", "lane-sums", "lane-taps", "rows")
 ERROR_FACTORS = {**dict.fromkeys(PLAIN_SUMS, 4.0), "winograd-2": 4.0, "winograd-4": 16.0}
 """c of the bound |error| <= c*eps*sqrt(K)*sum|x||w|: K fused additions each round by at most eps/2 of a partial sum,
 with signs that are as good as random, and four standard deviations leave room. Winograd's transforms multiply numbers
@@ -174,7 +182,7 @@ def run(
 
 def computes(algorithm: str, op: str, trial: Case, inputs: list[Operand], output: Operand) -> bool:
     """Whether there is such a kernel for this op and these types."""
-    entry = ALTERNATIVES[op].get(algorithm)
+    entry = ALTERNATIVES.get(op, {}).get(algorithm)
     types = tuple(operand.type for operand in inputs), (output.type,)
     return entry is not None and math.isfinite(entry.cost(trial.window, *types, trial.batch, False))
 

@@ -30,6 +30,35 @@ def test_without_bias() -> None:
     check(case("no bias", (), 33, 20, (), plain=True, bias=False), "dense")
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        case(f"{features} to {units}, {n} of {batch}", (), features, units, (), plain=True, batch=batch, n=n, bias=bias)
+        for features, units, batch, n, bias in (
+            (400, 120, 1, 1, True),
+            (1, 1, 1, 1, True),
+            (17, 33, 2, 1, False),
+            (67, 64, 2, 2, True),
+            (5, 1030, 1, 1, True),
+            (1031, 7, 4, 3, True),
+        )
+    ],
+    ids=str,
+)
+def test_few_samples_row_by_row(layer: Case) -> None:
+    found = []
+    available = numba.get_num_threads()
+    try:
+        for threads in (1, available):
+            numba.set_num_threads(threads)
+            found.append(outcomes(layer, "dense", "rows"))
+            check(layer, "dense", "rows")
+    finally:
+        numba.set_num_threads(available)
+    assert list(found[0]) == ["y"]
+    np.testing.assert_array_equal(found[0]["y"].computed, found[1]["y"].computed)
+
+
 def test_results_do_not_depend_on_the_number_of_threads() -> None:
     available = numba.get_num_threads()
     try:

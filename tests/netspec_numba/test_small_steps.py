@@ -15,6 +15,7 @@ from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense
 from netspec.plan import Plan, make_plan
 from netspec_numba.backend import NumbaBackend
+from netspec_numba.host import LANES
 from netspec_numba.small_steps import FEW_BYTES, is_small
 
 BACKEND = NumbaBackend()
@@ -32,7 +33,7 @@ def plan_of(layer: object, shape: tuple[int, ...], batch: int) -> Plan:
         (Relu(), (100,), FEW_BYTES // 800, True),
         (Relu(), (100,), FEW_BYTES // 800 + 1, False),
         (Dense(units=10), (84,), 64, True),
-        (Dense(units=60), (84,), 64, True),
+        (Dense(units=60), (84,), 4 * LANES, True),
         (Dense(units=120), (400,), 64, False),
         (Conv(filters=4, kernel=3), (8, 8, 3), 1, True),
         (Conv(filters=24, kernel=5, padding="same"), (12, 12, 32), 1, False),

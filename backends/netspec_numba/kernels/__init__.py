@@ -21,6 +21,7 @@ FAMILIES = (
     "convolution",
     "cross_entropy",
     "dense",
+    "dense_rows",
     "dropout",
     "fake_quantization",
     "finite",

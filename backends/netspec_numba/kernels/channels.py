@@ -127,9 +127,7 @@ def channel_sum(request: Request) -> Launch:
     over, sums = walk(dy.type), request.scratch["sums"].view(np.float64)
 
     def launch(n: int) -> None:
-        count = parts(over, n)
-        gather_sums(n, count, over, dy.array, sums)
-        join_sums(count, over, sums, total.array)
+        sum_channels(n, parts(over, n), over, dy.array, sums, total.array)
 
     return launch
 
@@ -202,6 +200,13 @@ def join_sums(parts: int, over: Walk, sums: Array, total: Array) -> None:
         for part in range(1, parts):
             joined = joined + load_lanes(sums, (part * over.blocks + block) * LANES)
         store_first(total, block * LANES, as_single(joined), over.channels - block * LANES)
+
+
+@serial
+def sum_channels(n: int, parts: int, over: Walk, x: Array, sums: Array, total: Array) -> None:
+    """x -> total (C,), as one call: entering compiled code takes longer than summing what is small."""
+    gather_sums(n, parts, over, x, sums)
+    join_sums(parts, over, sums, total)
 
 
 @parallel

@@ -33,5 +33,14 @@ TURNED = 40.0
 PIECE = 1.5
 """Reading one row of a window into its lanes: a load, which mostly straddles two cache lines."""
 
+READ_IN_ORDER = 0.8
+"""Fetching a vector of weights where they are read from end to end, in times of ``FETCH``."""
+
+JOINED_SUM = 2.0
+"""Storing a vector of partial sums and adding it to the others."""
+
+SECOND_LOOP = 4000.0
+"""Handing a second loop over to the threads."""
+
 LAST_CACHE = 2**22
 """Floats that the last cache is taken to hold; what is larger is fetched each time."""

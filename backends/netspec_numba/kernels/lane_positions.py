@@ -116,14 +116,21 @@ def convolution(request: Request) -> Launch:
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
 def pad_images(n, x, x_sample, image, rows, row, padded_row, before):
     """x [n, *, row] -> image [n, rows, padded_row]: each row moved right by ``before``, with zeros around it."""
-    copied = max(0, min(row, padded_row - before))
     for number in prange(n):
         sample = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-        for place in range(len(rows)):
-            target = image.ctypes.data + 4 * (sample * len(rows) + place) * padded_row
-            zero_floats(target, padded_row)
-            if rows[place] >= 0:
-                copy_floats(target + 4 * before, x.ctypes.data + 4 * (sample * x_sample + rows[place] * row), copied)
+        start = image.ctypes.data + 4 * sample * len(rows) * padded_row
+        pad_image(x.ctypes.data + 4 * sample * x_sample, start, rows, row, padded_row, before)
+
+
+@njit(cache=True)
+def pad_image(x, image, rows, row, padded_row, before):
+    """One sample of :func:`pad_images`; x and image are addresses."""
+    copied = max(0, min(row, padded_row - before))
+    for place in range(len(rows)):
+        target = image + 4 * place * padded_row
+        zero_floats(target, padded_row)
+        if rows[place] >= 0:
+            copy_floats(target + 4 * before, x + 4 * rows[place] * row, copied)
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)

@@ -4,7 +4,7 @@ weight gradient  dw (taps, C, K) = sum over samples, positions   x (N, P', C)  d
 
 For plain inputs, under whose window the numbers of one row are neighbours, and results of at most half a vector, where
 a vector of results would mostly hold zeros. The image is copied with zeros all around, so that no position has to look
-where it is. Each part of the batch has sums of its own, which are added up in their order.
+where it is. Each part of the batch has an image and sums of its own; the sums are added up in their order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import PIECE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
 from netspec_numba.kernels.index_tables import positions_read
-from netspec_numba.kernels.lane_positions import image_rows, pad_images, padded_window
+from netspec_numba.kernels.lane_positions import image_rows, pad_image, padded_window
 from netspec_numba.kernels.lane_tap_tiles import LIVE, MOST_COLUMNS, PIECES, TILE_VECTORS, lane_tap_tile
 from netspec_numba.kernels.loops import load, store
 from netspec_numba.kernels.moves import add_floats, zero_floats
@@ -72,11 +72,11 @@ def cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> f
 
 
 def scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    """Workspace of ``conv.dw``: the images with their padding, and partial sums."""
+    """Workspace of ``conv.dw``: for each part an image with its padding, and sums."""
     x, dy = inputs
     geometry = attrs.geometry(x)
     return {
-        "image": batch * math.prod(padded_window(geometry).input) * x.channels + LANES,
+        "image": _parts(batch) * math.prod(padded_window(geometry).input) * x.channels + LANES,
         "partial": _parts(batch) * _part(geometry, x.channels, dy.channels),
     }
 
@@ -109,20 +109,19 @@ def weight_gradient(request: Request) -> Launch:
     (dw,) = request.outputs
     geometry, channels, columns = request.attrs.geometry(x.type), x.type.channels, dy.type.channels
     window, made = padded_window(geometry), output_view(dy.type)
-    image, pieces = request.scratch["image"], _pieces(geometry, channels)
-    copied = (image_rows(geometry), geometry.input[-1] * channels, window.input[-1] * channels)
-    copied = (*copied, geometry.before[-1] * channels)
+    pieces, scratch = _pieces(geometry, channels), request.scratch
+    lengths = (geometry.input[-1], window.input[-1], geometry.before[-1])
+    copied = (image_rows(geometry), *(length * channels for length in lengths))
     slots = _row_slots(geometry, channels)[:, None] + np.arange(geometry.size[-1] * channels)
     steps = (geometry.output[-1], 4 * geometry.stride[-1] * channels, 4 * made.position)
     arguments = (
-        *(image, math.prod(window.input) * channels, dy.array, made.sample),
+        *(x.array, x.type.stored, scratch["image"], *copied, dy.array, made.sample),
         *(_row_table(geometry, channels, dy.type).ravel(), *steps, pieces.ravel(), pieces.shape[1]),
-        *(request.scratch["partial"], _vectors(geometry, channels), columns),
+        *(scratch["partial"], _vectors(geometry, channels), columns),
         *(dw.array, slots.ravel(), _parts(request.batch)),
     )
 
     def launch(n: int) -> None:
-        pad_images(n, x.array, x.type.stored, image, *copied)
         accumulate_taps(n, *arguments)
 
     return launch
@@ -131,8 +130,13 @@ def weight_gradient(request: Request) -> Launch:
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
 def accumulate_taps(
     n,
+    x,
+    x_sample,
     image,
-    image_sample,
+    image_rows,
+    row,
+    padded_row,
+    before,
     dy,
     dy_sample,
     rows,
@@ -152,17 +156,19 @@ def accumulate_taps(
 
     ``slots`` says in which lane of all vectors each number is.
     """
-    row = vectors * LANES
+    width = vectors * LANES
     for number in prange(parts):
         part = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-        sums = partial.ctypes.data + 4 * part * columns * row
-        zero_floats(sums, columns * row)
+        padded = image.ctypes.data + 4 * part * len(image_rows) * padded_row
+        sums = partial.ctypes.data + 4 * part * columns * width
+        zero_floats(sums, columns * width)
         for sample in range(part * n // parts, (part + 1) * n // parts):
+            pad_image(x.ctypes.data + 4 * sample * x_sample, padded, image_rows, row, padded_row, before)
             for vector in range(0, vectors, TILE_VECTORS):
                 lane_tap_tile(
                     columns,
                     min(TILE_VECTORS, vectors - vector),
-                    image.ctypes.data + 4 * sample * image_sample,
+                    padded,
                     dy.ctypes.data + 4 * sample * dy_sample,
                     rows.ctypes.data,
                     len(rows) // 2,
@@ -172,10 +178,10 @@ def accumulate_taps(
                     pieces.ctypes.data + 16 * vector * piece_count,
                     piece_count,
                     sums + 4 * vector * LANES,
-                    4 * row,
+                    4 * width,
                 )
-    for part in range(1, parts):
-        add_floats(partial.ctypes.data, partial.ctypes.data + 4 * part * columns * row, columns * row)
-    for number in range(len(slots)):
+    for later in range(1, parts):
+        add_floats(partial.ctypes.data, partial.ctypes.data + 4 * later * columns * width, columns * width)
+    for place in range(len(slots)):
         for column in range(columns):
-            store(dw, number * columns + column, load(partial, column * row + slots[number]))
+            store(dw, place * columns + column, load(partial, column * width + slots[place]))
