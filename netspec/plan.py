@@ -86,6 +86,9 @@ class FrugalTarget(Target, Protocol):
     def takes_slices(self, op: str) -> bool:
         """Whether all that the op reads and writes may be slices of the channels of larger tensors."""
 
+    def gathers_sums(self, op: str) -> bool:
+        """Whether the op's kernel, where it is a gate, can sum what it stores; see ``Epilogue``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -185,8 +188,8 @@ class Plan:
 def _written(epilogue: Epilogue) -> dict[str, Any]:
     """An epilogue as plain data; a side on which nothing is clipped is null."""
     low, high = (limit if math.isfinite(limit) else None for limit in (epilogue.low, epilogue.high))
-    moments = {"moments": True} if epilogue.moments else {}
-    return {"residual": epilogue.residual, "low": low, "high": high, **moments}
+    gathered = {name: True for name in ("moments", "sums") if getattr(epilogue, name)}
+    return {"residual": epilogue.residual, "low": low, "high": high, **gathered}
 
 
 def make_plan(
@@ -212,9 +215,10 @@ def make_plan(
     if precision not in (target.precisions if isinstance(target, ChoosingTarget) else ("float32",)):
         raise RunError.of("NS941", backend=target.name, precision=precision)
     choosing = target if isinstance(target, ChoosingTarget) else None
-    can = (target.takes_epilogue, choosing.gathers_moments) if choosing else (target.takes_epilogue,)
-    graph = fuse(work_before_selections(assign_layouts(graph, target)), *can)
     frugal = target if isinstance(target, FrugalTarget) else None
+    can: dict[str, Callable[[str], bool]] = {"gathers_moments": choosing.gathers_moments} if choosing else {}
+    can |= {"gathers_sums": frugal.gathers_sums} if frugal else {}
+    graph = fuse(work_before_selections(assign_layouts(graph, target)), target.takes_epilogue, **can)
     if frugal is not None:
         graph = place_slices(graph, frugal.takes_slices)
     roomy = ROOMY if memory_budget is None else 0
@@ -231,7 +235,7 @@ def make_plan(
 def _few(plan: Plan) -> Sequence[Value]:
     """Values that can be made again for ``A_LITTLE``: each is written, and something as large is read for it."""
     values = recomputable(plan.graph, plan.batch)
-    moved = sum(v.type.bytes(plan.batch) for node in plan.graph for v in (*node.inputs, *node.outputs))
+    moved = sum(v.type.alone().bytes(plan.batch) for node in plan.graph for v in (*node.inputs, *node.outputs))
     added = accumulate(2 * value.type.bytes(plan.batch) for value in values)
     return values[: sum(each <= A_LITTLE * moved for each in added)]
 

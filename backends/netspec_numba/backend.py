@@ -81,6 +81,12 @@ class NumbaTarget:
 
         return is_elementwise(op) or (is_written(op) and KERNELS[op].slices)
 
+    def gathers_sums(self, op: str) -> bool:
+        """Whether the op's kernel can sum what it lets pass: all gates are one kernel."""
+        from netspec_numba.kernels import is_elementwise
+
+        return is_elementwise(op)
+
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
         """The algorithms that there are kernels of for this node, by the time they are expected to take."""
         from netspec_numba.kernels import algorithms

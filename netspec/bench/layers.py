@@ -120,6 +120,11 @@ def _of(layer: Any, x: TensorType, y: TensorType) -> int:
 
 
 def moved_bytes(node: Node, batch: int) -> int:
-    """What a step reads and writes once at least, in the layouts of the plan."""
+    """What a step reads and writes once at least, in the layouts of the plan; nothing for what is in its place."""
     values = dict.fromkeys((*node.inputs, *node.outputs))
-    return sum(value.type.bytes(batch) for value in values)
+    if any(value.type.pitch is not None for value in values):
+        if node.op.has("slice_start") and node.output.type.pitch is not None:
+            return 0
+        if node.op.has("first_channels"):
+            return 2 * sum(value.type.bytes(batch) for value in node.inputs if value.type.pitch is None)
+    return sum(value.type.alone().bytes(batch) for value in values)

@@ -44,7 +44,8 @@ class Epilogue(NamedTuple):
     """What becomes of a node's first output before it is stored: a residual is added, then it is clipped.
 
     With ``moments`` the node has one more output (3, C): per channel of what is stored the mean, what is missing from
-    the mean as it is rounded, and the variance.
+    the mean as it is rounded, and the variance. With ``sums`` it has one more (C,): what is stored, summed over samples
+    and positions.
 
     Numbers below ``low`` become ``low``, those above ``high`` become ``high``; NaN stays. So relu is a ``low`` of 0.
     """
@@ -55,6 +56,8 @@ class Epilogue(NamedTuple):
     high: float = math.inf
     moments: bool = False
     """Whether the moments of what is stored are the node's last output."""
+    sums: bool = False
+    """Whether the sums of what is stored are."""
 
 
 def moments_type(of: TensorType) -> TensorType:
@@ -67,9 +70,9 @@ class Node:
     """One application of an op.
 
     ``inputs`` are the data inputs followed by the parameters named in ``parameters``, and by the residual that the
-    ``epilogue`` adds, where it adds one; ``outputs`` end with the moments that it gathers. ``path`` is the layer's path
-    of names; ``derived_from`` says what a pass made the node from ("gradient", "training form", ...). A ``frozen``
-    layer keeps its parameters and its moving statistics as they are.
+    ``epilogue`` adds, where it adds one; ``outputs`` end with the moments or sums that it gathers. ``path`` is the
+    layer's path of names; ``derived_from`` says what a pass made the node from ("gradient", "training form", ...). A
+    ``frozen`` layer keeps its parameters and its moving statistics as they are.
     """
 
     attrs: Any

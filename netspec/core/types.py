@@ -95,6 +95,10 @@ class TensorType:
         numbers = (batch - 1) * self.sample_stride + self.stored if self.batched else self.stored
         return numbers * ITEM_BYTES[self.dtype]
 
+    def alone(self) -> TensorType:
+        """The same type in storage of its own."""
+        return self if self.pitch is None else replace(self, pitch=None)
+
     def plain(self) -> TensorType:
         """The same type in the plain layout, in storage of its own."""
         return replace(self, block=None, pitch=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netspec.core import op as ops
 from netspec.core.graph import REGIONS, Graph, Node, moments_type
+from netspec.core.types import TensorType
 
 
 class GraphError(Exception):
@@ -42,6 +43,8 @@ def _check_types(node: Node) -> None:
     inferred = ops.infer(node.attrs, tuple(v.type for v in data))
     if node.epilogue is not None and node.epilogue.moments:
         inferred = (*inferred, moments_type(node.output.type))
+    if node.epilogue is not None and node.epilogue.sums:
+        inferred = (*inferred, TensorType((node.output.type.channels,), batched=False))
     stated = tuple(v.type for v in node.outputs)
     if [t.plain() for t in inferred] != [t.plain() for t in stated]:
         raise GraphError(f"{node!r} says {stated}, inference says {inferred}")

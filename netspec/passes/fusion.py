@@ -1,22 +1,20 @@
 """Fusion: what follows an op elementwise is done while its numbers are at hand, not in a pass over memory of its own.
 
-Four forms, applied once layouts are known. An **epilogue**: a sum with a residual and a clipping activation go into
+Five forms, applied once layouts are known. An **epilogue**: a sum with a residual and a clipping activation go into
 the op whose output they take. A **gate**: the gradient of a clipping activation goes into the op that takes it. A
-**chain**: elementwise ops that follow each other become one. **Moments** that an op
-normalises its input by are gathered by the op that makes the input. Results are the same bits as without; of moments,
-the same within their bound, since they are summed in another order.
+**chain**: elementwise ops that follow each other become one. **Moments** that an op normalises its input by are
+gathered by the op that makes the input. **Sums** over samples and positions are gathered by the gate before them.
+Results are the same bits as without; of moments, the same within their bound, since they are summed in another order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
-from itertools import product
 from math import inf
-from typing import NamedTuple
 
-from netspec.core.expression import Constant, Expression, inputs, maximum, minimum, substitute, walk, where
+from netspec.core.clipping import Limits, limits_of_clip, limits_of_gate
+from netspec.core.expression import Expression, inputs, substitute
 from netspec.core.graph import Epilogue, Graph, Node, Value, moments_type
 from netspec.declarations.ops.chain import Chain
 
@@ -24,24 +22,23 @@ LONGEST_CHAIN = 12
 """Inputs of one elementwise kernel: as many streams as a processor still reads well ahead."""
 
 
-class Limits(NamedTuple):
-    """Between which numbers an activation leaves its input as it is; it clips the others."""
-
-    low: float
-    high: float
-
-
 def _none(op: str) -> bool:
     return False
 
 
-def fuse(graph: Graph, takes_epilogue: Callable[[str], bool], gathers_moments: Callable[[str], bool] = _none) -> Graph:
+def fuse(
+    graph: Graph,
+    takes_epilogue: Callable[[str], bool],
+    gathers_moments: Callable[[str], bool] = _none,
+    gathers_sums: Callable[[str], bool] = _none,
+) -> Graph:
     """The graph with fewer passes over memory.
 
-    ``takes_epilogue`` tells the ops whose kernels add a residual and clip, ``gathers_moments`` those whose kernels
-    gather moments.
+    ``takes_epilogue`` tells the ops whose kernels add a residual and clip, ``gathers_moments`` and
+    ``gathers_sums`` those whose kernels gather these.
     """
-    return fuse_chains(fuse_moments(fuse_gates(fuse_epilogues(graph, takes_epilogue)), gathers_moments))
+    gated = fuse_gates(fuse_epilogues(graph, takes_epilogue))
+    return fuse_sums(fuse_chains(fuse_moments(gated, gathers_moments)), gathers_sums)
 
 
 @dataclass(slots=True)
@@ -150,42 +147,14 @@ def _adds(node: Node) -> bool:
 
 def clipping(node: Node) -> Limits | None:
     """The limits of an elementwise node of one input that clips it, as relu and relu6 do; None of any other."""
-    if not node.op.has("expressions") or len(node.inputs) != 1:
-        return None
-    formula: Expression = node.attrs.expressions(1)[0]
-    return next((limits for limits in _candidates(formula) if formula in _clipped(limits)), None)
-
-
-def _candidates(formula: Expression) -> tuple[Limits, ...]:
-    numbers = [part.value for part in walk([formula]) if isinstance(part, Constant)]
-    return tuple(Limits(low, high) for low, high in product((-inf, *numbers), (inf, *numbers)) if low < high)
-
-
-@cache
-def _clipped(limits: Limits) -> tuple[Expression, ...]:
-    """The ways in which an activation may write that it clips."""
-    (x,), (low, high) = inputs(1), limits
-    if high == inf:
-        return where(x < low, low, x), maximum(x, low)
-    if low == -inf:
-        return (minimum(x, high),)
-    return minimum(maximum(x, low), high), where(x < low, low, where(x > high, high, x))
+    elementwise = node.op.has("expressions") and len(node.inputs) == 1
+    return limits_of_clip(node.attrs.expressions(1)[0]) if elementwise else None
 
 
 def gating(node: Node) -> Limits | None:
     """The limits of a node that passes dy, its second input, where y, its first, lies strictly between them."""
-    if not node.op.has("expressions") or len(node.inputs) != 2:
-        return None
-    formula: Expression = node.attrs.expressions(2)[0]
-    return next((limits for limits in _candidates(formula) if formula in _gated(limits)), None)
-
-
-@cache
-def _gated(limits: Limits) -> tuple[Expression, ...]:
-    (y, dy), (low, high) = inputs(2), limits
-    if high == inf:
-        return (where(y > low, dy, 0),)
-    return (where(y > low, where(y < high, dy, 0), 0),)
+    elementwise = node.op.has("expressions") and len(node.inputs) == 2
+    return limits_of_gate(node.attrs.expressions(2)[0]) if elementwise else None
 
 
 def fuse_gates(graph: Graph) -> Graph:
@@ -230,6 +199,20 @@ def fuse_moments(graph: Graph, gathers_moments: Callable[[str], bool]) -> Graph:
         read = (*node.operands, gathered, *node.inputs[own:])
         nodes[position] = replace(node, attrs=node.attrs.given_moments(), inputs=read)
     return replace(graph, nodes=tuple(nodes))
+
+
+def fuse_sums(graph: Graph, gathers_sums: Callable[[str], bool]) -> Graph:
+    """The sums of a gradient that passed a gate, which are the gradient of a bias, are gathered as it is stored."""
+    uses = _Uses.of(graph)
+    for position, node in enumerate(graph.nodes):
+        place = uses.maker.get(node.inputs[0]) if node.op.name == "channel_sum" else None
+        gate = uses.nodes[place] if place is not None else None
+        if place is None or gate is None or gating(gate) is None or not _chainable(gate) or node.output in uses.kept:
+            continue
+        if gathers_sums(gate.op.name) and gate.region == node.region:
+            uses.nodes[position] = None
+            uses.nodes[place] = replace(gate, outputs=(gate.output, node.output), epilogue=Epilogue(sums=True))
+    return uses.graph(graph)
 
 
 def fuse_chains(graph: Graph) -> Graph:

@@ -18,7 +18,7 @@ import numpy as np
 
 from netspec.core import expression
 from netspec.core import op as ops
-from netspec.core.declare import Declaration
+from netspec.core.declare import REGISTRIES, Declaration
 from netspec.core.expression import Apply, Constant, Expression, Variable, walk
 from netspec.core.graph import Epilogue, Node
 from netspec.core.reference import Bound, Context
@@ -60,13 +60,19 @@ def allowed_errors(node: Node, inputs: Sequence[Array], samples: int, algorithm:
 def _with_epilogue(
     node: Node, epilogue: Epilogue, inputs: Sequence[Array], samples: int, algorithm: str
 ) -> tuple[Array, ...]:
-    """Adding rounds once more; clipping adds no error."""
-    bare = replace(node, inputs=node.operands, epilogue=None)
+    """Adding rounds once more; clipping adds no error; sums have their own bound, and pass on what they are of."""
+    outputs = node.outputs[:-1] if epilogue.sums else node.outputs
+    bare = replace(node, inputs=node.operands, outputs=outputs, epilogue=None)
     own = inputs[: len(node.operands)]
     first, *others = allowed_errors(bare, own, samples, algorithm)
     if epilogue.residual:
         first = first + ROUNDING * np.abs(evaluate(bare, own, samples)[0] + inputs[-1])
-    return first, *others
+    if not epilogue.sums:
+        return first, *others
+    made, bound = evaluate(bare, own, samples)[0], stated(REGISTRIES["op"]["channel_sum"])
+    assert bound is not None
+    factor = bound.c * EPS * math.sqrt(bound.terms(Context(node, samples)))
+    return first, *others, (factor * np.abs(made) + first).reshape(-1, made.shape[-1]).sum(axis=0) + TINY
 
 
 def stated(declaration: Declaration, algorithm: str = DIRECT) -> Bound | None:

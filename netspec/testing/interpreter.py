@@ -53,7 +53,9 @@ def evaluate(node: Node, inputs: Sequence[Array], samples: int) -> tuple[Array, 
     if node.epilogue is not None:
         residual = inputs[-1] if node.epilogue.residual else 0.0
         first = np.clip(results[0] + residual, node.epilogue.low, node.epilogue.high)
-        results = (first, *results[1:], *([moments(first)] if node.epilogue.moments else []))
+        gathered = [moments(first)] if node.epilogue.moments else []
+        gathered += [first.reshape(-1, first.shape[-1]).sum(axis=0)] if node.epilogue.sums else []
+        results = (first, *results[1:], *gathered)
     return tuple(_as_declared(node, *pair, samples) for pair in zip(results, node.outputs, strict=True))
 
 

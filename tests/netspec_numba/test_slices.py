@@ -1,4 +1,4 @@
-"""What is joined is made in its place and what is cut is read there: fewer copies, and the same bits as with them."""
+"""What is joined is made in its place, what is cut is read there, gates sum: fewer passes, and the same bits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from netspec.backend import find_backend
+from netspec.bench.layers import moved_bytes
 from netspec.core.graph import Graph
 from netspec.core.verify import verify
 from netspec.passes.step import inference, training_step
@@ -63,7 +64,7 @@ NETWORKS = {
         - relu
       apart:
         - depthwise_conv: {kernel: 3, padding: 1}
-        - relu
+        - relu6
     repeat: 2
   - conv: {filters: $block, kernel: 1}
 """,
@@ -77,10 +78,13 @@ NETWORKS = {
 """,
 }
 
+SUMS = {"dense": 0, "fire": 6, "uneven": 2}
+"""Gates behind a bias."""
+
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """The same target without slices."""
+    """The same target without slices and sums."""
 
     name: str
     precisions: tuple[Precision, ...]
@@ -146,6 +150,8 @@ def test_no_bit_depends_on_where_a_tensor_lies(name: str, mode: str, samples: in
     assert not sliced(with_copies)
     assert "conv" in sliced(plan)
     assert mode == "infer" or "concat.dx" in sliced(plan)
+    sums = [node for node in plan.graph if node.epilogue is not None and node.epilogue.sums]
+    assert len(sums) == (SUMS[name] if mode == "train" else 0)
     same(run(with_copies, samples), run(plan, samples))
 
 
@@ -189,3 +195,14 @@ def test_a_dense_network_takes_a_quarter_less_memory() -> None:
     graph = training_step(spec.graph, spec.recipe)
     plan, with_copies = planned(graph, True, "train"), planned(graph, False, "train")
     assert plan.arena_bytes < 0.75 * with_copies.arena_bytes
+
+
+def test_what_is_in_its_place_is_not_counted_as_moved() -> None:
+    plan = planned(step_of("fire", "train"), True, "train")
+    moved = {step.node.path: moved_bytes(step.node, BATCH) for step in plan.steps if step.node.op.name == "concat"}
+    assert moved == {"concat/0": 0, "concat/1": 0}
+    cut = next(step.node for step in plan.steps if step.node.op.name == "concat.dx")
+    assert moved_bytes(cut, BATCH) == 0
+    gate = next(step.node for step in plan.steps if step.node.op.name == "relu.dx" and step.node.output.type.pitch)
+    numbers = gate.output.type.elements
+    assert moved_bytes(gate, BATCH) == 4 * (3 * BATCH * numbers + gate.output.type.channels)

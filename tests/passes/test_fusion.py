@@ -17,7 +17,7 @@ from netspec.declarations.ops.normalization import BatchNorm
 from netspec.declarations.recipe import Recipe
 from netspec.passes.fusion import clipping, fuse, fuse_chains, fuse_epilogues, gating
 from netspec.passes.step import training_step
-from netspec.testing.networks import residual_network
+from netspec.testing.networks import hourglass_network, residual_network
 
 IMAGE = TensorType((6, 5, 4))
 
@@ -146,3 +146,18 @@ def test_moments_are_gathered_by_what_makes_the_input() -> None:
         assert maker.outputs[-1] is node.operands[-1]
     alike = fuse(graph, takes_epilogue)
     assert not any(node.epilogue and node.epilogue.moments for node in alike)
+
+
+def test_a_gate_sums_what_it_lets_pass() -> None:
+    graph = training_step(hourglass_network(), Recipe())
+    done = fuse(graph, takes_epilogue, gathers_sums=lambda op: op == "relu.dx")
+    verify(done)
+    gates = [node for node in done if node.epilogue == Epilogue(sums=True)]
+    assert len(gates) == 1
+    before = graph.producer()
+    for node in gates:
+        assert node.op.name == "relu.dx"
+        assert before[node.outputs[1]].op.name == "channel_sum"
+        assert before[node.outputs[1]].inputs[0] is node.output
+    assert Counter(ops(done))["channel_sum"] == Counter(ops(graph))["channel_sum"] - 1
+    assert not any(node.epilogue and node.epilogue.sums for node in fuse(graph, takes_epilogue))

@@ -48,6 +48,9 @@ class SlicingTarget:
     def takes_slices(self, op: str) -> bool:
         return op.split(".")[0] in ("conv", "batch_norm", "concat", "relu", "chain", "add", "channel_sum")
 
+    def gathers_sums(self, op: str) -> bool:
+        return True
+
     def scratch(self, node: Node, batch: int) -> Mapping[str, int]:
         return self.of.scratch(node, batch)
 

@@ -57,10 +57,11 @@ def is_elementwise(op: str) -> bool:
 def find(attrs: Any, algorithm: str = DIRECT) -> Kernel:
     """The kernel of an op: written by hand, or generated where the op states expressions."""
     from netspec_numba.kernels.elementwise import build_elementwise
+    from netspec_numba.kernels.gates import gate_scratch
 
     declaration = declaration_of(attrs)
     if declaration.has("expressions"):
-        return Kernel(build_elementwise, slices=True)
+        return Kernel(build_elementwise, gate_scratch, slices=True)
     if not is_written(declaration.name):
         raise RunError.of("NS901", backend="numba", reason=f"it has no kernel for {declaration.name!r}")
     return KERNELS[declaration.name] if algorithm == DIRECT else ALTERNATIVES[declaration.name][algorithm]

@@ -9,8 +9,8 @@ import numpy as np
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.channels import gather_sums
 from netspec_numba.kernels.loops import Walk, padded, parts, serial, walk
+from netspec_numba.kernels.sums import gather_sums
 
 Types = tuple[TensorType, ...]
 

@@ -14,7 +14,7 @@ from netspec_numba.contract import Array, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_along_axis, copy_channels
 from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED
-from netspec_numba.kernels.lanes import as_double, as_single, load_lanes, spread, store_first, store_lanes
+from netspec_numba.kernels.lanes import as_double, as_single, load_lanes, spread, store_first
 from netspec_numba.kernels.loops import (
     Walk,
     padded,
@@ -22,11 +22,10 @@ from netspec_numba.kernels.loops import (
     parts,
     per_lane,
     same_layout,
-    serial,
-    span,
     walk,
 )
 from netspec_numba.kernels.scaling import scale_shift
+from netspec_numba.kernels.sums import sum_channels
 
 WIDE = 4 * LANES
 """Channels from which a plain row is long enough to vectorise well."""
@@ -174,39 +173,6 @@ def _widened(tensor: TensorType) -> tuple[TensorType, int]:
     enough = -(-WIDE // tensor.channels)
     repeats = next((each for each in range(enough, positions) if positions % each == 0), positions)
     return replace(tensor, shape=(positions // repeats, tensor.channels * repeats)), repeats
-
-
-@parallel
-def gather_sums(n: int, parts: int, over: Walk, x: Array, sums: Array) -> None:
-    """sums (parts, blocks, LANES) of the rows of each part."""
-    blocks = over.blocks
-    sample_stride, block_stride, row_stride = over.sample_stride, over.block_stride, over.row_stride
-    for task in prange(parts * blocks):
-        block = task % blocks
-        first_sample, end_sample, first, end = span(over, n, task // blocks)
-        total = spread(0.0)
-        for sample in range(first_sample, end_sample):
-            plane = sample * sample_stride + block * block_stride
-            for position in range(first, end):
-                total = total + as_double(load_lanes(x, plane + position * row_stride))
-        store_lanes(sums, task * LANES, total)
-
-
-@serial
-def join_sums(parts: int, over: Walk, sums: Array, total: Array) -> None:
-    """sums (parts, blocks, LANES) -> total (C,), the parts in order."""
-    for block in range(over.blocks):
-        joined = load_lanes(sums, block * LANES)
-        for part in range(1, parts):
-            joined = joined + load_lanes(sums, (part * over.blocks + block) * LANES)
-        store_first(total, block * LANES, as_single(joined), over.channels - block * LANES)
-
-
-@serial
-def sum_channels(n: int, parts: int, over: Walk, x: Array, sums: Array, total: Array) -> None:
-    """x -> total (C,), as one call: entering compiled code takes longer than summing what is small."""
-    gather_sums(n, parts, over, x, sums)
-    join_sums(parts, over, sums, total)
 
 
 @parallel

@@ -26,6 +26,7 @@ from netspec.core.expression import (
 )
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.kernels.gates import build_gate
 from netspec_numba.kernels.generated import module
 
 NUMBERS_PER_PART = 8192
@@ -88,8 +89,11 @@ class Roles:
 def build_elementwise(request: Request) -> Launch:
     """The launch of any op whose attrs has ``expressions``; an output may be stored over any input.
 
+    One with an epilogue is a gate that sums what it lets pass, and has a kernel written by hand.
     Raises ValueError where operands differ in shape or layout, or an element type has no numpy counterpart.
     """
+    if request.epilogue is not None:
+        return build_gate(request)
     expressions = request.attrs.expressions(len(request.inputs))
     pattern = request.outputs[0].type
     scalars = frozenset(at for at, operand in enumerate(request.inputs) if _is_scalar(operand.type))

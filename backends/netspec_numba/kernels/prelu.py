@@ -11,9 +11,9 @@ from numba import prange
 from netspec.core.types import TensorType
 from netspec_numba.contract import Array, Launch, Request, kernel
 from netspec_numba.host import LANES
-from netspec_numba.kernels.channels import join_sums
 from netspec_numba.kernels.lanes import as_double, choose, load_lanes, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import Walk, padded, parallel, parts, same_layout, span, walk
+from netspec_numba.kernels.sums import join_sums
 
 Types = tuple[TensorType, ...]
 
