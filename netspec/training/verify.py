@@ -32,7 +32,13 @@ from netspec.training.loop import START, Position, run_epochs
 from netspec.training.open_run import spec_of_run
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.resume import changes_since, circumstances, restore
-from netspec.training.runs import differing_metrics, differing_rows, metrics_row, validation_losses
+from netspec.training.runs import (
+    differing_metrics,
+    differing_rows,
+    metrics_row,
+    refuse_quantized,
+    validation_losses,
+)
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state, weights_sha256
 from netspec.training.transfer import take_weights
@@ -199,6 +205,7 @@ def verify_run(
     of its checkpoints is whole.
     """
     spec, spec_folder, manifest = spec_of_run(folder)
+    refuse_quantized(folder, manifest)
     if workers is not None:
         spec = replace(spec, recipe=replace(spec.recipe, workers=workers))
     checkpoints = whole_checkpoints(folder / "checkpoints")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from netspec.cli import bench, evaluate, export, predict, quantize, train
+from netspec.cli import bench, compare, evaluate, export, predict, prune, quantize, train, verify_run
 
 SPEC = """\
 netspec: 1
@@ -71,6 +71,9 @@ def test_what_a_quantised_network_is_not(run: Path, tmp_path: Path) -> None:
         (quantize.command, [out, "-o", tmp_path / "again"]),
         (evaluate.command, [out, "--averaged"]),
         (train.command, [run.parent / "spec.yaml", "--run-dir", out, "--resume", "--quiet"]),
+        (verify_run.command, [out]),
+        (compare.command, [out, run]),
+        (prune.command, [out, "--channels", "0.5", "-o", tmp_path / "half.yaml"]),
     ):
         result = CliRunner().invoke(command, list(map(str, arguments)))
         assert result.exit_code != 0
@@ -129,6 +132,7 @@ def test_shared_weights(run: Path, tmp_path: Path) -> None:
     [
         (["--kmeans", "4", "--method", "entropy"], "needs neither"),
         (["--kmeans", "9"], "9 is not in the range"),
+        (["--kmeans", "4"], "writes a file such as out.safetensors"),
         (["--samples", "0"], "0 is not in the range"),
     ],
 )
