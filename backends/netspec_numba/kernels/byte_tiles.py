@@ -11,7 +11,7 @@ sums. Without VNNI products are widened to 32 bits and added, which gives the sa
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -124,14 +124,14 @@ def byte_tile(
             for branch, width in ((wide, PANEL_VECTORS), (narrow, 1)):
                 with branch:
                     sums = [[cgutils.alloca_once(builder, INDICES) for _ in range(width)] for _ in range(TILE_ROWS)]
-                    _start_from_bias(builder, given, sums)
+                    start_from_bias(builder, given, sums)
                     alone = builder.icmp_signed("==", given.groups, INT64(0))
                     with builder.if_else(alone) as (apart, together):
                         with apart:
                             _accumulate_apart(builder, given, sums)
                         with together:
                             _accumulate(builder, given, sums)
-                    _store_rows(builder, given, sums)
+                    store_rows(builder, given, sums)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(ByteArguments._fields)), generate
@@ -156,7 +156,8 @@ def add_products(builder: ir.IRBuilder, total: ir.Value, x: ir.Value, weights: i
     return total
 
 
-def _start_from_bias(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None:
+def start_from_bias(builder: ir.IRBuilder, given: Any, sums: Sums) -> None:
+    """Let all sums of a column begin with its bias; ``given`` has what ``ByteArguments`` has of columns."""
     for vector in range(len(sums[0])):
         mask = leading_lanes(builder, given.columns, skipped=vector * LANES)
         start = masked_load(builder, mask, pointer(builder, given.bias), vector * VECTOR_BYTES)
@@ -234,7 +235,8 @@ def _positions(builder: ir.IRBuilder, given: ByteArguments, entry: ir.Value) -> 
     return found
 
 
-def _store_rows(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None:
+def store_rows(builder: ir.IRBuilder, given: Any, sums: Sums) -> None:
+    """Finish and store the sums; ``given`` has what ``ByteArguments`` has of columns and of y."""
     ending = pointer(builder, given.ending)
     low, high = (broadcast(builder, ending, FLOAT_BYTES * place) for place in range(2))
     as_bytes = builder.fcmp_ordered(
@@ -264,9 +266,7 @@ def _store_rows(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None
                             masked_store(builder, mask, value, target)
 
 
-def _add_residual(
-    builder: ir.IRBuilder, given: ByteArguments, value: ir.Value, target: ir.Value, mask: ir.Value
-) -> ir.Value:
+def _add_residual(builder: ir.IRBuilder, given: Any, value: ir.Value, target: ir.Value, mask: ir.Value) -> ir.Value:
     """``value`` plus the residual in units of the output's scale; its bytes are read only where there is one."""
     adds = builder.icmp_signed("!=", given.distance, INT64(0))
     result = cgutils.alloca_once_value(builder, value)
