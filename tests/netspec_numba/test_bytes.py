@@ -17,7 +17,8 @@ ONE_TRIAL = """
 from netspec.backend import find_backend
 from netspec.testing import byte_trials, check_trial
 from netspec_numba.host import DOT_PRODUCT, LANES
-trials = [trial for trial in byte_trials() if trial.name.endswith(("bytes on 7x6x5", "groups of bytes on 9x8x1", "slides of bytes"))]
+chosen = ("bytes on 7x6x5", "groups of bytes on 9x8x1", "slides of bytes")
+trials = [trial for trial in byte_trials() if trial.name.endswith(chosen)]
 print(len(trials), LANES, DOT_PRODUCT, sum((check_trial(find_backend("numba"), trial) for trial in trials), []))
 """
 
