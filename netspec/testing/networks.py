@@ -130,11 +130,16 @@ def byte_groups_network(shape: tuple[int, ...]) -> Graph:
 
 
 def byte_slides_network() -> Graph:
-    """Windows of bytes that slide over an image channel by channel: every row there is a loop for, and padding."""
-    chain = _Chain("slides of bytes", (6, 35, 2))
+    """Windows of bytes that slide over an image: every row there is a loop for, and padding."""
+    chain = _Chain("slides of bytes", (6, 32, 2))
     x = chain(Relu(), chain(Conv(filters=20, kernel=1), chain.input))
     x = chain(Relu(), chain(Add(), chain(DepthwiseConv(kernel=3, padding="same"), x), x))
     x = chain(Add(), chain(DepthwiseConv(kernel=(2, 5), padding="same"), x), x)
+    branches = chain(Conv(filters=16, kernel=1), x), chain(Conv(filters=16, kernel=3, padding="same"), x)
+    x = chain(Relu(), chain(Add(), *branches))
+    x = chain(Conv(filters=12, kernel=(2, 5), padding="same"), x)
+    branches = (chain(Conv(filters=8, kernel=size, stride=2, padding="same"), x) for size in (3, 5))
+    x = chain(Add(), *branches)
     x = chain(DepthwiseConv(kernel=(3, 5), stride=(1, 2), padding=(3, 1), dilation=(2, 1)), x)
     x = chain(Relu(), chain(DepthwiseConv(kernel=(2, 3), stride=2), x))
     return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), chain(GlobalAvgPool(), x))))

@@ -36,7 +36,7 @@ def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int
     """Padded input rows."""
     reading = reading_of(attrs.layer, inputs[0], outputs[0])
     if reading.slides:
-        slide = slide_of(reading, inputs[0], batch)
+        slide = slide_of(reading, inputs[0], outputs[0], batch)
         return {"input": -(-batch * slide.pieces * slide.task // FLOAT_BYTES)}
     padding = reading.source.padding
     return {"input": -(-batch * padding.size // FLOAT_BYTES) + LANES} if padding else {}
@@ -82,7 +82,7 @@ Operands = tuple[Array, Array, Array, Array, Array, Array, Array]
 def _sliding(request: Request, reading: Reading, zero: int, operands: Operands) -> Launch:
     """A window that slides over images, channel by channel."""
     x = request.inputs[0]
-    slide = slide_of(reading, x.type, request.batch)
+    slide = slide_of(reading, x.type, request.outputs[0].type, request.batch)
     copied, offsets = request.scratch["input"].view(np.uint8), window_offsets(slide)
 
     def launch(n: int) -> None:
