@@ -28,6 +28,11 @@ def test_networks_of_bytes(trial: object) -> None:
     assert check_trial(find_backend("numba"), trial) == []  # type: ignore[arg-type]  # byte_trials gives trials
 
 
+def test_one_sample_alone_has_its_own_loop_in_dense_layers() -> None:
+    trial = next(trial for trial in byte_trials(batch=1) if trial.name == "inference of network of bytes on 9x3")
+    assert check_trial(find_backend("numba"), trial) == []
+
+
 @pytest.mark.parametrize(
     "lanes", [pytest.param(4, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow), 16]
 )

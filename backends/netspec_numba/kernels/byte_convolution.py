@@ -99,7 +99,8 @@ def _tiled(request: Request, reading: Reading, zero: int, operands: Operands) ->
     table = forward_tiles(source.geometry, source.view, result, TILE_ROWS, samples, every_tap=zero != 0)
     read, fill = _input(request, source, x, zero)
     zeros = np.full(max(reading.groups * GROUP, PANEL_VECTORS * LANES), zero, np.uint8)
-    tables = table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel()
+    live_rows = int((table.destinations >= 0).sum(axis=1).max(initial=0))
+    tables = live_rows, table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel()
     distances = source.view.sample, result.sample, reading.groups
 
     def launch(n: int) -> None:
@@ -150,6 +151,7 @@ def multiply_bytes(
     y,
     residual,
     ending,
+    live_rows,
     samples,
     starts,
     taps,
@@ -158,11 +160,12 @@ def multiply_bytes(
 ):
     """y = the ending of bias + x*w for the first ``n`` samples: every tile of a table, times every panel of weights.
 
-    The table covers ``samples`` samples. A task is a run of tiles, small enough for its input to stay in a cache while
-    all panels pass over it.
+    The table covers ``samples`` samples, with at most ``live_rows`` in a tile. A task is a run of tiles, small enough
+    for its input to stay in a cache while all panels pass over it.
     """
     distance = residual.ctypes.data - y.ctypes.data
     tiles = len(starts) - 1
+    rows = 1 if live_rows == 1 else TILE_ROWS
     covers = ceil_divide(n, samples)
     runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers, 1)))
     runs = min(runs, tiles)
@@ -177,6 +180,7 @@ def multiply_bytes(
                     continue
                 byte_tile(
                     panels[number, VECTORS],
+                    rows,
                     x.ctypes.data + cover * samples * x_sample + panels[number, CHANNEL],
                     live * x_sample,
                     zeros.ctypes.data,
