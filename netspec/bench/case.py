@@ -18,6 +18,7 @@ from netspec.core.types import TensorType
 from netspec.declarations.losses import MeanSquaredError
 from netspec.declarations.recipe import Recipe
 from netspec.interop.safetensors import decode, encode
+from netspec.passes.quantization import Range
 from netspec.passes.rewrite import rewrite
 from netspec.passes.step import training_step
 from netspec.plan import Math
@@ -25,12 +26,15 @@ from netspec.syntax.load import load_spec
 from netspec.syntax.resolved import resolved_text
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
+from netspec.training.quantized import inputs_within, quantized_graph
 from netspec.training.runtime import Runtime, target_inputs
+from netspec.training.taps import constants
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SPEC, WEIGHTS, BATCH, SETTINGS = "spec.yaml", "weights.safetensors", "batch.npz", "case.json"
 TORCH_SOURCE, TORCH_WEIGHTS, ONNX_MODEL = "network.py", "network.safetensors", "network.onnx"
+ONNX_MODEL_OF_ROUNDED_SUMS = "rounded.onnx"
 COMPARED_RATE, TIMED_RATE = 1e-4, 1e-6
 """Learning rates: three steps tell of gradients and enlarge little of what was rounded; no number overshoots."""
 TARGET = "target/"
@@ -51,6 +55,8 @@ class Case:
     torch_class: str | None = None
     memory_budget: int | None = None
     """Bytes that netspec's training step may take."""
+    ranges: Mapping[str, tuple[float, float]] | None = None
+    """Of activations, where it is a quantised network that is measured."""
 
     @property
     def rate(self) -> float:
@@ -73,9 +79,10 @@ class Measured:
         """By name, in netspec's layout."""
         return decode((self.folder / WEIGHTS).read_bytes(), WEIGHTS)
 
-    def runtime(self, math: Math) -> Runtime:
+    def runtime(self, math: Math, in_bytes: bool = False) -> Runtime:
         """The network on its backend, with the case's weights; ``math`` as in a recipe."""
-        return new_runtime(self.graph, replace(self.recipe, math=math), self.case, self.weights())
+        ranges = self.case.ranges if in_bytes else None
+        return new_runtime(self.graph, replace(self.recipe, math=math), self.case, self.weights(), ranges)
 
 
 def measured_network(spec: Spec, case: Case) -> tuple[Graph, Recipe]:
@@ -98,26 +105,55 @@ def measured_network(spec: Spec, case: Case) -> tuple[Graph, Recipe]:
     return rewrite(spec.graph, without, "comparison"), recipe
 
 
-def new_runtime(graph: Graph, recipe: Recipe, case: Case, weights: Mapping[str, Array] | None = None) -> Runtime:
-    """The network in memory, with freshly drawn weights or these."""
+def new_runtime(
+    graph: Graph,
+    recipe: Recipe,
+    case: Case,
+    weights: Mapping[str, Array] | None = None,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> Runtime:
+    """The network in memory, with freshly drawn weights or these; in bytes where ranges are given."""
+    found = None if ranges is None else {name: Range(*limits) for name, limits in ranges.items()}
     recipe = replace(recipe, memory_budget=case.memory_budget)
-    runtime = Runtime(graph, recipe, find_backend(case.backend), case.batch, case.threads, case.mode == "train")
+    backend, trains = find_backend(case.backend), case.mode == "train"
+    runtime = Runtime(graph, recipe, backend, case.batch, case.threads, trains, ranges=found)
     for name, array in (weights or {}).items():
         if name in runtime.weight_shapes:
             runtime.state.write(name, array)
     return runtime
 
 
+def write_quantized_case(folder: Path, spec: Spec, case: Case, weights: Mapping[str, Array], for_onnx: bool) -> None:
+    """Fill an empty folder with a quantised network, as :func:`write_case` does with one of float32 numbers.
+
+    Its inputs lie within its ranges. ONNX gets it in two forms, of which the second rounds sums as its runtime wants.
+    """
+    graph, recipe = measured_network(spec, case)
+    runtime = new_runtime(graph, recipe, case, weights, case.ranges)
+    inputs = inputs_within(runtime, case.batch)
+    _write(folder, spec, case, weights, inputs)
+    if for_onnx:
+        from netspec.interop.onnx.quantized import quantized_model
+
+        in_bytes = quantized_graph(runtime)
+        known = constants(runtime, in_bytes)
+        for name, rounds in ((ONNX_MODEL, False), (ONNX_MODEL_OF_ROUNDED_SUMS, True)):
+            (folder / name).write_bytes(quantized_model(in_bytes, known, rounds).encoded())
+
+
+def _write(folder: Path, spec: Spec, case: Case, weights: Mapping[str, Array], arrays: Mapping[str, Array]) -> None:
+    (folder / SPEC).write_text(resolved_text(spec), encoding="utf-8")
+    (folder / WEIGHTS).write_bytes(encode(weights))
+    np.savez(folder / BATCH, **arrays)  # type: ignore[arg-type]  # NumPy's stubs want a flag here
+    (folder / SETTINGS).write_text(json.dumps(asdict(case)), encoding="utf-8")
+
+
 def write_case(folder: Path, spec: Spec, case: Case, for_torch: bool, for_onnx: bool) -> None:
     """Fill an empty folder. A SpecError where a peer that is asked for has no form of a layer."""
     graph, recipe = measured_network(spec, case)
-    (folder / SPEC).write_text(resolved_text(spec), encoding="utf-8")
     drawn = new_runtime(graph, recipe, replace(case, batch=1, mode="train", memory_budget=None))
     weights = {name: drawn.state.read(name) for name in drawn.weight_shapes}
-    (folder / WEIGHTS).write_bytes(encode(weights))
     inputs, targets = first_batch(graph, recipe, case.batch)
-    arrays = {**inputs, **{TARGET + head: array for head, array in targets.items()}}
-    np.savez(folder / BATCH, **arrays)  # type: ignore[arg-type]  # NumPy's stubs want a flag here
     if for_torch:
         from netspec.interop.pytorch.source import torch_source
 
@@ -129,7 +165,7 @@ def write_case(folder: Path, spec: Spec, case: Case, for_torch: bool, for_onnx: 
         from netspec.interop.onnx.model import onnx_model
 
         (folder / ONNX_MODEL).write_bytes(onnx_model(graph, recipe, weights).encoded())
-    (folder / SETTINGS).write_text(json.dumps(asdict(case)), encoding="utf-8")
+    _write(folder, spec, case, weights, {**inputs, **{TARGET + head: array for head, array in targets.items()}})
 
 
 def read_case(folder: Path) -> Measured:

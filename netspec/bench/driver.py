@@ -40,6 +40,9 @@ SAME, SAME_DESCENT = 1e-4, 0.05
 """How far sides may differ, relative to the largest number: in a loss or a prediction, since float32 sums are taken in
 another order; and in how losses fall, since normalisation over a small batch enlarges what was rounded. A gradient that
 is wrong makes them fall otherwise."""
+SAME_BYTES = 0.2
+"""How far a quantised network may be on another side: where a number lies between two bytes, either may come out, and
+what follows is rounded again in every layer, sums once more in one variant. Another network is further away."""
 DESCENT = "descent"
 """What the fall of losses over some steps is called among the results of a side."""
 
@@ -134,10 +137,11 @@ class Worker:
 def compare(variants: Sequence[Variant], folder: Path, case: Case, notice: Notice) -> dict[str, dict[str, float]]:
     """By variant, how far each result is from that of our exact one; a RunError where that is too far.
 
-    Variants in a tuned environment are left out, since they compute the same numbers.
+    Variants in a tuned environment are left out, since they compute the same numbers. Of a quantised network all are
+    compared with ours.
     """
     found: dict[str, dict[str, Array]] = {}
-    for variant in (each for each in variants if not each.environment):
+    for variant in (each for each in variants if not each.environment and each.options.get("compared", True)):
         notice(f"checking {variant.title}")
         with Worker(variant, folder, case.threads) as worker:
             worker.wait_ready()
@@ -147,15 +151,19 @@ def compare(variants: Sequence[Variant], folder: Path, case: Case, notice: Notic
             else:
                 worker.run(1)
                 found[variant.title] = worker.outputs(folder / "outputs.npz")
-    wanted = found[next(variant.title for variant in variants if variant.options.get("math") == "exact")]
-    return {title: _errors(title, arrays, wanted) for title, arrays in found.items()}
+    exact = (variant.title for variant in variants if variant.options.get("math") == "exact")
+    wanted = found[next(exact, variants[0].title)]
+    same = SAME if case.ranges is None else SAME_BYTES
+    return {title: _errors(title, arrays, wanted, same) for title, arrays in found.items()}
 
 
-def _errors(title: str, found: Mapping[str, Array], wanted: Mapping[str, Array]) -> dict[str, float]:
+def _errors(
+    title: str, found: Mapping[str, Array], wanted: Mapping[str, Array], same: float = SAME
+) -> dict[str, float]:
     """How far each result is from the wanted one."""
     errors = {name: relative_error(found[name], array) if name in found else math.inf for name, array in wanted.items()}
     for name, error in errors.items():
-        allowed = SAME_DESCENT if name == DESCENT else SAME
+        allowed = SAME_DESCENT if name == DESCENT else same
         if not error <= allowed:
             raise RunError.of("NS933", variant=title, what=name, error=f"{error:.1e}", tolerance=f"{allowed:g}")
     return errors

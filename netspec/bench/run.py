@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netspec.bench.case import Case, write_case
+from netspec.bench.case import Array, Case, write_case, write_quantized_case
 from netspec.bench.driver import Notice, Timing, compare, measure
 from netspec.bench.machine import machine
 from netspec.bench.variants import variants
+from netspec.passes.quantization import Ranges
 from netspec.syntax.spec import Spec
 
 VERSION = 1
@@ -84,16 +85,38 @@ class Bench:
         }
 
 
-def bench(spec: Spec, case: Case, peers: Sequence[str], runs: int | None, notice: Notice) -> Bench:
+@dataclass(frozen=True, slots=True)
+class QuantizedNetwork:
+    """A folder that ``netspec quantize`` wrote, as it was read."""
+
+    folder: str
+    ranges: Ranges
+    weights: Mapping[str, Array]
+
+
+def bench(
+    spec: Spec,
+    case: Case,
+    peers: Sequence[str],
+    runs: int | None,
+    notice: Notice,
+    quantized: QuantizedNetwork | None = None,
+) -> Bench:
     """Measure our variants and these peers'; a RunError where one cannot be run or computes something else."""
-    chosen = variants(peers, case.mode)
+    chosen = variants(peers, case.mode, None if quantized is None else quantized.folder)
     for_torch = any(peer.startswith("torch") for peer in peers)
     for_onnx = "onnxruntime" in peers and case.mode == "infer"
+    if quantized is not None:
+        case = replace(case, ranges={name: (low, high) for name, (low, high) in quantized.ranges.items()})
     with tempfile.TemporaryDirectory(prefix="netspec-bench-") as scratch:
         compared, timed = Path(scratch, "compared"), Path(scratch, "timed")
         for folder, compares in ((compared, True), (timed, False)):
             folder.mkdir()
-            write_case(folder, spec, replace(case, compared=compares), for_torch, for_onnx)
+            written = replace(case, compared=compares)
+            if quantized is None:
+                write_case(folder, spec, written, for_torch, for_onnx)
+            else:
+                write_quantized_case(folder, spec, written, quantized.weights, for_onnx)
         agreement = compare(chosen, compared, case, notice)
         timings = measure(chosen, timed, case, runs, notice)
     return Bench(spec.name, case, tuple(timings), agreement, machine(chosen))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from netspec.backend import find_backend
-from netspec.bench.case import ONNX_MODEL, TORCH_SOURCE, TORCH_WEIGHTS, Measured
+from netspec.bench.case import ONNX_MODEL, ONNX_MODEL_OF_ROUNDED_SUMS, TORCH_SOURCE, TORCH_WEIGHTS, Measured
 from netspec.interop.safetensors import decode
 from netspec.interop.tensors import Array
 from netspec.plan import Math
@@ -41,18 +41,18 @@ def import_library(side: str, backend: str) -> None:
 def make_side(side: str, options: Mapping[str, Any], measured: Measured) -> Side:
     """The network on a side, as one of its variants."""
     if side == "netspec":
-        return Ours(measured, options["math"])
+        return Ours(measured, options["math"], options.get("in_bytes", False))
     if side == "onnxruntime":
-        return OnnxRuntime(measured)
+        return OnnxRuntime(measured, ONNX_MODEL_OF_ROUNDED_SUMS if options.get("rounds_sums") else ONNX_MODEL)
     return TorchTraining(measured, options) if measured.case.mode == "train" else TorchInference(measured, options)
 
 
 class Ours:
     """netspec: what the loop of ``netspec train`` runs for a batch, or ``netspec predict``."""
 
-    def __init__(self, measured: Measured, math: Math) -> None:
+    def __init__(self, measured: Measured, math: Math, in_bytes: bool) -> None:
         self._case, self._inputs = measured.case, measured.inputs
-        self._runtime = measured.runtime(math)
+        self._runtime = measured.runtime(math, in_bytes)
         self._loaded = self._runtime.load("train" if self._case.mode == "train" else "predict", "float32")
         self._fed = Fed(measured.inputs, measured.targets, self._case.batch)
         self._steps = 0
@@ -161,10 +161,10 @@ class TorchInference:
 class OnnxRuntime:
     """A prediction in ONNX Runtime with all its optimisations."""
 
-    def __init__(self, measured: Measured) -> None:
+    def __init__(self, measured: Measured, model: str) -> None:
         from netspec.interop.onnx.session import feed, open_session
 
-        self._session = open_session((measured.folder / ONNX_MODEL).read_bytes(), measured.case.threads)
+        self._session = open_session((measured.folder / model).read_bytes(), measured.case.threads)
         self._feed = feed(measured.inputs)
         self._found: list[Array] = []
 

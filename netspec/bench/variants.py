@@ -46,6 +46,12 @@ class Variant:
 OURS = (Variant("netspec", "fast", {"math": "fast"}), Variant("netspec", "exact", {"math": "exact"}))
 """Our own: the first is what ratios are taken of; the other computes nothing but plain sums."""
 
+OURS_OF_BYTES = (
+    Variant("netspec", "int8", {"math": "fast", "in_bytes": True}),
+    Variant("netspec", "float32", {"math": "fast", "compared": False}),
+)
+"""Of a quantised network. Float32 is another network, which is timed but not held to give the same."""
+
 _EAGER = {
     "eager": {"layout": "channels_first", "form": "eager"},
     "eager, channels_last": {"layout": "channels_last", "form": "eager"},
@@ -64,23 +70,32 @@ PEERS: dict[str, dict[Mode, Mapping[str, Mapping[str, Any]]]] = {
 }
 """By peer and mode, the variants by name with their options. Onnxruntime does not train."""
 
+PEERS_OF_BYTES: dict[str, Mapping[str, Mapping[str, Any]]] = {
+    "onnxruntime": {"int8, QDQ": {}, "int8, QDQ, sums rounded": {"rounds_sums": True}},
+}
+"""By peer, the variants that compute a quantised network; the second rounds once more, before a residual is added."""
+
 LIBRARIES = {"torch": "torch", "torch-compile": "torch", "onnxruntime": "onnxruntime"}
 """What has to be installed for a peer."""
 
 
-def variants(peers: Sequence[str], mode: Mode) -> tuple[Variant, ...]:
+def variants(peers: Sequence[str], mode: Mode, quantized: str | None = None) -> tuple[Variant, ...]:
     """Our variants, then all of these peers', each in the environment as it is and in a tuned one.
 
-    A RunError where a peer is unknown, not installed, or does not train.
+    ``quantized`` is the folder of a quantised network. A RunError where a peer is unknown, not installed, does not
+    train, or not compute in bytes.
     """
-    found = list(OURS)
+    found = list(OURS if quantized is None else OURS_OF_BYTES)
     for peer in peers:
         if peer not in PEERS:
             raise RunError.of("NS935", peer=peer, known=list(PEERS))
-        if not PEERS[peer][mode]:
+        offered = PEERS[peer][mode] if quantized is None else PEERS_OF_BYTES.get(peer)
+        if offered is None:
+            raise RunError.of("NS988", peer=peer, path=quantized)
+        if not offered:
             raise RunError.of("NS936", peer=peer)
         require(LIBRARIES[peer], f"--against {peer}", "bench")
-        for name, options in PEERS[peer][mode].items():
+        for name, options in offered.items():
             found.append(Variant(peer, name, options))
             found.append(Variant(peer, f"{name}, tuned", options, TUNED))
     return tuple(found)

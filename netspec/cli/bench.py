@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netspec.bench.case import Case
+    from netspec.bench.run import QuantizedNetwork
     from netspec.syntax.spec import Spec
 
 
@@ -45,9 +46,7 @@ def _peers(context: click.Context, option: click.Parameter, given: str) -> tuple
 @click.option(
     "--mode",
     type=click.Choice(["train", "infer"]),
-    default="train",
-    show_default=True,
-    help="Steps of training, or predictions.",
+    help="Steps of training, or predictions; if left out train, but infer of a quantised network.",
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Samples of one step; the spec's if left out.")
 @threads_option
@@ -64,7 +63,7 @@ def command(
     spec: str,
     overrides: tuple[str, ...],
     peers: tuple[str, ...],
-    mode: Literal["train", "infer"],
+    mode: Literal["train", "infer"] | None,
     batch: int | None,
     threads: int | None,
     backend: str,
@@ -77,47 +76,82 @@ def command(
 ) -> None:
     """Measure how fast a network runs and how much memory it takes.
 
+    SPEC may be a folder that 'netspec quantize' wrote: its network is measured in bytes, against its own float32, and
+    against ONNX Runtime's int8 of the same bytes and scales.
+
     \b
     Example:
       netspec bench zoo:lenet5
       netspec bench zoo:resnet18 --batch 8 --against torch,torch-compile --picture resnet18.svg
       netspec bench zoo:resnet18 --batch 8 --mode infer --layers
+      netspec bench lenet5-int8 --against onnxruntime
 
     All sides compute the same network from the same weights, which is checked before anything is timed. They then take
     turns, each in a process of its own. A ratio above 1 says that netspec is ahead of the peer's best variant.
     """
     from netspec.bench.case import Case
+    from netspec.training.quantized import is_quantized
     from netspec.training.threads import available_threads
 
     if layers and peers:
         raise click.UsageError("--layers looks into netspec's own steps; leave out --against")
-    loaded = load(spec, overrides)
+    quantized = None
+    if is_quantized(Path(spec)):
+        if layers:
+            raise click.UsageError("--layers holds steps against what float32 could do; leave it out for bytes")
+        loaded, quantized = _read_quantized(spec, overrides, mode)
+        mode = "infer"
+    else:
+        loaded = load(spec, overrides)
     samples, count = batch or loaded.recipe.batch, threads or available_threads()
-    case = Case(mode, samples, count, False, backend, memory_budget=memory_budget)
+    case = Case(mode or "train", samples, count, False, backend, memory_budget=memory_budget)
     notice = _silent if quiet else _say
-    run = _layers if layers else _sides
     with shown_in(loaded):
-        document, text, drawn = run(loaded, case, peers, runs, notice)
+        if layers:
+            document, text, drawn = _layers(loaded, case, runs, notice)
+        else:
+            document, text, drawn = _sides(loaded, case, peers, runs, notice, quantized)
     if picture is not None:
         with writing(picture):
             picture.write_text(drawn, encoding="utf-8")
     click.echo(json.dumps(document, indent=2) if format_ == "json" else text)
 
 
+def _read_quantized(folder: str, overrides: tuple[str, ...], mode: str | None) -> tuple[Spec, QuantizedNetwork]:
+    """The spec, the weights and the ranges of a quantised network."""
+    from netspec.bench.run import QuantizedNetwork
+    from netspec.diagnostics import RunError
+    from netspec.training.open_run import open_run
+    from netspec.training.state import read_state
+
+    if mode == "train":
+        raise RunError.of("NS987", path=folder)
+    if overrides:
+        raise click.UsageError("--set changes a spec; a quantised network's is fixed")
+    opened = open_run(Path(folder), "last", "numba", 1)
+    runtime = opened.runtime
+    return opened.spec, QuantizedNetwork(folder, runtime.ranges or {}, read_state(runtime.state, runtime.weights))
+
+
 def _sides(
-    spec: Spec, case: Case, peers: tuple[str, ...], runs: int | None, notice: Callable[[str], None]
+    spec: Spec,
+    case: Case,
+    peers: tuple[str, ...],
+    runs: int | None,
+    notice: Callable[[str], None],
+    quantized: QuantizedNetwork | None,
 ) -> tuple[dict[str, object], str, str]:
     """The document, the text and the picture of a measurement of sides."""
     from netspec.bench.picture import bars
     from netspec.bench.run import bench
     from netspec.bench.tables import sides_text
 
-    found = bench(spec, case, peers, runs, notice)
+    found = bench(spec, case, peers, runs, notice, quantized)
     return found.document(), sides_text(found), bars(found)
 
 
 def _layers(
-    spec: Spec, case: Case, peers: tuple[str, ...], runs: int | None, notice: Callable[[str], None]
+    spec: Spec, case: Case, runs: int | None, notice: Callable[[str], None]
 ) -> tuple[dict[str, object], str, str]:
     """The document, the text and the picture of a measurement step by step."""
     from netspec.bench.layers import measure_layers

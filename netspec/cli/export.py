@@ -21,6 +21,9 @@ SAMPLES = 2
 """Samples that both sides predict when they are compared."""
 TOLERANCE = 1e-4
 """How far they may differ, relative to the largest number: float32 sums in another order, through a hundred layers."""
+TOLERANCE_OF_BYTES = 0.05
+"""The same for a quantised network: where a number lies between two bytes, either may come out, and what follows from
+it is rounded again in every layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Exported:
     """Transforms of the spec that whoever feeds the file has to make."""
     error: float | None
     facts: Mapping[str, Any]
+    tolerance: float = TOLERANCE
 
     def document(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -46,7 +50,7 @@ class Exported:
             "tensors": [tensor.row() for tensor in self.tensors],
             "left_out": list(self.left_out),
             "preprocess": list(self.before),
-            "agreement": {"error": self.error, "tolerance": TOLERANCE, "samples": SAMPLES},
+            "agreement": {"error": self.error, "tolerance": self.tolerance, "samples": SAMPLES},
         }
 
 
@@ -87,16 +91,23 @@ def command(
       netspec export runs/lenet5-20260131-142500 --to onnx -o lenet5.onnx
       netspec export zoo:resnet18 --to torch -o resnet18.py
 
-    Of a spec, the weights are freshly drawn. ONNX takes the extra onnx, and is run with ONNX Runtime and compared;
-    PyTorch source has its weights beside it as safetensors, and is compared where PyTorch is installed.
+    RUN may be a quantised network, which goes to ONNX with nodes that round to bytes. Of a spec, the weights are
+    freshly drawn. ONNX takes the extra onnx, and is run with ONNX Runtime and compared; PyTorch source has its weights
+    beside it as safetensors, and is compared where PyTorch is installed.
     """
+    from netspec.training.quantized import is_quantized
     from netspec.training.threads import available_threads
 
     _refuse_suffix(to, output)
     count = threads or available_threads()
-    spec, weights = _network(source, overrides, kept, averaged, backend, count)
-    with shown_in(spec):
-        found = (_to_onnx if to == "onnx" else _to_torch)(spec, weights, output, backend, count)
+    if is_quantized(Path(source)):
+        if averaged:
+            raise click.UsageError("--averaged is of a run directory; a quantised network has one set of weights")
+        found = _quantized(source, overrides, to, output, backend, count)
+    else:
+        spec, weights = _network(source, overrides, kept, averaged, backend, count)
+        with shown_in(spec):
+            found = (_to_onnx if to == "onnx" else _to_torch)(spec, weights, output, backend, count)
     click.echo(json.dumps(found.document(), indent=2) if format_ == "json" else _text(found))
 
 
@@ -121,8 +132,7 @@ def _network(
     from netspec.training.transfer import take_weights
 
     if (Path(source) / MANIFEST).is_file():
-        if overrides:
-            raise click.UsageError("--set changes a spec; a run's is fixed")
+        _refuse_changes(overrides)
         stored = stored_run(Path(source), kept, averaged)
         return stored.spec, stored.weights
     if averaged:
@@ -132,6 +142,45 @@ def _network(
     if spec.recipe.init:
         take_weights(runtime, spec.recipe.init, Path(spec.file).parent)
     return spec, {name: runtime.state.read(name) for name in runtime.weight_shapes}
+
+
+def _refuse_changes(overrides: tuple[str, ...]) -> None:
+    if overrides:
+        raise click.UsageError("--set changes a spec; a run's is fixed")
+
+
+def _quantized(source: str, overrides: tuple[str, ...], to: str, output: Path, backend: str, threads: int) -> Exported:
+    """A quantised network, with nodes that round to bytes."""
+    from netspec.diagnostics import RunError
+    from netspec.interop.onnx.model import OPSET
+    from netspec.interop.onnx.quantized import quantized_model
+    from netspec.interop.onnx.session import run
+    from netspec.training.evaluate import predict
+    from netspec.training.open_run import open_run
+    from netspec.training.quantized import inputs_within, quantized_graph
+    from netspec.training.runtime import Runtime
+    from netspec.training.state import read_state
+    from netspec.training.taps import constants
+
+    _refuse_changes(overrides)
+    if to != "onnx":
+        raise RunError.of("NS986", path=source, target="PyTorch")
+    _require_onnx()
+    opened = open_run(Path(source), "last", backend, threads)
+    spec, found = opened.spec, opened.runtime
+    recipe = replace(found.recipe, preprocess=(), augment=(), init=None)
+    runtime = Runtime(found.network, recipe, found.backend, SAMPLES, threads, trains=False, ranges=found.ranges)
+    for name, array in read_state(found.state, found.weights).items():
+        runtime.state.write(name, array)
+    graph = quantized_graph(runtime)
+    with shown_in(spec):
+        model = quantized_model(graph, constants(runtime, graph))
+    inputs = inputs_within(runtime, SAMPLES)
+    wanted = predict(runtime, inputs)
+    error = _checked("ONNX Runtime", run(model.encoded(), inputs, threads), wanted, TOLERANCE_OF_BYTES)
+    _write(output, model.encoded())
+    facts = {"opset": OPSET, "bits": 8}
+    return Exported("onnx", (output,), model.tensors, (), _transforms(spec), error, facts, TOLERANCE_OF_BYTES)
 
 
 def _predicted(
@@ -157,18 +206,23 @@ def _predicted(
 
 
 def _to_onnx(spec: Spec, weights: Mapping[str, Array], output: Path, backend: str, threads: int) -> Exported:
-    from netspec.diagnostics.libraries import require
     from netspec.interop.onnx.model import OPSET, onnx_model
     from netspec.interop.onnx.session import run
 
-    for library in ("onnx", "onnxruntime"):
-        require(library, "export --to onnx", "onnx")
+    _require_onnx()
     model = onnx_model(spec.graph, spec.recipe, weights)
     inputs, wanted = _predicted(spec, weights, backend, threads)
     error = _checked("ONNX Runtime", run(model.encoded(), inputs, threads), wanted)
     _write(output, model.encoded())
     left_out, before = _left_out(weights, model.tensors), _transforms(spec)
     return Exported("onnx", (output,), model.tensors, left_out, before, error, {"opset": OPSET})
+
+
+def _require_onnx() -> None:
+    from netspec.diagnostics.libraries import require
+
+    for library in ("onnx", "onnxruntime"):
+        require(library, "export --to onnx", "onnx")
 
 
 def _to_torch(spec: Spec, weights: Mapping[str, Array], output: Path, backend: str, threads: int) -> Exported:
@@ -203,14 +257,16 @@ def _transforms(spec: Spec) -> tuple[str, ...]:
     return tuple(declaration_of(transform).name for transform in spec.recipe.preprocess)
 
 
-def _checked(target: str, found: Mapping[str, Array], wanted: Mapping[str, Array]) -> float:
+def _checked(
+    target: str, found: Mapping[str, Array], wanted: Mapping[str, Array], tolerance: float = TOLERANCE
+) -> float:
     """The largest error of any head; a RunError where it is too large."""
     from netspec.diagnostics import RunError
     from netspec.interop.tensors import relative_error
 
     error = max(relative_error(found[head], array) for head, array in wanted.items())
-    if not error <= TOLERANCE:
-        raise RunError.of("NS932", target=target, error=f"{error:.1e}", tolerance=f"{TOLERANCE:g}")
+    if not error <= tolerance:
+        raise RunError.of("NS932", target=target, error=f"{error:.1e}", tolerance=f"{tolerance:g}")
     return error
 
 
@@ -242,6 +298,6 @@ def _text(found: Exported) -> str:
     if found.error is None:
         lines.append("not compared, since PyTorch is not installed: pip install 'netspec[bench]'")
     else:
-        error = f"{found.error:.1e} of the largest number (at most {TOLERANCE:g} is allowed)"
+        error = f"{found.error:.1e} of the largest number (at most {found.tolerance:g} is allowed)"
         lines.append(f"agrees with netspec on {SAMPLES} samples within {error}")
     return "\n".join(lines)

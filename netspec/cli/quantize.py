@@ -96,6 +96,8 @@ def command(
         )
     if bits is None and output.exists() and not output.is_dir():
         raise click.UsageError(f"{str(output)!r} is a file, but a quantised network goes into a folder")
+    if bits is not None and output.suffix != ".safetensors":
+        raise click.UsageError(f"--kmeans writes a file such as {output.stem}.safetensors, not {output.name!r}")
     opened = open_trained(trained, data)
     _refuse_quantized(opened, trained.place)
     dataset = _dataset(opened, data_dir, part)

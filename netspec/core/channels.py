@@ -31,6 +31,17 @@ def channel_parts(attrs: Any) -> int:
     return int(getattr(attrs, "channel_parts", 1))
 
 
+def mixing_weight(attrs: Any) -> str:
+    """The name of the parameter by which an op that ``weighs_channels`` makes channels anew of all that come in."""
+    return str(getattr(attrs, "mixing_weight", "weight"))
+
+
+def spreading_weight(attrs: Any) -> str | None:
+    """The name of the one by which it makes several of each before that, if it does."""
+    name = getattr(attrs, "spreading_weight", None)
+    return None if name is None else str(name)
+
+
 def side_by_side(data: tuple[TensorType, ...]) -> Sources:
     """Each channel of the same one of every input; where an input has one channel alone, it is part of all."""
     channels = max(x.channels for x in data)

@@ -25,6 +25,9 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     linear in its parameter ``weight``, whose last axis is the output's channels, with an optional ``bias`` for each:
     what scales and shifts the output's channels afterwards can be taken into them
     of which its main attribute says how many there are
+``mixing_weight``, ``spreading_weight``
+    of such an op whose ``weight`` has another name, and of one that before makes several channels of each that comes
+    in: the name of that parameter, whose last axis is these channels, side by side
 ``per_channel = True``
     each output channel is made of the same channel of the inputs alone, and of its place in the parameters, whose last
     axis is the channels (elementwise ops are so anyway)

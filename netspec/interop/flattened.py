@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from netspec.core.declare import declaration_of
 from netspec.core.graph import Graph, Node, Value
 from netspec.core.op import is_elementwise
 
@@ -35,11 +36,17 @@ def _order_blind(node: Node) -> bool:
     return plain and (node.op.name in ORDER_BLIND or is_elementwise(node.attrs))
 
 
+def _reads_rows(node: Node, row: Value) -> bool:
+    """Whether the node is a layer, of numbers or of bytes, with a row of weights for each number of this input."""
+    layer = getattr(node.attrs, "layer", None) if node.op.name == "conv.int8" else node.attrs
+    return declaration_of(layer).name in READS_ROWS and node.inputs.index(row) == 0
+
+
 def _undone(row: Value, consumers: Mapping[Value, list[Node]], heads: set[Value]) -> bool:
     """Whether everything that reads the row, or what order-blind ops make of it, is a layer with a row per number."""
     if row in heads or not consumers.get(row):
         return False
     return all(
-        node.op.name in READS_ROWS or (_order_blind(node) and _undone(node.output, consumers, heads))
+        _reads_rows(node, row) or (_order_blind(node) and _undone(node.output, consumers, heads))
         for node in consumers[row]
     )

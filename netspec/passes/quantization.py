@@ -32,7 +32,7 @@ from netspec.declarations.ops.quantization import (
 )
 from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.fusion import clipping, fuse_epilogues
-from netspec.passes.rewrite import finish, rewire
+from netspec.passes.rewrite import finish, rewire, rewrite
 
 LAYERS = frozenset({"conv", "dense"})
 """Ops with weights that are computed in bytes."""
@@ -130,7 +130,14 @@ def _left(graph: Graph) -> tuple[Node, ...]:
 
 
 def _fused(graph: Graph) -> Graph:
-    return fuse_epilogues(graph, LAYERS.__contains__)
+    """The graph with residuals and activations in the layers before them, and without sums of one value alone."""
+    return fuse_epilogues(rewrite(graph, _single_sum, "quantization"), LAYERS.__contains__)
+
+
+def _single_sum(g: Builder, node: Node) -> Mapping[Value, Value] | None:
+    """What a block without a shortcut adds up: that value."""
+    alone = node.op.name == "add" and len(node.inputs) == 1
+    return {node.output: node.inputs[0]} if alone else None
 
 
 def _activations(node: Node) -> tuple[Value, ...]:

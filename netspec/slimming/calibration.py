@@ -8,21 +8,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from netspec.core.graph import Value
 from netspec.data.batches import Batches
 from netspec.data.dataset import Part
 from netspec.diagnostics.errors import RunError
-from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.quantization import Range, calibrated_values
 from netspec.passes.step import inference
-from netspec.plan import make_plan
 from netspec.training.runtime import Runtime
+from netspec.training.taps import watch
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Method = Literal["min-max", "percentile", "entropy"]
@@ -84,24 +82,6 @@ class _Watched:
         ):
             inputs = {name: x.astype(dtype, copy=False) for name, x in runtime.prepared(batch).inputs.items()}
             yield from run(inputs, len(batch)).items()
-
-
-Watch = Callable[[Mapping[str, Array], int], dict[str, Array]]
-"""(inputs by name, samples) -> values by name."""
-
-
-def watch(runtime: Runtime, graph: Any, values: Mapping[str, Value]) -> Watch:
-    """A run of ``graph`` that tells these of its values."""
-    told = remove_dead_code(replace(graph, outputs=dict(values), heads={}))
-    plan = make_plan(told, runtime.backend.target(runtime.threads), runtime.batch, "infer", runtime.recipe.math)
-    executable = runtime.backend.load(plan, runtime.state, runtime.threads)
-
-    def run(inputs: Mapping[str, Array], samples: int) -> dict[str, Array]:
-        known = {value.name for value in told.inputs}
-        executable.run({name: array for name, array in inputs.items() if name in known}, {}, samples)
-        return {name: executable.output(name) for name in values}
-
-    return run
 
 
 def cut_percentile(counts: Array, limits: Range) -> Range:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from netspec.core.channels import Sources, channel_parts, channel_sources
+from netspec.core.channels import Sources, channel_parts, channel_sources, mixing_weight, spreading_weight
 from netspec.core.graph import Graph, Node, Value
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -94,10 +94,15 @@ class _Walk:
         self._tie_parts(self._of[node.output], parts)
         self._tie_parts(self._of[x], parts)
         self._makers.append(node)
-        rows = self._of[x][: x.type.channels // parts]
-        self._name(Axis(node.parameter("weight").name, -2), rows)
+        rows, spread = self._of[x][: x.type.channels // parts], spreading_weight(node.attrs)
+        weight = node.parameter(mixing_weight(node.attrs))
+        if spread is not None:
+            rows = np.repeat(rows, weight.type.shape[-2] // len(rows))
+            self._name(Axis(node.parameter(spread).name, -1), rows)
+        self._name(Axis(weight.name, -2), rows)
         for name in node.parameters:
-            self._name(Axis(node.parameter(name).name, -1), self._of[node.output])
+            if name != spread:
+                self._name(Axis(node.parameter(name).name, -1), self._of[node.output])
 
     def _carry(self, node: Node, sources: Sources) -> None:
         """Channels that are made of others."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from netspec.core.channels import mixing_weight
 from netspec.core.graph import Graph, Node, Value
 from netspec.diagnostics.errors import RunError
 from netspec.slimming.channels import Array, Classes, Group
@@ -43,7 +44,8 @@ def _measured(
     """Values, with a number for each of their channels."""
     if measure == "bn-scale":
         return [(node.output, np.abs(weights[node.parameter("scale").name])) for node in _scaling(graph)]
-    filters = [(node.output, weights[node.parameter("weight").name].astype(np.float64)) for node in found.makers]
+    made = [(node, node.parameter(mixing_weight(node.attrs))) for node in found.makers]
+    filters = [(node.output, weights[weight.name].astype(np.float64)) for node, weight in made]
     power = 1 if measure == "l1" else 2
     return [(value, (np.abs(w) ** power).mean(axis=tuple(range(w.ndim - 1))) ** (1 / power)) for value, w in filters]
 

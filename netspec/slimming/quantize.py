@@ -16,12 +16,13 @@ from netspec.diagnostics.errors import RunError
 from netspec.passes.fake_quantization import with_learnt
 from netspec.passes.quantization import QuantizedGraph, Ranges, calibrated_values, packed_weights, quantize
 from netspec.passes.step import inference
-from netspec.slimming.calibration import Array, Method, calibrate, watch
+from netspec.slimming.calibration import Array, Method, calibrate
 from netspec.training.evaluate import evaluate
 from netspec.training.open_run import OpenRun
 from netspec.training.quantized import refuse_without_bytes
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state
+from netspec.training.taps import watch
 
 ROUNDS = 15
 """Rounds of a timing; in each both networks run, one after the other, so that what else the machine does meets both."""

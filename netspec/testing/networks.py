@@ -49,8 +49,8 @@ def byte_trials(batch: int = 3) -> tuple[Trial, ...]:
         found.append(trial(f"inference of {network.name}", quantized, "infer", batch, CLASSES))
         step = training_step(network, aware)
         found.append(trial(f"step of {network.name}, aware of them", step, "train", batch, CLASSES))
-    for shape in ((10, 3), (9, 8, 1), (3, 5, 6, 2)):
-        network = byte_groups_network(shape)
+    grouped = (byte_groups_network(shape) for shape in ((10, 3), (9, 8, 1), (3, 5, 6, 2)))
+    for network in (*grouped, byte_slides_network()):
         graph = inference(network, recipe, "uint8")
         quantized = quantize(graph, _some_ranges(calibrated_values(graph))).graph
         found.append(trial(f"inference of {network.name}", quantized, "infer", batch, CLASSES))
@@ -127,6 +127,22 @@ def byte_groups_network(shape: tuple[int, ...]) -> Graph:
     x = chain(ChannelShuffle(groups=8), chain(Conv(filters=80, kernel=1, groups=2), x))
     x = chain(GlobalAvgPool(), chain(Add(), x))
     return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), x)))
+
+
+def byte_slides_network() -> Graph:
+    """Windows of bytes that slide over an image: every row there is a loop for, and padding."""
+    chain = _Chain("slides of bytes", (6, 32, 2))
+    x = chain(Relu(), chain(Conv(filters=20, kernel=1), chain.input))
+    x = chain(Relu(), chain(Add(), chain(DepthwiseConv(kernel=3, padding="same"), x), x))
+    x = chain(Add(), chain(DepthwiseConv(kernel=(2, 5), padding="same"), x), x)
+    branches = chain(Conv(filters=16, kernel=1), x), chain(Conv(filters=16, kernel=3, padding="same"), x)
+    x = chain(Relu(), chain(Add(), *branches))
+    x = chain(Conv(filters=12, kernel=(2, 5), padding="same"), x)
+    small, large = (chain(Conv(filters=8, kernel=size, stride=2, padding="same"), x) for size in (3, 5))
+    x = chain(Add(), small, large)
+    x = chain(DepthwiseConv(kernel=(3, 5), stride=(1, 2), padding=(3, 1), dilation=(2, 1)), x)
+    x = chain(Relu(), chain(DepthwiseConv(kernel=(2, 3), stride=2), x))
+    return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), chain(GlobalAvgPool(), x))))
 
 
 def _some_ranges(values: Iterable[str]) -> dict[str, Range]:

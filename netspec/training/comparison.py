@@ -14,7 +14,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
 from netspec.syntax.spec import Spec
-from netspec.training.runs import MANIFEST, SPEC, read_manifest, read_table, with_settings
+from netspec.training.runs import MANIFEST, SPEC, read_manifest, read_table, refuse_quantized, with_settings
 from netspec.training.scores import named_metrics
 
 _PARTS = ("train", "validation", "averaged", "test")
@@ -99,6 +99,7 @@ def compare_runs(folders: Sequence[Path]) -> Comparison:
 
 def _record(folder: Path) -> Record:
     manifest = read_manifest(folder)
+    refuse_quantized(folder, manifest)
     source = read_source(folder / SPEC)
     if not isinstance(source, Source):
         raise RunError(f"'{folder}' is not a run directory: it has no readable {SPEC}")

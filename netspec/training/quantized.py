@@ -13,17 +13,24 @@ import shutil
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from netspec.backend import Backend
+from netspec.core.graph import Graph
 from netspec.data.dataset import Array
 from netspec.diagnostics.errors import RunError
 from netspec.interop.packed import pack_bytes
 from netspec.interop.safetensors import encode_packed
-from netspec.passes.quantization import Range, Ranges
+from netspec.passes.quantization import Range, Ranges, quantize
+from netspec.passes.step import inference
 from netspec.training.files import write_atomic, write_json
 from netspec.training.fitted import FITTED
 from netspec.training.runs import MANIFEST, SPEC, read_manifest
+
+if TYPE_CHECKING:
+    from netspec.training.runtime import Runtime
 
 RANGES, WEIGHTS = "ranges.json", "weights.safetensors"
 VERSION = 1
@@ -32,6 +39,22 @@ VERSION = 1
 def is_quantized(folder: Path) -> bool:
     """Whether ``netspec quantize`` wrote the folder."""
     return (folder / RANGES).is_file()
+
+
+def quantized_graph(runtime: Runtime) -> Graph:
+    """The prediction of a runtime that has ranges, in bytes, of float32 inputs; not yet planned."""
+    assert runtime.ranges is not None  # the caller has asked
+    return quantize(inference(runtime.network, runtime.recipe, "float32"), runtime.ranges).graph
+
+
+def inputs_within(runtime: Runtime, samples: int) -> dict[str, Array]:
+    """Numbers that a quantised network can tell apart: evenly spread over the ranges of its inputs, always the same."""
+    generator, ranges = np.random.default_rng(0), runtime.ranges or {}
+    limits = {value.name: ranges.get(value.name, Range(-1.0, 1.0)) for value in runtime.network.inputs}
+    return {
+        value.name: generator.uniform(*limits[value.name], (samples, *value.type.shape)).astype(np.float32)
+        for value in runtime.network.inputs
+    }
 
 
 def read_ranges(folder: Path) -> dict[str, Range]:

@@ -13,7 +13,7 @@ from netspec.training.checkpoints import Checkpoint, newest_checkpoint, set_asid
 from netspec.training.facts import RECIPE
 from netspec.training.lock import lock
 from netspec.training.position import START, Position
-from netspec.training.runs import MANIFEST, Run, read_manifest
+from netspec.training.runs import MANIFEST, Run, read_manifest, refuse_quantized
 from netspec.training.runtime import Runtime
 
 _RATES_COMPARED = 1000
@@ -54,8 +54,7 @@ def resume_run(
     held = lock(folder)
     try:
         manifest = read_manifest(folder)
-        if "quantized" in manifest:
-            raise RunError.of("NS862", path=str(folder))
+        refuse_quantized(folder, manifest)
         checkpoint, damages = newest_checkpoint(folder / "checkpoints", manifest.get("last"))
         if checkpoint is None:
             run = Run(folder, facts, held)

@@ -254,11 +254,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return document
 
 
+def refuse_quantized(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """NS862 where the manifest of the folder is that of a quantised network, not of a run."""
+    if "quantized" in manifest:
+        raise RunError.of("NS862", path=str(folder))
+
+
 def find_checkpoint(folder: Path, kept: Kept) -> Checkpoint:
     """The best or the last checkpoint of a run; a RunError where there is none, or it is damaged."""
     manifest = read_manifest(folder)
-    if "quantized" in manifest:
-        raise RunError.of("NS862", path=str(folder))
+    refuse_quantized(folder, manifest)
     name = manifest.get(kept)
     if not isinstance(name, str):
         raise RunError(f"the run '{folder}' has no checkpoint: it ended before its first epoch did")

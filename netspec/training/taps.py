@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
+from netspec.core.graph import Graph, Value
 from netspec.data.dataset import Array, Part
+from netspec.passes.dead_code import remove_dead_code
 from netspec.passes.step import activations as activations_graph
 from netspec.plan import make_plan
 from netspec.training.runtime import Purpose, Runtime
@@ -38,3 +41,27 @@ def gradients(runtime: Runtime, part: Part, step: int, of_input: bool = False) -
     loaded.executable.run(loaded.feed(inputs, targets), runtime.scalars(0.0, step), samples, ("forward", "backward"))
     outputs = runtime.plan(purpose, dtype).graph.outputs
     return {name: loaded.executable.output(name) for name in outputs if name != "loss"}
+
+
+Watch = Callable[[Mapping[str, Array], int], dict[str, Array]]
+"""(inputs by name, samples) -> values by name."""
+
+
+def watch(runtime: Runtime, graph: Graph, values: Mapping[str, Value]) -> Watch:
+    """A run of ``graph`` that tells these of its values."""
+    told = remove_dead_code(replace(graph, outputs=dict(values), heads={}))
+    plan = make_plan(told, runtime.backend.target(runtime.threads), runtime.batch, "infer", runtime.recipe.math)
+    executable = runtime.backend.load(plan, runtime.state, runtime.threads)
+
+    def run(inputs: Mapping[str, Array], samples: int) -> dict[str, Array]:
+        known = {value.name for value in told.inputs}
+        executable.run({name: array for name, array in inputs.items() if name in known}, {}, samples)
+        return {name: executable.output(name) for name in values}
+
+    return run
+
+
+def constants(runtime: Runtime, graph: Graph) -> dict[str, Array]:
+    """By name, what the steps of a prediction read that follows from the state alone, such as packed weights."""
+    read = (value for node in graph.nodes if node.output.type.batched for value in node.inputs)
+    return watch(runtime, graph, {value.name: value for value in read if not value.type.batched})({}, 1)

@@ -36,7 +36,13 @@ from netspec.training.position import START, Position
 from netspec.training.progress import EpochResult, Silence
 from netspec.training.ranks import keep_sums_once, whole_moments
 from netspec.training.resume import changes_since, circumstances, restore
-from netspec.training.runs import differing_metrics, differing_rows, metrics_row, validation_losses
+from netspec.training.runs import (
+    differing_metrics,
+    differing_rows,
+    metrics_row,
+    refuse_quantized,
+    validation_losses,
+)
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state, weights_sha256
 from netspec.training.transfer import take_weights
@@ -200,6 +206,7 @@ def verify_run(
     of its checkpoints is whole.
     """
     spec, spec_folder, manifest = spec_of_run(folder)
+    refuse_quantized(folder, manifest)
     ranks = int(manifest.get("world", {}).get("size", 1))
     workers = 0 if ranks > 1 and workers is None else workers  # ranks take turns: workers of the others would wait
     if workers is not None:

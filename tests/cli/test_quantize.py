@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from netspec.cli import evaluate, export, predict, quantize, train
+from netspec.cli import bench, compare, evaluate, export, predict, prune, quantize, train, verify_run
 
 SPEC = """\
 netspec: 1
@@ -70,8 +70,10 @@ def test_what_a_quantised_network_is_not(run: Path, tmp_path: Path) -> None:
     for command, arguments in (
         (quantize.command, [out, "-o", tmp_path / "again"]),
         (evaluate.command, [out, "--averaged"]),
-        (export.command, [out, "--to", "onnx", "-o", tmp_path / "x.onnx"]),
         (train.command, [run.parent / "spec.yaml", "--run-dir", out, "--resume", "--quiet"]),
+        (verify_run.command, [out]),
+        (compare.command, [out, run]),
+        (prune.command, [out, "--channels", "0.5", "-o", tmp_path / "half.yaml"]),
     ):
         result = CliRunner().invoke(command, list(map(str, arguments)))
         assert result.exit_code != 0
@@ -81,6 +83,36 @@ def test_what_a_quantised_network_is_not(run: Path, tmp_path: Path) -> None:
     (out / "ranges.json").write_text('{"ranges": {"input": [0]}}')
     result = CliRunner().invoke(evaluate.command, [str(out)])
     assert "NS904" in str(result.exception)
+
+
+def test_export_writes_bytes_and_compares_them(run: Path, tmp_path: Path) -> None:
+    out, file = tmp_path / "int8", tmp_path / "halves.onnx"
+    call(quantize.command, run, "-o", out)
+    document = json.loads(call(export.command, out, "--to", "onnx", "-o", file, "--format", "json"))
+    assert document["agreement"]["error"] <= document["agreement"]["tolerance"] == export.TOLERANCE_OF_BYTES
+    assert (document["bits"], document["preprocess"]) == (8, ["divide"])
+    assert [row["source"] for row in document["tensors"]] == ["conv.weight", "dense.weight"]
+    assert file.is_file()
+    result = CliRunner().invoke(export.command, [str(out), "--to", "torch", "-o", str(tmp_path / "x.py")])
+    assert "NS986" in str(result.exception)
+
+
+def test_bench_measures_bytes_against_float32_and_peers(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "int8"
+    call(quantize.command, run, "-o", out)
+    arguments = [out, "--against", "onnxruntime", "--runs", 2, "--batch", 4, "--threads", 1, "--quiet"]
+    document = json.loads(call(bench.command, *arguments, "--format", "json"))
+    rows = [(row["side"], row["variant"], row["mode"]) for row in document["rows"]]
+    assert rows[:2] == [("netspec", "int8", "infer"), ("netspec", "float32", "infer")]
+    assert rows[2] == ("onnxruntime", "int8, QDQ", "infer")
+    assert set(document["agreement"]) == {
+        "netspec (int8)", "onnxruntime (int8, QDQ)", "onnxruntime (int8, QDQ, sums rounded)",
+    }  # fmt: skip
+    for said, more in (("NS987", ["--mode", "train"]), ("NS988", ["--against", "torch"])):
+        result = CliRunner().invoke(bench.command, [str(out), *more])
+        assert said in str(result.exception)
+    result = CliRunner().invoke(bench.command, [str(out), "--layers"])
+    assert result.exit_code == 2
 
 
 def test_shared_weights(run: Path, tmp_path: Path) -> None:
@@ -100,6 +132,7 @@ def test_shared_weights(run: Path, tmp_path: Path) -> None:
     [
         (["--kmeans", "4", "--method", "entropy"], "needs neither"),
         (["--kmeans", "9"], "9 is not in the range"),
+        (["--kmeans", "4"], "writes a file such as out.safetensors"),
         (["--samples", "0"], "0 is not in the range"),
     ],
 )

@@ -17,7 +17,8 @@ ONE_TRIAL = """
 from netspec.backend import find_backend
 from netspec.testing import byte_trials, check_trial
 from netspec_numba.host import DOT_PRODUCT, LANES
-trials = [trial for trial in byte_trials() if trial.name.endswith(("bytes on 7x6x5", "groups of bytes on 9x8x1"))]
+chosen = ("bytes on 7x6x5", "groups of bytes on 9x8x1", "slides of bytes")
+trials = [trial for trial in byte_trials() if trial.name.endswith(chosen)]
 print(len(trials), LANES, DOT_PRODUCT, sum((check_trial(find_backend("numba"), trial) for trial in trials), []))
 """
 
@@ -25,6 +26,11 @@ print(len(trials), LANES, DOT_PRODUCT, sum((check_trial(find_backend("numba"), t
 @pytest.mark.parametrize("trial", byte_trials(), ids=str)
 def test_networks_of_bytes(trial: object) -> None:
     assert check_trial(find_backend("numba"), trial) == []  # type: ignore[arg-type]  # byte_trials gives trials
+
+
+def test_one_sample_alone_has_its_own_loop_in_dense_layers() -> None:
+    trial = next(trial for trial in byte_trials(batch=1) if trial.name == "inference of network of bytes on 9x3")
+    assert check_trial(find_backend("numba"), trial) == []
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,7 @@ def test_without_dot_products_the_bits_are_the_same(lanes: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ONE_TRIAL], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.stdout.strip() == f"2 {lanes} multiply []", done.stderr
+    assert done.stdout.strip() == f"3 {lanes} multiply []", done.stderr
 
 
 def test_the_instruction_is_chosen_where_the_vectors_have_it() -> None:

@@ -57,6 +57,13 @@ BODIES = {
   - conv: {filters: 8, kernel: 3}
   - avg_pool: 2
 """,
+    "separable": """\
+  - separable_conv: {filters: 8, kernel: 3, padding: same}
+  - batch_norm
+  - relu
+  - separable_conv: {filters: 6, kernel: 3, multiplier: 2}
+  - relu
+""",
     "depthwise": """\
   - conv: {filters: 8, kernel: 1}
   - depthwise_conv: {kernel: 3, multiplier: 2, padding: same}

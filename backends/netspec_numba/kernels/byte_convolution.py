@@ -20,7 +20,8 @@ from netspec.core.types import LARGEST_WEIGHT, Quantized
 from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.byte_layers import copy_padded_rows, held, relative
-from netspec_numba.kernels.byte_reading import CHANNEL, END, FIRST_COLUMN, OFFSET, VECTORS, reading_of
+from netspec_numba.kernels.byte_reading import CHANNEL, END, FIRST_COLUMN, OFFSET, VECTORS, Reading, reading_of
+from netspec_numba.kernels.byte_slides import slide_bytes, slide_of, window_offsets
 from netspec_numba.kernels.byte_tiles import GROUP, byte_tile
 from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide
 from netspec_numba.kernels.index_tables import forward_tiles, samples_filling_tiles
@@ -33,7 +34,11 @@ FLOAT_BYTES = 4
 
 def _scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
     """Padded input rows."""
-    padding = reading_of(attrs.layer, inputs[0], outputs[0]).source.padding
+    reading = reading_of(attrs.layer, inputs[0], outputs[0])
+    if reading.slides:
+        slide = slide_of(reading, inputs[0], outputs[0], batch)
+        return {"input": -(-batch * slide.pieces * slide.task // FLOAT_BYTES)}
+    padding = reading.source.padding
     return {"input": -(-batch * padding.size // FLOAT_BYTES) + LANES} if padding else {}
 
 
@@ -50,35 +55,60 @@ def convolution(request: Request) -> Launch:
     x, weight, bias, factor, *residual = request.inputs
     (y,) = request.outputs
     reading, zero = reading_of(request.attrs.layer, x.type, y.type), held(x.type).zero
-    source, panels, groups = reading.source, reading.panels(), reading.groups
-    outputs, repeats = y.type.channels, reading.columns // y.type.channels
+    panels, outputs = reading.panels(), y.type.channels
+    repeats = reading.columns // outputs
     packed = request.scratch["weights"].view(np.int8)
     biases, factors = request.scratch["bias"].view(np.int32), request.scratch["factor"]
-    samples = samples_filling_tiles(y.type.positions // repeats, TILE_ROWS, request.batch)
-    result = replace(output_view(y.type), position=reading.columns)
-    table = forward_tiles(source.geometry, source.view, result, TILE_ROWS, samples, every_tap=zero != 0)
-    read, fill = _input(request, source, x, zero)
-    zeros = np.full(max(groups * GROUP, PANEL_VECTORS * LANES), zero, np.uint8)
-    ending = _ending(request, residual)
-    tables = table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels
+    sizes = reading.source.geometry.taps, reading.channels, reading.groups, outputs, reading.part, reading.step
     added = residual[0].array if residual else y.array
-    operands = packed, groups, biases, factors, y.array, result.sample, added, ending
-    sizes = source.geometry.taps, reading.channels, groups, outputs, reading.part, reading.step
+    operands = packed, panels, biases, factors, y.array, added, _ending(request, residual)
 
     def prepare() -> None:
         if reading.apart:
-            pack_channels(weight.array, packed, panels, source.geometry.taps, outputs)
+            pack_channels(weight.array, packed, panels, sizes[0], outputs)
         else:
             pack_bytes(weight.array, packed, panels, *sizes)
         biases[:] = np.tile(bias.array[:outputs], repeats)
         factors[:] = np.tile(factor.array[:outputs], repeats)
 
+    launch = _sliding if reading.slides else _tiled
+    return Prepared(prepare, launch(request, reading, zero, operands))
+
+
+Operands = tuple[Array, Array, Array, Array, Array, Array, Array]
+"""Packed weights, panels, biases, factors, y, the residual or y again, the ending."""
+
+
+def _sliding(request: Request, reading: Reading, zero: int, operands: Operands) -> Launch:
+    """A window that slides over images, channel by channel."""
+    x = request.inputs[0]
+    slide = slide_of(reading, x.type, request.outputs[0].type, request.batch)
+    copied, offsets = request.scratch["input"].view(np.uint8), window_offsets(slide)
+
+    def launch(n: int) -> None:
+        slide_bytes(n, slide, np.uint8(zero), x.array, copied, offsets, *operands)
+
+    return launch
+
+
+def _tiled(request: Request, reading: Reading, zero: int, operands: Operands) -> Launch:
+    """Tiles of positions, wherever these lie."""
+    x, (y,), source = request.inputs[0], request.outputs, reading.source
+    samples = samples_filling_tiles(y.type.positions * y.type.channels // reading.columns, TILE_ROWS, request.batch)
+    result = replace(output_view(y.type), position=reading.columns)
+    table = forward_tiles(source.geometry, source.view, result, TILE_ROWS, samples, every_tap=zero != 0)
+    read, fill = _input(request, source, x, zero)
+    zeros = np.full(max(reading.groups * GROUP, PANEL_VECTORS * LANES), zero, np.uint8)
+    live_rows = int((table.destinations >= 0).sum(axis=1).max(initial=0))
+    tables = live_rows, table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel()
+    distances = source.view.sample, result.sample, reading.groups
+
     def launch(n: int) -> None:
         if fill is not None:
             fill(n)
-        multiply_bytes(n, read, source.view.sample, zeros, *operands, *tables)
+        multiply_bytes(n, read, zeros, *distances, *operands, *tables)
 
-    return Prepared(prepare, launch)
+    return launch
 
 
 def _input(request: Request, source: Source, x: Operand, zero: int) -> tuple[Array, Launch | None]:
@@ -110,30 +140,32 @@ def _ending(request: Request, residual: list[Operand]) -> Array:
 def multiply_bytes(
     n,
     x,
-    x_sample,
     zeros,
-    weights,
+    x_sample,
+    y_sample,
     groups,
+    weights,
+    panels,
     bias,
     factor,
     y,
-    y_sample,
     residual,
     ending,
+    live_rows,
     samples,
     starts,
     taps,
     sources,
     destinations,
-    panels,
 ):
     """y = the ending of bias + x*w for the first ``n`` samples: every tile of a table, times every panel of weights.
 
-    The table covers ``samples`` samples. A task is a run of tiles, small enough for its input to stay in a cache while
-    all panels pass over it.
+    The table covers ``samples`` samples, with at most ``live_rows`` in a tile. A task is a run of tiles, small enough
+    for its input to stay in a cache while all panels pass over it.
     """
     distance = residual.ctypes.data - y.ctypes.data
     tiles = len(starts) - 1
+    rows = 1 if live_rows == 1 else TILE_ROWS
     covers = ceil_divide(n, samples)
     runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers, 1)))
     runs = min(runs, tiles)
@@ -148,6 +180,7 @@ def multiply_bytes(
                     continue
                 byte_tile(
                     panels[number, VECTORS],
+                    rows,
                     x.ctypes.data + cover * samples * x_sample + panels[number, CHANNEL],
                     live * x_sample,
                     zeros.ctypes.data,

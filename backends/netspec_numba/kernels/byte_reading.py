@@ -6,7 +6,10 @@ several neighbouring positions become columns of one: they lie side by side in y
 x is read under a wider window with larger strides, and weights are repeated, each time further along the window.
 
 **Groups**: neighbours are taken together as long as their outputs fit one vector; what a channel has no weight for it
-meets zeros. A group for every channel, with one filter, has an inner loop of its own, in which nothing is broadcast.
+meets zeros. A group for every channel, with one filter, has inner loops of its own, in which nothing is broadcast.
+
+**Images** slide past the weights of a row of the window where nothing would be gained from wider panels: where channels
+stay apart, and where outputs are one vector and rows of the image fill tiles.
 """
 
 from __future__ import annotations
@@ -31,6 +34,10 @@ from netspec_numba.kernels.views import Source, folded_source, input_view, is_fo
 FIRST_COLUMN, VECTORS, OFFSET, CHANNEL, END = range(5)
 """Columns of a panel table: what a panel spans, at which byte its weights begin, the first channel that it reads, and
 where its columns end."""
+SLIDING = ((3, 1), (3, 2), (5, 1), (5, 2))
+"""Rows of windows, cells and stride, that there is a loop for with the weights of a row in registers."""
+ROWS_APART, ROWS_TOGETHER = 14, 16
+"""Positions of a tile there: sides of images are multiples of one or of the other."""
 FEW_CHANNELS = 16
 """Where there are so many at most, and one vector of outputs, the addresses of a window's taps cost as much as the
 products, and more than a copy of the input with padding."""
@@ -54,6 +61,8 @@ class Reading:
     """What is cut into panels by itself: parts of equal size, each with so many parts."""
     apart: bool = False
     """Whether every column reads its own channel and nothing else."""
+    slides: bool = False
+    """Whether the weights of a row of the window stay in registers (:mod:`byte_slides`)."""
 
     @property
     def width(self) -> int:
@@ -72,7 +81,7 @@ class Reading:
         size = self.columns // self.blocks
         for block in range(self.blocks):
             begin, channel = block * size, block * size // self.part * self.step
-            for first, vectors in column_panels(size):
+            for first, vectors in column_panels(size, 1 if self.slides else PANEL_VECTORS):
                 rows.append((begin + first, vectors, offset, first if self.apart else channel, begin + size))
                 offset += self.source.geometry.taps * max(self.groups, 1) * vectors * LANES * GROUP
         return np.array([*rows, (self.columns, 0, offset, 0, 0)], np.int64)
@@ -83,12 +92,15 @@ def reading_of(layer: Any, x: TensorType, y: TensorType) -> Reading:
     geometry: WindowGeometry = (PointConvolution() if declaration_of(layer).name == "dense" else layer).geometry(x)
     groups, whole = getattr(layer, "groups", 1), Source(input_view(x), geometry)
     if is_depthwise(groups, x, y):
-        return Reading(whole, y.channels, y.channels, 0, x.channels, apart=True)
+        return Reading(whole, y.channels, y.channels, 0, x.channels, apart=True, slides=_slides(geometry))
     if groups > 1:
         part = y.channels // groups
         together = max(n for n in range(1, groups + 1) if groups % n == 0 and (n == 1 or n * part <= LANES))
         each = x.channels // groups
         return Reading(whole, y.channels, part, each, each, blocks=groups // together)
+    narrow = x.channels % GROUP == 0 and y.channels <= LANES
+    if narrow and _slides(geometry) and geometry.output[-1] % ROWS_TOGETHER == 0:
+        return Reading(whole, y.channels, y.channels, 0, x.channels, slides=True)
     saves_addresses = x.channels <= FEW_CHANNELS and y.channels <= LANES
     if not (is_folding(geometry) and (x.channels % GROUP or saves_addresses)):
         return Reading(whole, y.channels, y.channels, 0, x.channels)
@@ -98,6 +110,11 @@ def reading_of(layer: Any, x: TensorType, y: TensorType) -> Reading:
     source = folded_source(x, _joined(geometry, joined))
     step, channels = geometry.stride[-1] * x.channels, geometry.size[-1] * x.channels
     return Reading(source, joined * y.channels, y.channels, step, channels)
+
+
+def _slides(geometry: WindowGeometry) -> bool:
+    image = len(geometry.size) == 2 and geometry.dilation[-1] == 1
+    return image and (geometry.size[-1], geometry.stride[-1]) in SLIDING
 
 
 def _joined(geometry: WindowGeometry, joined: int) -> WindowGeometry:

@@ -11,7 +11,7 @@ sums. Without VNNI products are widened to 32 bits and added, which gives the sa
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -61,6 +61,8 @@ class ByteArguments(NamedTuple):
 
     vectors: ir.Value
     """``PANEL_VECTORS``, or 1 in a narrow last panel."""
+    rows: ir.Value
+    """1 where no row but the first is live, as in a dense layer of one sample; else ``TILE_ROWS``."""
     x: ir.Value
     x_limit: ir.Value
     """Offsets at or past this one (unsigned, so -1 too) are padding and read from ``zeros``."""
@@ -99,6 +101,7 @@ class ByteArguments(NamedTuple):
 def byte_tile(
     typing_context,
     vectors,
+    rows,
     x,
     x_limit,
     zeros,
@@ -120,21 +123,30 @@ def byte_tile(
 
     def generate(context, builder, signature, arguments):
         given = ByteArguments(*arguments)
-        with builder.if_else(builder.icmp_signed("==", given.vectors, INT64(PANEL_VECTORS))) as (wide, narrow):
-            for branch, width in ((wide, PANEL_VECTORS), (narrow, 1)):
-                with branch:
-                    sums = [[cgutils.alloca_once(builder, INDICES) for _ in range(width)] for _ in range(TILE_ROWS)]
-                    _start_from_bias(builder, given, sums)
-                    alone = builder.icmp_signed("==", given.groups, INT64(0))
-                    with builder.if_else(alone) as (apart, together):
-                        with apart:
-                            _accumulate_apart(builder, given, sums)
-                        with together:
-                            _accumulate(builder, given, sums)
-                    _store_rows(builder, given, sums)
+        wide = builder.icmp_signed("==", given.vectors, INT64(PANEL_VECTORS))
+        lone = builder.icmp_signed("==", given.rows, INT64(1))
+        for is_lone, count in ((lone, 1), (builder.not_(lone), TILE_ROWS)):
+            for is_wide, width in ((wide, PANEL_VECTORS), (builder.not_(wide), 1)):
+                with builder.if_then(builder.and_(is_lone, is_wide)):
+                    _compute(builder, given, [[_sum(builder) for _ in range(width)] for _ in range(count)])
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(ByteArguments._fields)), generate
+
+
+def _sum(builder: ir.IRBuilder) -> ir.Value:
+    return cgutils.alloca_once(builder, INDICES)
+
+
+def _compute(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None:
+    start_from_bias(builder, given, sums)
+    alone = builder.icmp_signed("==", given.groups, INT64(0))
+    with builder.if_else(alone) as (apart, together):
+        with apart:
+            _accumulate_apart(builder, given, sums)
+        with together:
+            _accumulate(builder, given, sums)
+    store_rows(builder, given, sums)
 
 
 def add_products(builder: ir.IRBuilder, total: ir.Value, x: ir.Value, weights: ir.Value) -> ir.Value:
@@ -156,7 +168,8 @@ def add_products(builder: ir.IRBuilder, total: ir.Value, x: ir.Value, weights: i
     return total
 
 
-def _start_from_bias(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None:
+def start_from_bias(builder: ir.IRBuilder, given: Any, sums: Sums) -> None:
+    """Let all sums of a column begin with its bias; ``given`` has what ``ByteArguments`` has of columns."""
     for vector in range(len(sums[0])):
         mask = leading_lanes(builder, given.columns, skipped=vector * LANES)
         start = masked_load(builder, mask, pointer(builder, given.bias), vector * VECTOR_BYTES)
@@ -168,7 +181,7 @@ def _accumulate(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None
     """Add x*w over taps and groups of channels."""
     width = len(sums[0])
     with cgutils.for_range(builder, given.entries) as entry:
-        positions = _positions(builder, given, entry.index)
+        positions = _positions(builder, given, entry.index, len(sums))
         weights = _weights(builder, given, entry.index, builder.mul(given.groups, INT64(width * VECTOR_BYTES)))
         done = INT64(0)
         for depth in DEPTHS[width]:
@@ -183,7 +196,7 @@ def _accumulate_apart(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -
     """Add x*w over taps, column by column: a byte of x is the first of four that its lane multiplies."""
     width = len(sums[0])
     with cgutils.for_range(builder, given.entries) as entry:
-        positions = _positions(builder, given, entry.index)
+        positions = _positions(builder, given, entry.index, len(sums))
         weights = _weights(builder, given, entry.index, INT64(width * VECTOR_BYTES))
         columns = _vectors_at(builder, weights, width)
         for position, row in zip(positions, sums, strict=True):
@@ -221,20 +234,21 @@ def _add_groups(
                 builder.store(add_products(builder, builder.load(total), value, column), total)
 
 
-def _positions(builder: ir.IRBuilder, given: ByteArguments, entry: ir.Value) -> list[ir.Value]:
+def _positions(builder: ir.IRBuilder, given: ByteArguments, entry: ir.Value, rows: int) -> list[ir.Value]:
     """For each row, the pointer to the position it reads through the entry's tap, or to zeros."""
     sources = shift(builder, pointer(builder, given.sources), builder.mul(entry, INT64(4 * TILE_ROWS)))
     limit, zeros = builder.trunc(given.x_limit, INT32), pointer(builder, given.zeros)
     x = pointer(builder, given.x)
     found = []
-    for row in range(TILE_ROWS):
+    for row in range(rows):
         offset = load_index(builder, sources, 4 * row)
         inside = builder.icmp_unsigned("<", offset, limit)
         found.append(builder.select(inside, shift(builder, x, builder.sext(offset, INT64)), zeros))
     return found
 
 
-def _store_rows(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None:
+def store_rows(builder: ir.IRBuilder, given: Any, sums: Sums) -> None:
+    """Finish and store the sums; ``given`` has what ``ByteArguments`` has of columns and of y."""
     ending = pointer(builder, given.ending)
     low, high = (broadcast(builder, ending, FLOAT_BYTES * place) for place in range(2))
     as_bytes = builder.fcmp_ordered(
@@ -264,9 +278,7 @@ def _store_rows(builder: ir.IRBuilder, given: ByteArguments, sums: Sums) -> None
                             masked_store(builder, mask, value, target)
 
 
-def _add_residual(
-    builder: ir.IRBuilder, given: ByteArguments, value: ir.Value, target: ir.Value, mask: ir.Value
-) -> ir.Value:
+def _add_residual(builder: ir.IRBuilder, given: Any, value: ir.Value, target: ir.Value, mask: ir.Value) -> ir.Value:
     """``value`` plus the residual in units of the output's scale; its bytes are read only where there is one."""
     adds = builder.icmp_signed("!=", given.distance, INT64(0))
     result = cgutils.alloca_once_value(builder, value)

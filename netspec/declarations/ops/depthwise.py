@@ -112,6 +112,10 @@ class SeparableConv:
     multiplier: int = attr(default=1, doc=_MULTIPLIER_DOC, minimum=1)
     bias: bool = attr(default=True, doc="add one learned number per filter, at the end")
 
+    weighs_channels = True
+    mixing_weight = "pointwise_weight"
+    spreading_weight = "depthwise_weight"
+
     def _depthwise(self) -> DepthwiseConv:
         return DepthwiseConv(
             kernel=self.kernel,

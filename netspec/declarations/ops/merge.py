@@ -53,10 +53,6 @@ class Add:
     def expressions(self, inputs: int) -> tuple[Expression, ...]:
         return (reduce(add, variables(inputs)),)
 
-    def inference(self, g: Builder, node: Node) -> Value | None:
-        """Of one value alone, as where a block has no shortcut, that value."""
-        return node.inputs[0] if len(node.inputs) == 1 else None
-
     def grad(self, g: Builder, node: Node, dy: Value) -> tuple[Value | None, ...]:
         return (dy,) * len(node.inputs)
 

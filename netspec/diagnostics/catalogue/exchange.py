@@ -156,4 +156,22 @@ EXCHANGE: dict[str, Entry] = {
         "'{layer}' flattens an image, and its numbers go on to layers whose weights cannot be put in netspec's order",
         "let a dense layer follow, with nothing between that tells the numbers apart, or use --no-strict",
     ),
+    "NS986": Entry(
+        "error",
+        "quantised network that another program cannot take",
+        "'{path}' is a quantised network, and {target} has no form of layers of bytes",
+        "write it with --to onnx, or give the run that it was made of",
+    ),
+    "NS987": Entry(
+        "error",
+        "quantised network that is to train",
+        "'{path}' is a quantised network: it predicts, and its steps of training cannot be measured",
+        "leave out --mode, or give the spec that it was trained by",
+    ),
+    "NS988": Entry(
+        "error",
+        "peer that does not compute in bytes",
+        "'{path}' is a quantised network, which '{peer}' is not given: it has no form there",
+        "measure it against onnxruntime, or the spec that it was trained by against '{peer}'",
+    ),
 }

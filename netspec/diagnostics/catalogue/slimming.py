@@ -45,7 +45,7 @@ SLIMMING: dict[str, Entry] = {
         "error",
         "quantised network where a run is needed",
         "'{path}' is a quantised network: it has bytes alone, without float32 weights, checkpoints or averages",
-        "give the run that it was made of; 'netspec eval', 'predict' and 'report' take it as it is",
+        "give the run that it was made of; 'netspec eval', 'predict', 'bench', 'export' and 'report' take it as it is",
     ),
     "NS863": Entry(
         "error",
@@ -57,7 +57,7 @@ SLIMMING: dict[str, Entry] = {
         "error",
         "nothing to quantise",
         "no layer of '{network}' can be computed in bytes",
-        "bytes are for conv and dense layers without groups; --kmeans stores any weights in fewer bits",
+        "bytes are for conv and dense layers; --kmeans stores any weights in fewer bits",
     ),
     "NS865": Entry(
         "error",

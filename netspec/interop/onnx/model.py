@@ -45,9 +45,6 @@ class OnnxModel:
 
 def onnx_model(graph: Graph, recipe: Recipe, weights: Mapping[str, Array]) -> OnnxModel:
     """The network with these weights; a SpecError at the first layer that ONNX has no form of."""
-    import onnx
-    from onnx import helper
-
     graph = main_part(graph, recipe)
     write = Writer(graph, weights)
     heads = {head: write.name(head) for head in graph.heads}
@@ -61,11 +58,24 @@ def onnx_model(graph: Graph, recipe: Recipe, weights: Mapping[str, Array]) -> On
         names[node.output] = made
     for head, value in graph.heads.items():
         _predict(write, graph, recipe, head, names[value], heads[head])
+    return assembled(
+        write,
+        graph.name,
+        {names[value]: value for value in graph.inputs},
+        {heads[h]: v for h, v in graph.heads.items()},
+    )
+
+
+def assembled(write: Writer, name: str, inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> OnnxModel:
+    """The model of what was written; inputs and outputs are values of netspec by their names there."""
+    import onnx
+    from onnx import helper
+
     written = helper.make_graph(
         write.nodes,
-        graph.name,
-        [_described(names[value], value) for value in graph.inputs],
-        [_described(heads[head], value) for head, value in graph.heads.items()],
+        name,
+        [_described(each, value) for each, value in inputs.items()],
+        [_described(each, value) for each, value in outputs.items()],
         list(write.initializers.values()),
     )
     model = helper.make_model(

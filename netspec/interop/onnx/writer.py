@@ -74,13 +74,14 @@ class Writer:
 
     def numbers(self, values: Any) -> str:
         """A float32 constant."""
-        return self._constant(np.asarray(values, np.float32))
+        return self.constant(np.asarray(values, np.float32))
 
     def whole(self, *values: int) -> str:
         """A list of whole numbers, such as axes or a shape."""
-        return self._constant(np.array(values, np.int64))
+        return self.constant(np.array(values, np.int64))
 
-    def _constant(self, array: Array) -> str:
+    def constant(self, array: Array) -> str:
+        """An array of any type."""
         name = self.name(f"{self.path}/constant")
         self._keep(name, array)
         return name
@@ -88,4 +89,4 @@ class Writer:
     def _keep(self, name: str, array: Array) -> None:
         from onnx import numpy_helper
 
-        self.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        self.initializers[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
