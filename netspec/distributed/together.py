@@ -20,6 +20,9 @@ from netspec.distributed.communicator import ALONE, Array, Communicator, Pending
 
 T = TypeVar("T")
 
+_SHORTLY = 0.001
+"""Seconds that the others have until it is looked again whether something is done."""
+
 
 def together(size: int, act: Callable[[Communicator], T]) -> list[T]:
     """What each of ``size`` ranks comes to, in their order; rank 0 runs in the thread that asks.
@@ -128,6 +131,13 @@ class _Neighbour:
     def give(self, array: Array) -> None:
         """Overwrite the array by that of rank 0."""
         array[...] = self._room.take(self._bring("small", array), lambda arrays: arrays[0].copy())
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Until it is done; the others run meanwhile."""
+        while not done():
+            if self._room.failed is not None:
+                raise RunError("another rank failed")
+            self._room.turn.wait(_SHORTLY)
 
     def ready(self) -> None:
         """Nobody is waited for in vain: they all run here."""
