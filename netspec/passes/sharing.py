@@ -89,13 +89,11 @@ def at_border(g: Builder, change: Callable[[Value], Value]) -> None:
     g.nodes = [rewire(node, changed) if node.region == "update" else node for node in g.nodes]
 
 
-def share_statistics(g: Builder, samples: str) -> None:
-    """Let the update read this rank's part of the statistics that it goes by.
+def unbiased_by_batch(g: Builder, samples: str) -> None:
+    """Let moving variances take means of variances, each made unbiased by the samples that it is of.
 
-    Moving variances take the mean of the ranks' variances, each made unbiased by the number of samples that it is of,
-    the scalar ``samples``.
+    These are the scalar ``samples``: the batches of an update, or the ranks' pieces, need not be of one size.
     """
-    g.derived_from = REASON
 
     def with_biased(node: Node) -> Node:
         if node.op.name != "batch_norm.moving" or not node.attrs.unbiased:
@@ -108,6 +106,13 @@ def share_statistics(g: Builder, samples: str) -> None:
 
     changed = [with_biased(node) for node in tuple(g.nodes)]
     g.nodes[: len(changed)] = changed
+    g.path = ""
+
+
+def share_statistics(g: Builder, samples: str) -> None:
+    """Let the update read this rank's part of the statistics that it goes by, each of ``samples``, a scalar."""
+    g.derived_from = REASON
+    unbiased_by_batch(g, samples)
     at_border(g, lambda value: g.add(ExchangePart(), value, g.scalar(SHARE)))
     g.path = ""
 

@@ -34,6 +34,7 @@ from netspec.passes.sharing import (
     sent_early,
     share_statistics,
     synchronized,
+    unbiased_by_batch,
     with_whole_divisors,
 )
 
@@ -173,8 +174,9 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32", shar
 
     Where gradients are summed over several batches before an update, ``step`` counts batches, and there are the scalars
     ``share``, this batch's share of the samples, ``first``, 1 at the first batch of an update, and ``update``, the
-    update's number (from 1). Where an average is made of the weights, ``average_share`` says how far it moves, and
-    ``range_share`` of the ranges of activations, where they are learnt.
+    update's number (from 1); where variances move, also ``rank_samples``, the samples of this batch. Where an average
+    is made of the weights, ``average_share`` says how far it moves, and ``range_share`` of the ranges of activations,
+    where they are learnt.
 
     Where each batch is ``shared`` among ranks, what they exchange is marked (see :mod:`netspec.passes.sharing`), and
     the loss is this rank's part of the whole batch's.
@@ -189,6 +191,8 @@ def training_step(network: Graph, recipe: Recipe, dtype: DType = "float32", shar
     if shared:
         with_whole_divisors(g)
         share_statistics(g, WHOLE if synchronizes else SAMPLES)
+    elif summed:
+        unbiased_by_batch(g, SAMPLES)
     if summed:
         gradients = _accumulated(g, gradients)
     if shared:

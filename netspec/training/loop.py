@@ -209,6 +209,7 @@ def train_step(
     executable, samples, whole = loaded.executable, batch.samples, turn is None or turn.last
     if turn is None or turn.first:
         prune_weights(runtime, (position.step if turn is None else turn.update) - 1)
+    piece = piece or runtime.split.piece(samples)
     fed = loaded.feed(batch.inputs, batch.targets)
     loaded.exchange.run(fed, runtime.scalars(rate, position.step, turn, piece), samples, whole)
     own = float(executable.output("loss"))

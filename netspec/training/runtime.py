@@ -246,7 +246,9 @@ class Runtime:
         turn, piece = turn or Turn(step), piece or self.split.piece(self.split.batch)
         found = {"learning_rate": rate, "step": step, "seed": (self.recipe.seed + self.world.rank) % 2**31}
         if self.world.size > 1:
-            found |= {SHARE: piece.share, SAMPLES: float(max(piece.samples, 1)), WHOLE: float(piece.of)}
+            found |= {SHARE: piece.share, WHOLE: float(piece.of)}
+        if self.world.size > 1 or self.recipe.accumulate > 1:
+            found[SAMPLES] = float(max(piece.samples, 1))
         if self.recipe.accumulate > 1:
             found |= {"share": turn.share, "first": float(turn.first), "update": turn.update}
         if self.recipe.average is not None:

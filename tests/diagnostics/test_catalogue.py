@@ -18,6 +18,7 @@ WARNINGS = (
     | {
         *(f"NS40{n}" for n in range(1, 5)),
         *(f"NS51{n}" for n in range(3, 10)),
+        *("NS962", "NS964"),
     }
 )
 INFOS = {"NS308", "NS309", *(f"NS31{n}" for n in range(6)), "NS405", "NS406", *(f"NS60{n}" for n in range(1, 5))}

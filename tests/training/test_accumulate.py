@@ -97,6 +97,19 @@ def test_batch_norm_takes_the_statistics_of_each_batch_and_moves_its_own_once_by
     assert not np.allclose(found.weights["conv.weight"], large.weights["conv.weight"], rtol=1e-4)
 
 
+def test_variances_of_batches_of_two_sizes_are_made_unbiased_each_by_its_own() -> None:
+    found = model(8, ", accumulate: 3", "batch_norm, ")
+    start = dict(found.weights)
+    found.fit(IMAGES[:20], LABELS[:20], epochs=1)
+    windows = np.lib.stride_tricks.sliding_window_view(IMAGES[:20].astype(np.float64), (3, 3), axis=(1, 2))
+    made = np.einsum("nhwcij,ijck->nhwk", windows, start["conv.weight"].astype(np.float64))[epoch_order(20, 3, 0)]
+    pieces = [made[:8], made[8:16], made[16:]]
+    mean = sum(len(piece) / 20 * piece.reshape(-1, 4).var(axis=0, ddof=1) for piece in pieces)
+    np.testing.assert_allclose(found.weights["batch_norm.moving_variance"], 0.9 + 0.1 * mean, rtol=1e-5)
+    with_last = sum(len(piece) / 20 * piece.reshape(-1, 4).var(axis=0) for piece in pieces) * 64 / 63
+    assert not np.allclose(mean, with_last, rtol=1e-3)
+
+
 def test_a_step_by_hand_is_an_update_of_its_own() -> None:
     summed, alone = model(8, ", accumulate: 3"), model(8)
     for network in (summed, alone):
