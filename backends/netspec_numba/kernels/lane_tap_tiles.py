@@ -51,8 +51,6 @@ class TapArguments(NamedTuple):
 
     columns: ir.Value
     """1 to ``MOST_COLUMNS``."""
-    vectors: ir.Value
-    """1 to ``TILE_VECTORS``."""
     x: ir.Value
     """An image with all its padding, and ``LANES`` readable numbers behind it."""
     dy: ir.Value
@@ -65,11 +63,11 @@ class TapArguments(NamedTuple):
     """Bytes from what one position reads to what the next does."""
     dy_step: ir.Value
     pieces: ir.Value
-    """int64 [vectors, piece_count, 2]; a first piece has all lanes, one that is not there has none."""
+    """int64 [TILE_VECTORS, piece_count, 2]; a first piece has all lanes, one that is not there has none."""
     piece_count: ir.Value
     """At least ``PIECES``, the same for all vectors."""
     sums: ir.Value
-    """float32 [columns, any], of which a tile has ``vectors`` vectors."""
+    """float32 [columns, any], of which a tile has ``TILE_VECTORS`` vectors."""
     sums_row: ir.Value
     """Bytes from one column's sums to the next's."""
 
@@ -78,7 +76,6 @@ class TapArguments(NamedTuple):
 def lane_tap_tile(
     typing_context,
     columns,
-    vectors,
     x,
     dy,
     rows,
@@ -95,21 +92,19 @@ def lane_tap_tile(
 
     def generate(context, builder, signature, arguments):
         given = TapArguments(*arguments)
-        for vectors in range(1, TILE_VECTORS + 1):
-            with builder.if_then(builder.icmp_signed("==", given.vectors, INT64(vectors))):
-                for columns in range(1, MOST_COLUMNS + 1):
-                    with builder.if_then(builder.icmp_signed("==", given.columns, INT64(columns))):
-                        _accumulate(builder, given, columns, vectors)
+        for columns in range(1, MOST_COLUMNS + 1):
+            with builder.if_then(builder.icmp_signed("==", given.columns, INT64(columns))):
+                _accumulate(builder, given, columns)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(TapArguments._fields)), generate
 
 
-def _accumulate(builder: ir.IRBuilder, given: TapArguments, columns: int, vectors: int) -> None:
+def _accumulate(builder: ir.IRBuilder, given: TapArguments, columns: int) -> None:
     kept = [
         (shift(builder, pointer(builder, given.sums), builder.mul(given.sums_row, INT64(column))), vector)
         for column in range(columns)
-        for vector in range(vectors)
+        for vector in range(TILE_VECTORS)
     ]
     sums = [cgutils.alloca_once(builder, VECTOR) for _ in kept]
     for total, (place, vector) in zip(sums, kept, strict=True):
@@ -121,11 +116,11 @@ def _accumulate(builder: ir.IRBuilder, given: TapArguments, columns: int, vector
         with cgutils.for_range(builder, given.positions) as position:
             window = shift(builder, x, builder.mul(position.index, given.x_step))
             results = shift(builder, dy, builder.mul(position.index, given.dy_step))
-            numbers = [_numbers(builder, given, window, vector) for vector in range(vectors)]
+            numbers = [_numbers(builder, given, window, vector) for vector in range(TILE_VECTORS)]
             for column in range(columns):
                 result = broadcast(builder, results, FLOAT_BYTES * column)
-                for vector in range(vectors):
-                    total = sums[column * vectors + vector]
+                for vector in range(TILE_VECTORS):
+                    total = sums[column * TILE_VECTORS + vector]
                     builder.store(fused_multiply_add(builder, numbers[vector], result, builder.load(total)), total)
     for total, (place, vector) in zip(sums, kept, strict=True):
         store(builder, builder.load(total), place, VECTOR_BYTES * vector)

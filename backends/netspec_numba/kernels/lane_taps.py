@@ -45,8 +45,9 @@ def _row_slots(geometry: WindowGeometry, channels: int) -> Int64s:
 
 
 def _vectors(geometry: WindowGeometry, channels: int) -> int:
-    """Vectors that hold the numbers under the window."""
-    return -(-int(_row_slots(geometry, channels)[-1] + geometry.size[-1] * channels) // LANES)
+    """Vectors that hold the numbers under the window, in whole tiles."""
+    slots = int(_row_slots(geometry, channels)[-1]) + geometry.size[-1] * channels
+    return -(-slots // (TILE_VECTORS * LANES)) * TILE_VECTORS
 
 
 def _parts(batch: int) -> int:
@@ -167,7 +168,6 @@ def accumulate_taps(
             for vector in range(0, vectors, TILE_VECTORS):
                 lane_tap_tile(
                     columns,
-                    min(TILE_VECTORS, vectors - vector),
                     padded,
                     dy.ctypes.data + 4 * sample * dy_sample,
                     rows.ctypes.data,
