@@ -45,6 +45,24 @@ class Finish(ctypes.Structure):
     _fields_ = [("residual", ctypes.c_void_p), ("low", ctypes.c_float), ("high", ctypes.c_float)]
 
 
+class Tiled(ctypes.Structure):
+    """A map as tiles: rows and columns of them, the map's sides, cells before it that the first reaches, channels."""
+
+    _fields_ = [
+        ("rows", ctypes.c_int),
+        ("columns", ctypes.c_int),
+        ("sides", ctypes.c_int * 2),
+        ("before", ctypes.c_int * 2),
+        ("channels", ctypes.c_int),
+    ]
+
+
+class Channels(ctypes.Structure):
+    """The channels that a product reads and makes, and into how many groups they are cut."""
+
+    _fields_ = [(name, ctypes.c_int) for name in ("inputs", "outputs", "groups")]
+
+
 class Bins(ctypes.Structure):
     """Bins over cells, and a box that each of them fits into."""
 

@@ -9,42 +9,41 @@ import sys
 from collections.abc import Iterator
 
 from cupy_trials import cupy_cases
-from recording_device import kernels_of
-from waiting_kernels import SPLIT, rounded_trials
+from recording_device import Way, kernels_of, plan_of
+from waiting_kernels import FORCED, SPLIT, rounded_trials
 
-from netspec.plan import Precision, make_plan
 from netspec.testing import Trial, inference_trial, training_trial
 from netspec_cupy import sources
-from netspec_cupy.backend import CupyTarget
+from netspec_cupy.backend import CupyBackend
 from netspec_cupy.executable import CupyExecutable
 from netspec_cupy.host_device import SANITIZED, HostDevice
 from netspec_cupy.state import CupyState
 
 
-def covering() -> Iterator[tuple[Trial, Precision]]:
+def covering() -> Iterator[tuple[Trial, Way]]:
     """Trials that run every kernel written by hand, and one of the generated ones of each kind."""
     seen: set[str | int] = set()
     cases = (SPLIT, *cupy_cases())
     plain = (make(case) for case in cases for make in (inference_trial, training_trial))
-    given: list[tuple[Trial, Precision]] = [(trial, "float32") for trial in plain]
+    given = [(trial, Way()) for trial in plain]
     for trial in rounded_trials():
-        given += [(trial, "tf32"), (trial, "bfloat16")]
-    for trial, precision in given:
-        kernels = kernels_of([trial], precision).items()
+        given += [(trial, Way("tf32")), (trial, Way("bfloat16"))]
+    for trial, way in (*given, *FORCED):
+        kernels = kernels_of([trial], way).items()
         new = {name if source is None else source.count("a1") for name, source in kernels}
         if not new <= seen:
             seen |= new
-            yield trial, precision
+            yield trial, way
     lacking = set(sources.module_of()) - seen
     if lacking:
         raise SystemExit(f"no case runs {', '.join(sorted(lacking))}")
 
 
 def main() -> None:
-    device = HostDevice(flags=SANITIZED)
     count = 0
-    for trial, precision in covering():
-        plan = make_plan(trial.graph, CupyTarget(), trial.batch, trial.mode, precision=precision)
+    for trial, way in covering():
+        device = HostDevice(flags=SANITIZED, capability=way.capability)
+        plan = plan_of(CupyBackend(device), trial, way)
         state = CupyState(device)
         executable = CupyExecutable(plan, state, device, apart=True)
         for name, array in trial.state.items():

@@ -23,6 +23,7 @@ def test_a_dry_run_passes_every_stage_and_saves_each(tmp_path: Path, monkeypatch
     assert [stage for stage, results in found.items() if not results["done"] or results["left_out"]] == []
     assert found["versions"]["primitives"] == {}
     assert {row["precision"] for row in found["layers"]["rows"]} == {"tf32", "float32"}
+    assert {"direct", "winograd-2", "winograd-4", "tf32"} <= {row["algorithm"] for row in found["layers"]["rows"]}
     assert all(row["seconds"] > 0 for row in (*found["layers"]["rows"], *found["steps"]["rows"]))
     table = (tmp_path / "table.md").read_text()
     assert "| zoo:lenet5, training step | batch 2 | tf32 |" in table

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
-from waiting_kernels import SPLIT
+from waiting_kernels import SHORT, SPLIT
 
 import netspec
 from netspec.core.reference import Case
@@ -58,6 +58,7 @@ class Mutation(NamedTuple):
     right: str
     wrong: str
     precision: Precision = "float32"
+    algorithm: str | None = None
 
 
 MUTATIONS = {
@@ -118,6 +119,15 @@ MUTATIONS = {
         "first_term + own + each + 1, end_term",
         "tf32",
     ),
+    "a tile that sees one cell beyond the map": Mutation(
+        "winograd", SHORT, "y >= map.sides[0] ||", "y > map.sides[0] ||", algorithm="winograd-4"
+    ),
+    "weights that are not turned about": Mutation(
+        "winograd", SHORT, "turned ? 8 - tap : tap", "tap", algorithm="winograd-2"
+    ),
+    "a transform with a wrong sign": Mutation(
+        "winograd", SHORT, "NEAR2 * NEAR * near_odd + FAR2", "NEAR2 * NEAR * near_odd - FAR2", algorithm="winograd-4"
+    ),
     "a maximum that takes the last of equals": Mutation(
         "pooling", MAX_POOL, "return x > best ||", "return x >= best ||"
     ),
@@ -143,28 +153,27 @@ def inlined(module: str) -> str:
     return re.sub(r'#include "(\w+\.cuh)"', header, text)
 
 
-def is_right(trial: Trial, texts: dict[str, str], schedule: int, precision: Precision = "float32") -> bool:
+def is_right(mutation: Mutation, text: str, schedule: int) -> bool:
+    backend = CupyBackend(HostDevice(schedule, texts={mutation.module: text}))
     try:
-        return check_trial(CupyBackend(HostDevice(schedule, texts=texts)), trial, precision=precision) == []
+        return check_trial(backend, mutation.trial, mutation.algorithm, mutation.precision) == []
     except RunError:
         return False
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_mutations_are_found(mutation: str) -> None:
-    module, trial, right, wrong, precision = MUTATIONS[mutation]
-    text = inlined(module)
-    assert text.count(right) == 1
-    mutant = {module: text.replace(right, wrong)}
-    assert not all(is_right(trial, mutant, schedule, precision) for schedule in (0, 1, 7))
+    given = MUTATIONS[mutation]
+    text = inlined(given.module)
+    assert text.count(given.right) == 1
+    assert not all(is_right(given, text.replace(given.right, given.wrong), schedule) for schedule in (0, 1, 7))
 
 
 @pytest.mark.parametrize("module", sorted({each.module for each in MUTATIONS.values()}))
 def test_the_text_is_right_without_mutations(module: str) -> None:
-    for each in {
-        (id(each.trial), each.precision): each for each in MUTATIONS.values() if each.module == module
-    }.values():
-        assert is_right(each.trial, {module: inlined(module)}, 7, each.precision)
+    own = [each for each in MUTATIONS.values() if each.module == module]
+    for each in {(id(each.trial), each.precision, each.algorithm): each for each in own}.values():
+        assert is_right(each, inlined(module), 7)
 
 
 def test_forward_alone_is_right_too() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from recording_device import kernels_of
-from waiting_kernels import results, rounded_trials, trials, waiting_kernels
+from recording_device import CHOSEN, Way, kernels_of
+from waiting_kernels import FORCED, results, rounded_trials, trials, waiting_kernels
 
 from netspec.plan import Precision
 from netspec.testing import Trial, check_trial
@@ -18,14 +18,16 @@ PRECISIONS: tuple[Precision, ...] = ("tf32", "bfloat16")
 
 
 def test_the_trials_run_every_kernel_that_waits() -> None:
-    run = kernels_of(TRIALS).keys() | set().union(*(kernels_of(ROUNDED, each).keys() for each in PRECISIONS))
+    run = kernels_of(TRIALS).keys() | set().union(*(kernels_of(ROUNDED, Way(each)).keys() for each in PRECISIONS))
+    run |= set().union(*(kernels_of([trial], way).keys() for trial, way in FORCED))
     assert waiting_kernels() - run == set()
     assert {"dense_forward", "sum_rows", "softmax_forward", "join_mean"} <= waiting_kernels()
     assert not {"join_parts", "dropout_mask", "move"} & waiting_kernels()
 
 
-def assert_alike(trial: Trial, precision: Precision) -> None:
-    found = [results(backend, trial, precision) for backend in BACKENDS]
+def assert_alike(trial: Trial, way: Way = CHOSEN) -> None:
+    backends = [CupyBackend(HostDevice(schedule=each, capability=way.capability)) for each in (0, 1, 7)]
+    found = [results(backend, trial, way) for backend in backends]
     for other in found[1:]:
         assert {name: array.tobytes() for name, array in other.items()} == {
             name: array.tobytes() for name, array in found[0].items()
@@ -34,13 +36,18 @@ def assert_alike(trial: Trial, precision: Precision) -> None:
 
 @pytest.mark.parametrize("trial", TRIALS, ids=str)
 def test_results_do_not_depend_on_the_schedule(trial: Trial) -> None:
-    assert_alike(trial, "float32")
+    assert_alike(trial)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("trial", ROUNDED, ids=str)
 def test_nor_do_they_on_tensor_cores(trial: Trial, precision: Precision) -> None:
-    assert_alike(trial, precision)
+    assert_alike(trial, Way(precision))
+
+
+@pytest.mark.parametrize(("trial", "way"), FORCED, ids=str)
+def test_nor_by_other_algorithms(trial: Trial, way: Way) -> None:
+    assert_alike(trial, way)
 
 
 @pytest.mark.parametrize("backend", BACKENDS[1:], ids=["backwards", "shuffled"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from recording_device import CHOSEN, Way, plan_of
+
 from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
-from netspec.plan import Precision, make_plan
 from netspec.testing import Trial, all_cases, inference_trial, training_trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyBackend
@@ -47,9 +48,9 @@ def _body(text: str, start: str) -> str:
     return first_line if first_line.endswith("}") else text[begin : text.index("\n}", begin)]
 
 
-def results(backend: CupyBackend, trial: Trial, precision: Precision = "float32") -> dict[str, Any]:
+def results(backend: CupyBackend, trial: Trial, way: Way = CHOSEN) -> dict[str, Any]:
     """Outputs and new state of a trial."""
-    plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode, precision=precision)
+    plan = plan_of(backend, trial, way)
     state = backend.state(plan)
     for name, array in trial.state.items():
         state.write(name, array)
@@ -57,6 +58,12 @@ def results(backend: CupyBackend, trial: Trial, precision: Precision = "float32"
     executable.run(trial.inputs, trial.scalars, trial.batch)
     outputs = {name: executable.output(name) for name in trial.graph.outputs}
     return outputs | {f"new {name}": state.read(name) for name in trial.state}
+
+
+SHORT = training_trial(Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((6, 5, 4)),)))
+"""A convolution that every algorithm of float32 computes."""
+FORCED = [(SHORT, Way(algorithm=f"winograd-{side}")) for side in (2, 4)]
+"""What is not chosen for anything as small as a test."""
 
 
 def rounded_trials() -> list[Trial]:

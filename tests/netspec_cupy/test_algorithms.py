@@ -1,0 +1,83 @@
+"""Kernels that are chosen by shape: each of them forced at awkward shapes, and when it is chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netspec.core.reference import Case
+from netspec.core.types import TensorType
+from netspec.declarations.ops.convolution import Conv
+from netspec.plan import Math, make_plan
+from netspec.testing import Trial, all_cases, check_trial, inference_trial, other_algorithms, training_trial
+from netspec_cupy.backend import CupyBackend
+from netspec_cupy.kernels import winograd
+
+
+def conv(*shape: int, filters: int = 5, kernel: int = 3, **attributes: Any) -> Case:
+    """A convolution of a map of this shape."""
+    return Case(Conv(filters=filters, kernel=kernel, **attributes), (TensorType(shape),))
+
+
+AWKWARD = [
+    conv(1, 1, 3, padding=1),
+    conv(1, 9, 5, padding=1, filters=2),
+    conv(9, 6, 6, padding="full", bias=False),
+    conv(13, 4, 3, padding=((3, 0), (0, 4))),
+    conv(8, 6, 12, filters=8, groups=2, padding=1),
+    conv(6, 5, 70, filters=66, padding=1),
+    conv(4, 4, 5),
+]
+GIVEN = [case for case in all_cases() if case.attrs.declaration.name == "conv"]
+
+
+def complaints(backend: CupyBackend, case: Case, wanted: str = "") -> list[str]:
+    """What is wrong with the algorithms that begin so, forward and backward."""
+    trials = inference_trial(case), training_trial(case)
+    return [
+        complaint
+        for trial in trials
+        for algorithm in other_algorithms(backend, trial)
+        if algorithm.startswith(wanted)
+        for complaint in check_trial(backend, trial, algorithm)
+    ]
+
+
+@pytest.mark.parametrize("case", [*AWKWARD, *GIVEN], ids=str)
+def test_every_algorithm_agrees_with_the_definition(host_backend: CupyBackend, case: Case) -> None:
+    assert complaints(host_backend, case) == []
+
+
+@pytest.mark.parametrize("case", [conv(9, 10, 4, padding=1), conv(8, 9, 6, filters=4, groups=2)], ids=str)
+def test_a_few_samples_at_a_time(host_backend: CupyBackend, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a map is so large that all its samples would not stay in the cache."""
+    monkeypatch.setattr(winograd, "TOGETHER", 2**12)
+    monkeypatch.setattr(winograd, "TERMS_PER_PART", 3)
+    work = winograd.Work(2, case.types[0], TensorType((9, 10, case.attrs.filters)), case.attrs.groups, 3)
+    assert work.samples == 1
+    assert work.parts > 1
+    assert complaints(host_backend, case, "winograd") == []
+
+
+def chosen(case: Case, batch: int, math: Math = "fast") -> dict[str, str]:
+    """By op the algorithm of its step."""
+    trial: Trial = training_trial(case)
+    plan = make_plan(trial.graph, CupyBackend(None).target(1), batch, trial.mode, math=math)
+    return {step.node.op.name: step.algorithm for step in plan.steps if step.node.op.name.startswith("conv")}
+
+
+DIRECTIONS = "conv", "conv.dx", "conv.dw"
+
+
+@pytest.mark.parametrize(("side", "channels"), [(56, 64), (28, 128), (14, 256)])
+def test_winograd_is_chosen_where_it_spares_much(side: int, channels: int) -> None:
+    case = conv(side, side, channels, filters=channels, padding="same", bias=False)
+    assert chosen(case, 64) == dict.fromkeys(DIRECTIONS, "winograd-4")
+    assert not [each for each in chosen(case, 64, "exact").values() if each.startswith("winograd")]
+
+
+@pytest.mark.parametrize("other", [{"kernel": 5}, {"stride": 2}, {"dilation": 2}])
+def test_winograd_is_for_windows_of_three(other: dict[str, Any]) -> None:
+    case = conv(28, 28, 64, filters=64, padding="same", bias=False, **other)
+    assert not [each for each in chosen(case, 64).values() if each.startswith("winograd")]
