@@ -50,7 +50,9 @@ def test_without_time_a_stage_says_what_it_left_out(tmp_path: Path) -> None:
 def test_pytorch_stands_beside_us_where_it_is_installed(tmp_path: Path) -> None:
     assert main(["--out", str(tmp_path), "--dry-run", "--stages", "layers,steps"]) == 0
     rows = [*Folder(tmp_path).read("layers")["rows"], *Folder(tmp_path).read("steps")["rows"]]
-    assert all(row["peers"]["eager"] > 0 for row in rows)
+    beside = [row for row in rows if row["peers"]]
+    assert {row["what"].split(":")[-1].strip() for row in beside} >= {"conv", "conv.dx", "conv.dw"}
+    assert all(row["peers"]["eager"] > 0 for row in beside)
     assert all(row["agrees"] for row in Folder(tmp_path).read("steps")["rows"])
 
 
