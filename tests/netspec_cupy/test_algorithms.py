@@ -9,9 +9,11 @@ import pytest
 from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
-from netspec.plan import Math, make_plan
+from netspec.declarations.ops.dense import Dense
+from netspec.plan import Math, Precision, make_plan
 from netspec.testing import Trial, all_cases, check_trial, inference_trial, other_algorithms, training_trial
 from netspec_cupy.backend import CupyBackend
+from netspec_cupy.host_device import HostDevice
 from netspec_cupy.kernels import winograd
 
 
@@ -65,6 +67,28 @@ def chosen(case: Case, batch: int, math: Math = "fast") -> dict[str, str]:
     trial: Trial = training_trial(case)
     plan = make_plan(trial.graph, CupyBackend(None).target(1), batch, trial.mode, math=math)
     return {step.node.op.name: step.algorithm for step in plan.steps if step.node.op.name.startswith("conv")}
+
+
+HOPPER = CupyBackend(HostDevice(capability=90))
+MANY_COLUMNS = conv(9, 9, 8, filters=132, padding=1)
+"""More than one tile either way."""
+ROUNDED = [Case(Dense(units=131), (TensorType((70,)),)), MANY_COLUMNS, conv(7, 6, 3, stride=2, padding=1), *GIVEN[4::5]]
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("case", ROUNDED, ids=str)
+def test_warpgroups_keep_the_bounds_of_their_rounding(case: Case, precision: Precision) -> None:
+    for trial in inference_trial(case), training_trial(case):
+        assert check_trial(HOPPER, trial, f"{precision}/warpgroups", precision) == []
+
+
+def test_warpgroups_are_for_hopper_alone() -> None:
+    case = conv(28, 28, 256, filters=256, padding="same", bias=False)
+    trial = training_trial(case)
+    for capability, wanted in {80: {"tf32"}, 90: {"tf32/warpgroups"}, 100: {"tf32"}}.items():
+        target = CupyBackend(HostDevice(capability=capability)).target(1)
+        plan = make_plan(trial.graph, target, 64, trial.mode, precision="tf32")
+        assert {step.algorithm for step in plan.steps if step.node.op.name.startswith("conv")} == wanted
 
 
 DIRECTIONS = "conv", "conv.dx", "conv.dw"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from waiting_kernels import SHORT, SPLIT
 
@@ -59,6 +61,12 @@ class Mutation(NamedTuple):
     wrong: str
     precision: Precision = "float32"
     algorithm: str | None = None
+    capability: int = 80
+
+
+def on_warpgroups(right: str, wrong: str, precision: Precision = "tf32") -> Mutation:
+    """One of products by warpgroups, in a convolution of seven stages of terms."""
+    return Mutation("convolution_warpgroups", DEEP, right, wrong, precision, f"{precision}/warpgroups", 90)
 
 
 MUTATIONS = {
@@ -128,6 +136,18 @@ MUTATIONS = {
     "a transform with a wrong sign": Mutation(
         "winograd", SHORT, "NEAR2 * NEAR * near_odd + FAR2", "NEAR2 * NEAR * near_odd - FAR2", algorithm="winograd-4"
     ),
+    "warpgroups without their barrier": on_warpgroups("      barrier();\n    }\n    wait", "    }\n    wait"),
+    "sums that are read before the last wait": on_warpgroups("    wait_for_products<0>(sums);\n", ""),
+    "a wait for products that is too lax": on_warpgroups("wait_for_products<1>(sums);", "wait_for_products<3>(sums);"),
+    "products that were not begun": on_warpgroups("        begin_products();\n", ""),
+    "products that do not see what was written": on_warpgroups("        show_to_products();\n", ""),
+    "a swizzle for writing of another kind": on_warpgroups("byte >> 3 & Kind::PERMUTED", "byte >> 4 & Kind::PERMUTED"),
+    "a tile that is described as of other rows": on_warpgroups("stride = 8 *", "stride = 4 *"),
+    "a tile that is described as otherwise permuted": on_warpgroups("KIND = 1;", "KIND = 2;"),
+    "a tile that is described from its beginning": on_warpgroups(
+        "describe<Kind>(own + TILE_BYTES, byte)", "describe<Kind>(own + TILE_BYTES, 0)", "bfloat16"
+    ),
+    "the rows of the other warpgroup": on_warpgroups("own + group * GROUP_ROWS", "own + (1 - group) * GROUP_ROWS"),
     "a maximum that takes the last of equals": Mutation(
         "pooling", MAX_POOL, "return x > best ||", "return x >= best ||"
     ),
@@ -154,7 +174,7 @@ def inlined(module: str) -> str:
 
 
 def is_right(mutation: Mutation, text: str, schedule: int) -> bool:
-    backend = CupyBackend(HostDevice(schedule, texts={mutation.module: text}))
+    backend = CupyBackend(HostDevice(schedule, texts={mutation.module: text}, capability=mutation.capability))
     try:
         return check_trial(backend, mutation.trial, mutation.algorithm, mutation.precision) == []
     except RunError:
@@ -174,6 +194,21 @@ def test_the_text_is_right_without_mutations(module: str) -> None:
     own = [each for each in MUTATIONS.values() if each.module == module]
     for each in {(id(each.trial), each.precision, each.algorithm): each for each in own}.values():
         assert is_right(each, inlined(module), 7)
+
+
+def test_factors_are_rounded_and_not_cut_off() -> None:
+    """Tensor cores ignore the last bits of TF32; by just under a unit of what is left, where all of them are set."""
+    almost = np.float32(1 + 2.0**-10 - 2.0**-22)
+    plain = inference_trial(Case(Dense(units=5, bias=False), (TensorType((7,)),)))
+    inputs, state = (
+        {name: np.full_like(x, almost) for name, x in each.items()} for each in (plain.inputs, plain.state)
+    )
+    trial = replace(plain, inputs=inputs, state=state)
+    right, wrong = "rounded[i] = to_tf32(four[i])", "rounded[i] = bits_of(four[i])"
+    given = Mutation("dense_warpgroups", trial, right, wrong, "tf32", "tf32/warpgroups", 90)
+    text = inlined(given.module)
+    assert is_right(given, text, 0)
+    assert not is_right(given, text.replace(right, wrong), 0)
 
 
 def test_forward_alone_is_right_too() -> None:

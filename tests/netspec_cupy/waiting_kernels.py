@@ -22,7 +22,7 @@ OPS = (
     "group_norm layer_norm prelu sample_sum softmax"
 )
 _WAITS = re.compile(
-    r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile|InFloat32|OnTensorCores)\b"
+    r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile|InFloat32|OnTensorCores|OnWarpgroups)\b"
 )
 
 
@@ -60,17 +60,20 @@ def results(backend: CupyBackend, trial: Trial, way: Way = CHOSEN) -> dict[str, 
     return outputs | {f"new {name}": state.read(name) for name in trial.state}
 
 
-SHORT = training_trial(Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((6, 5, 4)),)))
-"""A convolution that every algorithm of float32 computes."""
-FORCED = [(SHORT, Way(algorithm=f"winograd-{side}")) for side in (2, 4)]
-"""What is not chosen for anything as small as a test."""
-
-
 def rounded_trials() -> list[Trial]:
     """Those of the ops that have kernels on tensor cores."""
     ops = ("conv", "conv_transpose", "dense")
     own = [next(case for case in all_cases() if case.attrs.declaration.name == op) for op in ops]
     return [training_trial(case) for case in own]
+
+
+SHORT = training_trial(Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((6, 5, 4)),)))
+"""A convolution that every algorithm of float32 computes."""
+FORCED = [
+    *((SHORT, Way(algorithm=f"winograd-{side}")) for side in (2, 4)),
+    *((trial, Way(each, f"{each}/warpgroups", 90)) for trial in rounded_trials() for each in ("tf32", "bfloat16")),
+]
+"""What is not chosen for anything as small as a test."""
 
 
 def trials() -> list[Trial]:
