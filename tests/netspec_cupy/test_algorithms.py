@@ -10,11 +10,12 @@ from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense
-from netspec.plan import Math, Precision, make_plan
+from netspec.plan import DIRECT, Math, Precision, errors_of, make_plan
 from netspec.testing import Trial, all_cases, check_trial, inference_trial, other_algorithms, training_trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice
 from netspec_cupy.kernels import winograd
+from netspec_cupy.kernels.dense import TILES
 
 
 def conv(*shape: int, filters: int = 5, kernel: int = 3, **attributes: Any) -> Case:
@@ -30,7 +31,18 @@ AWKWARD = [
     conv(8, 6, 12, filters=8, groups=2, padding=1),
     conv(6, 5, 70, filters=66, padding=1),
     conv(4, 4, 5),
+    # few channels
+    conv(9, 40, 3, filters=66, kernel=7, stride=2, padding=3, bias=False),
+    conv(8, 7, 2, dilation=(2, 3), padding="same"),
+    # a channel by itself
+    conv(5, 7, 6, filters=6, groups=6, padding=1),
+    conv(8, 9, 35, filters=35, groups=35, padding=1, stride=2),
+    conv(7, 6, 3, filters=3, groups=3, kernel=5, padding=((3, 0), (0, 4)), stride=2),
+    conv(1, 1, 2, filters=2, groups=2, kernel=5, padding="full", bias=False),
+    conv(9, 11, 4, filters=4, groups=4, padding=((0, 2), (1, 0)), stride=2),
 ]
+MANY_COLUMNS = conv(9, 9, 8, filters=132, padding=1)
+"""More than one of the largest tiles either way."""
 GIVEN = [case for case in all_cases() if case.attrs.declaration.name == "conv"]
 
 
@@ -40,15 +52,23 @@ def complaints(backend: CupyBackend, case: Case, wanted: str = "") -> list[str]:
     return [
         complaint
         for trial in trials
-        for algorithm in other_algorithms(backend, trial)
-        if algorithm.startswith(wanted)
+        for algorithm in (None, *other_algorithms(backend, trial))
+        if algorithm is None or algorithm.startswith(wanted)
         for complaint in check_trial(backend, trial, algorithm)
     ]
 
 
-@pytest.mark.parametrize("case", [*AWKWARD, *GIVEN], ids=str)
+@pytest.mark.parametrize("case", [*AWKWARD, MANY_COLUMNS, *GIVEN], ids=str)
 def test_every_algorithm_agrees_with_the_definition(host_backend: CupyBackend, case: Case) -> None:
     assert complaints(host_backend, case) == []
+
+
+OTHERS = [case for case in all_cases() if case.attrs.declaration.name in ("conv_transpose", "dense")]
+
+
+@pytest.mark.parametrize("case", [Case(Dense(units=131), (TensorType((70,)),)), *OTHERS[::3]], ids=str)
+def test_wide_tiles_make_every_product(host_backend: CupyBackend, case: Case) -> None:
+    assert complaints(host_backend, case, "direct") == []
 
 
 @pytest.mark.parametrize("case", [conv(9, 10, 4, padding=1), conv(8, 9, 6, filters=4, groups=2)], ids=str)
@@ -56,7 +76,7 @@ def test_a_few_samples_at_a_time(host_backend: CupyBackend, case: Case, monkeypa
     """As where a map is so large that all its samples would not stay in the cache."""
     monkeypatch.setattr(winograd, "TOGETHER", 2**12)
     monkeypatch.setattr(winograd, "TERMS_PER_PART", 3)
-    work = winograd.Work(2, case.types[0], TensorType((9, 10, case.attrs.filters)), case.attrs.groups, 3)
+    work = winograd.Work(2, TILES[DIRECT], case.types[0], TensorType((9, 10, case.attrs.filters)), case.attrs.groups, 3)
     assert work.samples == 1
     assert work.parts > 1
     assert complaints(host_backend, case, "winograd") == []
@@ -70,8 +90,6 @@ def chosen(case: Case, batch: int, math: Math = "fast") -> dict[str, str]:
 
 
 HOPPER = CupyBackend(HostDevice(capability=90))
-MANY_COLUMNS = conv(9, 9, 8, filters=132, padding=1)
-"""More than one tile either way."""
 ROUNDED = [Case(Dense(units=131), (TensorType((70,)),)), MANY_COLUMNS, conv(7, 6, 3, stride=2, padding=1), *GIVEN[4::5]]
 
 
@@ -97,7 +115,7 @@ DIRECTIONS = "conv", "conv.dx", "conv.dw"
 @pytest.mark.parametrize(("side", "channels"), [(56, 64), (28, 128), (14, 256)])
 def test_winograd_is_chosen_where_it_spares_much(side: int, channels: int) -> None:
     case = conv(side, side, channels, filters=channels, padding="same", bias=False)
-    assert chosen(case, 64) == dict.fromkeys(DIRECTIONS, "winograd-4")
+    assert {errors_of(each) for each in chosen(case, 64).values()} == {"winograd-4"}
     assert not [each for each in chosen(case, 64, "exact").values() if each.startswith("winograd")]
 
 
@@ -105,3 +123,17 @@ def test_winograd_is_chosen_where_it_spares_much(side: int, channels: int) -> No
 def test_winograd_is_for_windows_of_three(other: dict[str, Any]) -> None:
     case = conv(28, 28, 64, filters=64, padding="same", bias=False, **other)
     assert not [each for each in chosen(case, 64).values() if each.startswith("winograd")]
+
+
+def test_kernels_for_few_channels_are_chosen() -> None:
+    stem = conv(224, 224, 3, filters=64, kernel=7, stride=2, padding=3, bias=False)
+    assert chosen(stem, 64)["conv.dw"] == "direct/stem"
+    depthwise = conv(28, 28, 256, filters=256, groups=256, padding=1, bias=False)
+    assert chosen(depthwise, 64) == dict.fromkeys(DIRECTIONS, "direct/depthwise")
+    assert chosen(depthwise, 64, "exact") == chosen(depthwise, 64)
+
+
+def test_large_products_are_made_by_wide_tiles() -> None:
+    case = conv(28, 28, 256, filters=256, kernel=1, bias=False)
+    assert chosen(case, 64) == dict.fromkeys(DIRECTIONS, "direct/wide")
+    assert chosen(conv(4, 4, 8, kernel=1, bias=False), 1) == dict.fromkeys(DIRECTIONS, "direct")

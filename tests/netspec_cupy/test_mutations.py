@@ -37,6 +37,7 @@ MAX_POOL = training_trial(Case(MaxPool(size=3, stride=2, padding=1), (TensorType
 
 DEEP = training_trial(Case(Conv(filters=12, kernel=3, padding=1), (TensorType((5, 6, 24)),)))
 """Seven stages of terms forward: the pipeline fills, runs and empties."""
+DEPTHWISE = training_trial(Case(Conv(filters=3, kernel=3, stride=2, padding=1, groups=3), (TensorType((7, 11, 3)),)))
 DENSE = training_trial(Case(Dense(units=5), (TensorType((7,)),)))
 
 
@@ -135,6 +136,35 @@ MUTATIONS = {
     ),
     "a transform with a wrong sign": Mutation(
         "winograd", SHORT, "NEAR2 * NEAR * near_odd + FAR2", "NEAR2 * NEAR * near_odd - FAR2", algorithm="winograd-4"
+    ),
+    "wide products without their barrier": Mutation(
+        "convolution_wide", DEEP, "      barrier();\n    }\n#pragma", "    }\n#pragma", algorithm="direct/wide"
+    ),
+    "four numbers that are not of one tap": Mutation(
+        "convolution_wide", CONV, "if (factor.wide) {", "if (true) {", algorithm="direct/wide"
+    ),
+    "four numbers in the places of others": Mutation(
+        "convolution_wide",
+        DEEP,
+        "tile[term() + i][line() / 4]",
+        "tile[term() + 3 - i][line() / 4]",
+        algorithm="direct/wide",
+    ),
+    "a stem without its first barrier": Mutation(
+        "stem", SHORT, "    barrier();  // what was brought before is used no more\n", "", algorithm="direct/stem"
+    ),
+    "a stem without its second barrier": Mutation(
+        "stem", SHORT, "    barrier();\n    for (int own", "    for (int own", algorithm="direct/stem"
+    ),
+    "a stem that sees one cell beyond the map": Mutation(
+        "stem", SHORT, "number < width;", "number <= width;", algorithm="direct/stem"
+    ),
+    "channels without their barrier": Mutation("depthwise", DEPTHWISE, "  barrier();\n  if (channel", "  if (channel"),
+    "strips that meet the tap beside": Mutation(
+        "depthwise", DEPTHWISE, "places[BACK + (i - s) / STRIDE]", "places[BACK - (i - s) / STRIDE]"
+    ),
+    "a strip that begins one cell late": Mutation(
+        "depthwise", DEPTHWISE, "ahead = w.before[2] % STRIDE;", "ahead = 0;"
     ),
     "warpgroups without their barrier": on_warpgroups("      barrier();\n    }\n    wait", "    }\n    wait"),
     "sums that are read before the last wait": on_warpgroups("    wait_for_products<0>(sums);\n", ""),

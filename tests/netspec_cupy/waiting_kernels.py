@@ -22,7 +22,7 @@ OPS = (
     "group_norm layer_norm prelu sample_sum softmax"
 )
 _WAITS = re.compile(
-    r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile|InFloat32|OnTensorCores|OnWarpgroups)\b"
+    r"\b(barrier|shuffle_xor|warp_\w+|block_sum|sum_chunk|sum_part|joined|multiply_tile|InFloat32|InFloat32Wide|OnTensorCores|OnWarpgroups)\b"
 )
 
 
@@ -70,7 +70,14 @@ def rounded_trials() -> list[Trial]:
 SHORT = training_trial(Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((6, 5, 4)),)))
 """A convolution that every algorithm of float32 computes."""
 FORCED = [
-    *((SHORT, Way(algorithm=f"winograd-{side}")) for side in (2, 4)),
+    *(
+        (training_trial(Case(Conv(filters=3, kernel=size, stride=stride, groups=3), (TensorType((9, 11, 3)),))), CHOSEN)
+        for size in (3, 5)
+        for stride in (1, 2)
+    ),
+    (SHORT, Way(algorithm="direct/stem")),
+    *((SHORT, Way(algorithm=f"winograd-{side}{tile}")) for side in (2, 4) for tile in ("", "/wide")),
+    *((trial, Way(algorithm="direct/wide")) for trial in rounded_trials()),
     *((trial, Way(each, f"{each}/warpgroups", 90)) for trial in rounded_trials() for each in ("tf32", "bfloat16")),
 ]
 """What is not chosen for anything as small as a test."""

@@ -15,6 +15,7 @@ FAMILIES = (
     "channels",
     "convolution",
     "dense",
+    "depthwise",
     "direct",
     "dropout",
     "movement",
@@ -22,6 +23,7 @@ FAMILIES = (
     "pooling",
     "products",
     "softmax",
+    "stem",
     "totals",
     "winograd",
 )
@@ -56,10 +58,11 @@ def algorithms(
     attrs: Any, inputs: Types, outputs: Types, batch: int, math: Math, precision: Precision, capability: int
 ) -> tuple[str, ...]:
     """Those that compute the op on these types: what rounds as ``precision`` says first, then what takes least."""
+    direct = find(attrs)  # first: it imports all families
     others = ALTERNATIVES.get(declaration_of(attrs).name, {})
     ranks = {
         name: (kernel.precision != precision, kernel.cost(attrs, inputs, outputs, batch))
-        for name, kernel in ({DIRECT: find(attrs)} | others).items()
+        for name, kernel in ({DIRECT: direct} | others).items()
         if kernel.precision in ("float32", precision)
         and (kernel.exact or math == "fast")
         and kernel.capability in (None, capability)

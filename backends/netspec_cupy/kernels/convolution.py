@@ -183,8 +183,12 @@ def _weight_gradient(
 
     arguments = *operands, sums, request.live, parts, layer
     summed = product(request, name, lambda n: (rows, columns), groups * parts, *arguments)
-    if parts == 1:
-        return summed
+    return summed if parts == 1 else join(request, summed, sums, parts)
+
+
+def join(request: Request, summed: Launch, sums: ctypes.c_void_p, parts: int) -> Launch:
+    """What sums each part, then the sum of the parts in their order."""
+    (dw,) = request.outputs
     size = dw.type.elements
     joined = request.per_number("join_parts", size, sums, dw, parts, ctypes.c_longlong(size), batched=False)
     return in_turn(summed, joined)

@@ -27,6 +27,7 @@ class Tile:
     capability: int | None = None
 
 
+WIDE = f"{DIRECT}/wide"
 HOPPER = 90
 """The compute capability that has products of warpgroups."""
 STAGE_NUMBERS = 32 * (128 + 8 + 64 + 8)
@@ -34,12 +35,13 @@ STAGE_NUMBERS = 32 * (128 + 8 + 64 + 8)
 SHARED = 3 * STAGE_NUMBERS * 4
 TILES = {
     DIRECT: Tile("", 64, 64, THREADS, 1.6),
+    WIDE: Tile("_wide", 128, 128, THREADS, 1.1),
     "tf32": Tile("_tf32", 128, 64, 128, 0.3, SHARED, "tf32"),
     "bfloat16": Tile("_bf16", 128, 64, 128, 0.3, SHARED, "bfloat16"),
     "tf32/warpgroups": Tile("_wgmma_tf32", 128, 128, 256, 0.15, 3 * 256 * 128, "tf32", HOPPER),
     "bfloat16/warpgroups": Tile("_wgmma_bf16", 128, 128, 256, 0.15, 3 * 256 * 64, "bfloat16", HOPPER),
 }
-"""By algorithm, as in multiply.cuh, tensor_cores.cuh and warpgroups.cuh. Their slowness is reckoned, not measured."""
+"""By algorithm, as in the header of each. Their slowness is reckoned, not measured."""
 BUSY = 128
 """Blocks of a product below which processors of a large GPU have nothing to do."""
 LAUNCH = 5e7

@@ -23,7 +23,7 @@
 //   begin_products(), commit_products()             before products are started; close a group of them
 //   wait_for_products<N>(sums)                      wait until at most N groups are under way
 //   shared_address(place)                           of a place in shared memory, as descriptions of tiles have it
-//   load_four(from)                                 four numbers from an address that is a multiple of 16
+//   load_four(from), store_four(to, four)           four numbers at an address that is a multiple of 16
 //   to_tf32(x), to_bf16(x), from_bf16(h)            roundings, to nearest (ties of bfloat16 to even, of TF32 away)
 //   pair_of_bf16(low, high)                         two numbers rounded to bfloat16, the first in the lower half
 //   bits_of(x), float_of(bits)                      a float's bits, and back
@@ -49,7 +49,7 @@ typedef long long i64;
 #define DYNAMIC_SHARED(type, name)                        \
   extern __shared__ __align__(1024) u8 dynamic_shared[]; \
   type* name = reinterpret_cast<type*>(dynamic_shared)
-struct Four {
+struct alignas(16) Four {
   float at[4];
 };
 #define INFINITE __int_as_float(0x7f800000)
@@ -68,6 +68,9 @@ DEVICE u16 to_bf16(float x) {
 DEVICE Four load_four(const float* from) {
   float4 four = *reinterpret_cast<const float4*>(from);
   return {{four.x, four.y, four.z, four.w}};
+}
+DEVICE void store_four(float* to, const Four& four) {
+  *reinterpret_cast<float4*>(to) = make_float4(four.at[0], four.at[1], four.at[2], four.at[3]);
 }
 DEVICE float from_bf16(u16 h) { return float_of((u32)h << 16); }
 

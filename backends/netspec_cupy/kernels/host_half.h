@@ -13,7 +13,7 @@ typedef uint32_t u32;
 typedef unsigned long long u64;
 typedef long long i64;
 
-struct Four {
+struct alignas(16) Four {
   float at[4];
 };
 
@@ -165,6 +165,10 @@ DEVICE Four load_four(const float* from) {
   Four four;
   memcpy(&four, from, 16);
   return four;
+}
+
+DEVICE void store_four(float* to, const Four& four) {
+  if ((uintptr_t)to % 16 == 0) memcpy(to, &four, 16);
 }
 
 // A product takes place only when it is waited for, with what is in shared memory then, and the sums hold NaN until

@@ -1,9 +1,9 @@
 // Convolutions with a 3x3 window and stride 1 by Winograd's algorithm (winograd.cuh): what is under the windows is
 // spread into tiles of numbers in another domain, where a convolution is a product of matrices for each place of a
-// tile, and gathered again. Some samples at a time, so that what lies in between stays in the cache.
+// tile (winograd_products.cu), and gathered again. Some samples at a time, so that what lies in between stays in the cache.
 //
-// v (places, tiles, C)  u (places, C/groups, K)  m (places, tiles, K); a block's z is its group, place and part.
-#include "dense.cuh"
+// v (places, tiles, C)  u (places, C/groups, K)  m (places, tiles, K)
+#include "finish.cuh"
 #include "winograd.cuh"
 
 KERNEL(winograd2_input, 256, 80)(const float* x, float* v, int first, int samples, Tiled tiled) {
@@ -113,67 +113,3 @@ KERNEL(winograd4_join, 256, 96)(const float* sums, float* dw, int size, int part
   gather_weights<Short<4>::WeightSum>(sums, dw, size, part_count);
 }
 EXPORT(winograd4_join)
-
-// The channels that a group reads and makes, of all.
-struct Channels {
-  int inputs, outputs, groups;
-  MEMBER int own_inputs() const { return inputs / groups; }
-  MEMBER int own_outputs() const { return outputs / groups; }
-};
-
-// m = v u for each place and group; TURNED where u has a row for each channel that is made, as in the data gradient
-template <class Way, bool TURNED>
-DEVICE void multiply_places(const float* v, const float* u, float* m, int tiles, const Channels& channels) {
-  int group = blockIdx.z % channels.groups, ins = channels.own_inputs(), outs = channels.own_outputs();
-  i64 place = blockIdx.z / channels.groups;
-  Matrix<false> left(v + place * tiles * channels.inputs + group * ins, channels.inputs);
-  const float* own = u + place * ins * channels.outputs;
-  Matrix<!TURNED> right(own + group * (TURNED ? ins : outs), TURNED ? channels.inputs : channels.outputs);
-  left.wide = ins % 4 == 0;
-  right.wide = (TURNED ? ins : outs) % 4 == 0;
-  StoreColumns store = {m + place * tiles * channels.outputs + group * outs, nullptr, channels.outputs, as_it_is()};
-  Way::multiply(tiles, outs, 0, ins, left, right, store);
-}
-
-KERNEL(winograd_products, 256, 128)(const float* v, const float* u, float* m, int tiles, Channels channels) {
-  multiply_places<InFloat32, false>(v, u, m, tiles, channels);
-}
-EXPORT(winograd_products)
-
-KERNEL(winograd_products_turned, 256, 128)(const float* v, const float* u, float* m, int tiles, Channels channels) {
-  multiply_places<InFloat32, true>(v, u, m, tiles, channels);
-}
-EXPORT(winograd_products_turned)
-
-// A table of rows that a sum is put into, or added to what was there.
-struct AddColumns {
-  float* numbers;
-  int width, more;
-  MEMBER void put(int m, int n, float sum) const {
-    float* place = numbers + (i64)m * width + n;
-    *place = more ? *place + sum : sum;
-  }
-};
-
-// sums (parts, places, C/groups, K) = v^T m, or with ``more`` what they were and that
-template <class Way>
-DEVICE void sum_places(const float* v, const float* m, float* sums, int tiles, int places, int part_count, int more,
-                       const Channels& channels) {
-  int group = blockIdx.z % channels.groups, number = blockIdx.z / channels.groups;
-  int ins = channels.own_inputs(), outs = channels.own_outputs();
-  i64 place = number % places;
-  int part = number / places, length = (tiles + part_count - 1) / part_count;
-  int first = part * length < tiles ? part * length : tiles, end = first + length < tiles ? first + length : tiles;
-  Matrix<true> left(v + place * tiles * channels.inputs + group * ins, channels.inputs);
-  Matrix<true> right(m + place * tiles * channels.outputs + group * outs, channels.outputs);
-  left.wide = ins % 4 == 0;
-  right.wide = outs % 4 == 0;
-  AddColumns store = {sums + (i64)number * ins * channels.outputs + group * outs, channels.outputs, more};
-  Way::multiply(ins, outs, first, end, left, right, store);
-}
-
-KERNEL(winograd_sums, 256, 128)
-(const float* v, const float* m, float* sums, int tiles, int places, int part_count, int more, Channels channels) {
-  sum_places<InFloat32>(v, m, sums, tiles, places, part_count, more, channels);
-}
-EXPORT(winograd_sums)

@@ -17,10 +17,10 @@ from netspec.core.window import WindowGeometry
 from netspec.plan import DIRECT
 from netspec_cupy.contract import Grid, Launch, Operand, Request, Types, blocks, in_turn, kernel, pointer
 from netspec_cupy.geometry import Channels, Tiled
-from netspec_cupy.kernels.dense import BUSY, LAUNCH, TILES, finish, multiply_adds, product
+from netspec_cupy.kernels.dense import BUSY, LAUNCH, TILES, WIDE, Tile, finish, multiply_adds, product
 
-TILE = TILES[DIRECT]
-"""How products in the other domain are made."""
+PRODUCTS = {"": TILES[DIRECT], "/wide": TILES[WIDE]}
+"""How products in the other domain are made, by the end of an algorithm's name."""
 TAPS = 3
 SIDES = (2, 4)
 """Outputs along a side of a tile."""
@@ -37,6 +37,8 @@ class Work:
     """How a convolution between two maps is cut: the tiles of the one that has ``outputs`` for them, and groups."""
 
     side: int
+    tile: Tile
+    """What the products are made by."""
     inputs: TensorType
     outputs: TensorType
     """Of the forward direction, or of the data gradient: dy and dx."""
@@ -74,9 +76,21 @@ class Work:
     @property
     def parts(self) -> int:
         """Parts that the sums of a weight gradient are cut into, so that every processor has some."""
-        rows, columns = (each.channels // self.groups for each in (self.inputs, self.outputs))
-        made = self.places * self.groups * -(-rows // TILE.rows) * -(-columns // TILE.columns)
+        rows, columns = self._channels
+        made = self.places * self.groups * -(-rows // self.tile.rows) * -(-columns // self.tile.columns)
         return max(1, min(2 * BUSY // made, self.samples * self.tiles // TERMS_PER_PART))
+
+    @property
+    def _channels(self) -> tuple[int, int]:
+        return self.inputs.channels // self.groups, self.outputs.channels // self.groups
+
+    def _multiply_adds(self, sums: bool) -> float:
+        """What the products of as many samples as are worked on at a time take."""
+        (ins, outs), tiles = self._channels, self.samples * self.tiles
+        if sums:
+            planes = self.places * self.groups * self.parts
+            return multiply_adds(self.tile, ins, outs, planes, -(-tiles // self.parts))
+        return multiply_adds(self.tile, tiles, outs, self.places * self.groups, ins)
 
     def scratch(self, sums: bool) -> Mapping[str, int]:
         """The workspaces: numbers by name."""
@@ -89,16 +103,10 @@ class Work:
 
     def cost(self, sums: bool) -> float:
         """What it takes: products in the other domain, what is moved there and back, and launches."""
-        rows, columns = (each.channels // self.groups for each in (self.inputs, self.outputs))
         tiles, chunks = self.samples * self.tiles, -(-self.batch // self.samples)
-        if sums:
-            planes = self.places * self.groups * self.parts
-            products = multiply_adds(TILE, rows, columns, planes, -(-tiles // self.parts))
-        else:
-            products = multiply_adds(TILE, tiles, columns, self.places * self.groups, rows)
         channels = self.inputs.channels + self.outputs.channels
         moved = chunks * 2 * self.places * tiles * channels + 2 * self.places * self.weights * self.parts
-        return chunks * products + MOVED * moved + LAUNCH * (3 * chunks + 1)
+        return chunks * self._multiply_adds(sums) + MOVED * moved + LAUNCH * (3 * chunks + 1)
 
 
 def _fits(geometry: WindowGeometry) -> bool:
@@ -156,7 +164,7 @@ class _Chunks:
         work, name = self._work, "winograd_products_turned" if turned else "winograd_products"
         operands = (*(self._spaces[each] for each in ("tiles", "weights", "products")), self._tiles, self._channels)
         columns, planes = work.outputs.channels // work.groups, work.places * work.groups
-        return product(self._request, name, lambda n: (n * work.tiles, columns), planes, *operands, tile=TILE)
+        return product(self._request, name, lambda n: (n * work.tiles, columns), planes, *operands, tile=work.tile)
 
     def sums(self) -> Launch:
         """Tiles of x times those of dy, summed over tiles."""
@@ -165,7 +173,7 @@ class _Chunks:
         sizes = self._tiles, work.places, work.parts, self._more, self._channels
         shape = work.inputs.channels // work.groups, work.outputs.channels // work.groups
         planes = work.places * work.groups * work.parts
-        return product(self._request, "winograd_sums", lambda n: shape, planes, *spaces, *sizes, tile=TILE)
+        return product(self._request, "winograd_sums", lambda n: shape, planes, *spaces, *sizes, tile=work.tile)
 
     def one_by_one(self, *launches: Launch) -> Launch:
         """All launches for some samples, then for the next."""
@@ -199,20 +207,20 @@ def _correlate(request: Request, work: Work, before: tuple[int, int]) -> Launch:
     return in_turn(chunks.one_by_one(chunks.input(x, before), chunks.gradient(dy), chunks.sums()), joined)
 
 
-def _register(side: int) -> None:
-    """Register the kernels of one size of tiles."""
+def _register(name: str, side: int, tile: Tile) -> None:
+    """Register the kernels of one size of tiles, whose products are made by one kind of kernels."""
 
     def forward(attrs: Any, inputs: Types, outputs: Types, batch: int) -> tuple[WindowGeometry, Work]:
-        return attrs.geometry(inputs[0]), Work(side, inputs[0], outputs[0], attrs.groups, batch)
+        return attrs.geometry(inputs[0]), Work(side, tile, inputs[0], outputs[0], attrs.groups, batch)
 
     def backward(attrs: Any, inputs: Types, outputs: Types, batch: int) -> tuple[WindowGeometry, Work]:
-        return attrs.geometry(outputs[0]), Work(side, inputs[0], outputs[0], attrs.groups, batch)
+        return attrs.geometry(outputs[0]), Work(side, tile, inputs[0], outputs[0], attrs.groups, batch)
 
     def weights(attrs: Any, inputs: Types, outputs: Types, batch: int) -> tuple[WindowGeometry, Work]:
-        return attrs.geometry(inputs[0]), Work(side, inputs[0], inputs[1], attrs.groups, batch)
+        return attrs.geometry(inputs[0]), Work(side, tile, inputs[0], inputs[1], attrs.groups, batch)
 
     def types(request: Request) -> tuple[Any, Types, Types, int]:
-        inputs, outputs = (tuple(each.type for each in side) for side in (request.inputs, request.outputs))
+        inputs, outputs = (tuple(each.type for each in operands) for operands in (request.inputs, request.outputs))
         return request.attrs, inputs, outputs, request.batch
 
     def facts(cut: Callable[..., tuple[WindowGeometry, Work]], sums: bool = False) -> dict[str, Any]:
@@ -222,22 +230,23 @@ def _register(side: int) -> None:
 
         return {"cost": cost, "scratch": lambda *asked: cut(*asked)[1].scratch(sums), "exact": False}
 
-    @kernel("conv", f"winograd-{side}", epilogue=True, **facts(forward))
+    @kernel("conv", name, epilogue=True, **facts(forward))
     def convolution(request: Request) -> Launch:
         window, work = forward(*types(request))
         return _convolve(request, work, (window.before[0], window.before[1]), turned=False)
 
-    @kernel("conv.dx", f"winograd-{side}", **facts(backward))
+    @kernel("conv.dx", name, **facts(backward))
     def data_gradient(request: Request) -> Launch:
         window, work = backward(*types(request))
         before = TAPS - 1 - window.before[0], TAPS - 1 - window.before[1]
         return _convolve(request, work, before, turned=True)
 
-    @kernel("conv.dw", f"winograd-{side}", **facts(weights, sums=True))
+    @kernel("conv.dw", name, **facts(weights, sums=True))
     def weight_gradient(request: Request) -> Launch:
         window, work = weights(*types(request))
         return _correlate(request, work, (window.before[0], window.before[1]))
 
 
 for _side in SIDES:
-    _register(_side)
+    for _ending, _tile in PRODUCTS.items():
+        _register(f"winograd-{_side}{_ending}", _side, _tile)
