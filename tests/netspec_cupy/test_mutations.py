@@ -169,7 +169,7 @@ MUTATIONS = {
     "warpgroups without their barrier": on_warpgroups("      barrier();\n    }\n    wait", "    }\n    wait"),
     "sums that are read before the last wait": on_warpgroups("    wait_for_products<0>(sums);\n", ""),
     "a wait for products that is too lax": on_warpgroups("wait_for_products<1>(sums);", "wait_for_products<3>(sums);"),
-    "products that were not begun": on_warpgroups("        begin_products();\n", ""),
+    "products that were not begun": on_warpgroups("        begin_products(sums);\n", ""),
     "products that do not see what was written": on_warpgroups("        show_to_products();\n", ""),
     "a swizzle for writing of another kind": on_warpgroups("byte >> 3 & Kind::PERMUTED", "byte >> 4 & Kind::PERMUTED"),
     "a tile that is described as of other rows": on_warpgroups("stride = 8 *", "stride = 4 *"),

@@ -24,7 +24,7 @@ from netspec.core.graph import REGIONS
 from netspec.core.reference import UNIT_ROUNDOFF, Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
-from netspec.plan import Plan, Precision, make_plan
+from netspec.plan import Plan, Precision, errors_of, make_plan
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
 from netspec.testing import Trial, all_cases, check_trial, inference_trial, training_trial
@@ -175,10 +175,11 @@ def _layer_rows(subject: Subject, layer: Layer, precision: Precision) -> Iterato
 
 
 def _layer_seconds(subject: Subject, trial: Trial, precision: Precision) -> dict[str, dict[str, float]]:
-    """By op, then by algorithm, seconds of one run: first by the algorithm that is chosen, then by each other one."""
+    """By op, then by algorithm, seconds of a run: by the algorithm that is chosen, then by others of this precision."""
     found: dict[str, dict[str, float]] = {op: {} for op in GRADIENTS}
     chosen = make_plan(trial.graph, subject.backend.target(1), trial.batch, "train", precision=precision)
-    others = sorted({each for step in chosen.steps for each in step.alternatives})
+    alternatives = {each for step in chosen.steps for each in step.alternatives}
+    others = sorted(each for each in alternatives if precision == "float32" or errors_of(each) == precision)
     for algorithm in (None, *others):
         wanted = {step.node.outputs[0].name: algorithm for step in chosen.steps if algorithm in step.alternatives}
         forced = {name: each for name, each in wanted.items() if each is not None}

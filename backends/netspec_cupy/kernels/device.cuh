@@ -20,7 +20,7 @@
 //                                                   16 w + l/4 and 8 more, two columns in every 8
 //   put_for_products(to, numbers)                   16 or 8 bytes to a tile; products see them after show_to_products()
 //                                                   and a barrier
-//   begin_products(), commit_products()             before products are started; close a group of them
+//   begin_products(sums), commit_products()         before products are started; close a group of them
 //   wait_for_products<N>(sums)                      wait until at most N groups are under way
 //   shared_address(place)                           of a place in shared memory, as descriptions of tiles have it
 //   load_four(from), store_four(to, four)           four numbers at an address that is a multiple of 16
@@ -125,7 +125,6 @@ DEVICE void put_for_products(void* to, const u32 (&numbers)[2]) {
   *reinterpret_cast<uint2*>(to) = make_uint2(numbers[0], numbers[1]);
 }
 DEVICE void show_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-DEVICE void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 DEVICE void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 #define EIGHT(i)                                                                                         \
   "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), "+f"(sums[i + 5]), \
@@ -147,7 +146,10 @@ DEVICE void multiply_async_bf16(float (&sums)[64], u64 left, u64 right) {
                : "l"(left), "l"(right)
                : "memory");
 }
-// The sums are operands, so that nothing which reads them is moved before the wait.
+// The sums are operands, so that nothing which writes or reads them is moved past the fence or the wait.
+DEVICE void begin_products(float (&sums)[64]) {
+  asm volatile("wgmma.fence.sync.aligned;" : SUMS_OF_GROUP : : "memory");
+}
 template <int UnderWay>
 DEVICE void wait_for_products(float (&sums)[64]) {
   asm volatile("wgmma.wait_group.sync.aligned %64;" : SUMS_OF_GROUP : "n"(UnderWay) : "memory");

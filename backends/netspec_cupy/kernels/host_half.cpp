@@ -394,7 +394,8 @@ extern "C" int netspec_launch(void (*kernel)(void**), const unsigned* grid, cons
   block.place_of.resize((size_t)count);
   free(block.shared);  // new for each launch, so that a sanitizer sees where it ends
   block.shared_bytes = (size_t)shared_bytes;
-  block.shared = shared_bytes ? aligned_alloc(host::SHARED_ALIGNMENT, block.shared_bytes) : nullptr;
+  block.shared = nullptr;
+  if (shared_bytes && posix_memalign(&block.shared, host::SHARED_ALIGNMENT, block.shared_bytes)) abort();
   for (int place = 0; place < count; place++) block.place_of[block.order[place]] = place;
   std::vector<u64> order;
   host::put_in_order(order, blocks, schedule);

@@ -179,7 +179,7 @@ DEVICE u32 shared_address(const void* place) {
 DEVICE void put_for_products(void* to, const u32 (&numbers)[4]) { host::put_for_products(to, numbers, 16); }
 DEVICE void put_for_products(void* to, const u32 (&numbers)[2]) { host::put_for_products(to, numbers, 8); }
 DEVICE void show_to_products() { host::show_writes(); }
-DEVICE void begin_products() { host::begin_products(); }
+DEVICE void begin_products(float (&)[64]) { host::begin_products(); }
 DEVICE void multiply_async_tf32(float (&sums)[64], u64 left, u64 right) {
   host::meet("multiply_async_tf32", [](host::Warp&) {});
   host::start_product(sums, left, right, false);

@@ -129,7 +129,7 @@ struct OnWarpgroups {
       }
       if (step >= 0) {
         const u8* own = shared + step % GROUP_STAGES * 2 * TILE_BYTES;
-        begin_products();
+        begin_products(sums);
 #pragma unroll
         for (int byte = 0; byte < Kind::ROW_BYTES; byte += Kind::DEPTH * Kind::NUMBER)
           Kind::multiply(sums, describe<Kind>(own + group * GROUP_ROWS * Kind::ROW_BYTES, byte),
