@@ -34,6 +34,11 @@ DIRECT = "direct"
 """The algorithm that follows the definition: what every kernel is that is not said to be another."""
 
 
+def errors_of(algorithm: str) -> str:
+    """The algorithm whose errors it has: what stands before a slash, behind which a kernel says how it is cut."""
+    return algorithm.partition("/")[0]
+
+
 class Target(Protocol):
     """What planning must know of the machine: layouts and workspaces. A backend provides one."""
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 ITEM = 4
 """Workspaces are counted in float32."""
-ROUNDED = ("tf32", "bfloat16")
-"""Algorithms that round what they multiply, and need tensor cores."""
 OLDEST_WITH_TENSOR_CORES = 80
 """Compute capability: Ampere is the first that has TF32, bfloat16 and asynchronous copies."""
 
@@ -37,7 +35,8 @@ def check_memory(plan: Plan, device: Device) -> None:
         return
 
     def fits(batch: int) -> bool:
-        return make_plan(plan.graph, CupyTarget(), batch, plan.mode, precision=plan.precision).arena_bytes <= free
+        target = CupyTarget(device.capability)
+        return make_plan(plan.graph, target, batch, plan.mode, precision=plan.precision).arena_bytes <= free
 
     fitting, too_large = 0, plan.batch
     while too_large - fitting > 1:
@@ -53,10 +52,13 @@ def out_of_memory(needed: int, available: int, batch: int | None) -> RunError:
 
 
 class CupyTarget:
-    """Planning facts: every value is plain, channels last."""
+    """Planning facts: every value is plain, channels last. Plans are for a GPU of this compute capability."""
 
     name = "cupy"
     precisions: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")
+
+    def __init__(self, capability: int = OLDEST_WITH_TENSOR_CORES) -> None:
+        self.capability = capability
 
     def preferred_block(self, type: TensorType) -> int | None:
         """None: channels are neighbours."""
@@ -78,19 +80,16 @@ class CupyTarget:
         return False
 
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
-        """The kernel on tensor cores first where the precision allows one and there is one."""
-        from netspec_cupy.kernels import find
+        """Those of :func:`netspec_cupy.kernels.algorithms`."""
+        from netspec_cupy.kernels import algorithms
 
-        rounded = find(node.attrs).rounded
-        if precision == "float32" or rounded is None or not rounded(node.attrs, *_types(node)):
-            return (DIRECT,)
-        return (precision, DIRECT)
+        return algorithms(node.attrs, *_types(node), batch, math, precision, self.capability)
 
     def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Bytes by name of the workspaces that the node's kernel wants."""
         from netspec_cupy.kernels import find
 
-        sizes = find(node.attrs).scratch(node.attrs, *_types(node), batch)
+        sizes = find(node.attrs, algorithm).scratch(node.attrs, *_types(node), batch)
         return {name: elements * ITEM for name, elements in sizes.items()}
 
     def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
@@ -125,7 +124,7 @@ class CupyBackend:
 
     def target(self, threads: int) -> CupyTarget:
         """What planning must know; threads are the processor's and mean nothing here."""
-        return CupyTarget()
+        return CupyTarget() if self.device is None and probe() else CupyTarget(self._device().capability)
 
     def state(self, plan: Plan) -> CupyState:
         """Memory for the plan's state, zeroed; a RunError where there is not so much."""
@@ -143,9 +142,11 @@ class CupyBackend:
     def load(self, plan: Plan, state: CupyState, threads: int) -> CupyExecutable:
         """Kernels bound to the plan's buffers and to ``state``; NS902 where the arena does not fit the device."""
         from netspec_cupy.executable import CupyExecutable
+        from netspec_cupy.kernels import find
 
         device = self._device()
-        rounded = next((step.algorithm for step in plan.steps if step.algorithm in ROUNDED), None)
+        kernels = (find(step.node.attrs, step.algorithm) for step in plan.steps)
+        rounded = next((each.precision for each in kernels if each.precision != "float32"), None)
         if rounded is not None and device.capability < OLDEST_WITH_TENSOR_CORES:
             has = f"{device.capability // 10}.{device.capability % 10}"
             raise RunError.of("NS942", device=device.name, capability=has, precision=rounded)

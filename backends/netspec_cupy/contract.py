@@ -20,7 +20,7 @@ import numpy as np
 
 from netspec.core.graph import Epilogue
 from netspec.core.types import TensorType
-from netspec.plan import DIRECT
+from netspec.plan import DIRECT, Precision
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Grid = tuple[int, int, int]
@@ -207,20 +207,9 @@ def in_turn(*launches: Launch) -> Launch:
 Builder = Callable[[Request], Launch]
 ScratchSizes = Callable[[Any, Types, Types, int], Mapping[str, int]]
 """(attrs, input types, output types, batch) -> float32 elements by name."""
-Rounded = Callable[[Any, Types, Types], bool]
-"""(attrs, input types, output types) -> whether there is a kernel on tensor cores."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A registered kernel: how to build it and how much workspace it wants."""
-
-    build: Builder
-    scratch: ScratchSizes
-    epilogue: bool = False
-    """Whether it does an epilogue."""
-    rounded: Rounded | None = None
-    """Whether it can round factors for tensor cores, by the op's attributes and types; None where it never can."""
+Cost = Callable[[Any, Types, Types, int], float]
+"""(attrs, input types, output types, batch) -> what the kernel is expected to take, in multiply-adds of float32 of a
+whole GPU; infinite where it does not compute the op."""
 
 
 def no_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
@@ -228,18 +217,43 @@ def no_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping
     return {}
 
 
+def any_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> float:
+    """The cost of a kernel that nothing has to be compared with."""
+    return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A registered kernel: how to build it, how much workspace it wants, and what it is good for."""
+
+    build: Builder
+    scratch: ScratchSizes = no_scratch
+    epilogue: bool = False
+    """Whether it does an epilogue."""
+    cost: Cost = any_shape
+    exact: bool = True
+    """Whether its errors are those of plain sums."""
+    precision: Precision = "float32"
+    """What it rounds the factors of products to."""
+    capability: int | None = None
+    """The one compute capability that it is for; None for all."""
+
+
 KERNELS: dict[str, Kernel] = {}
+"""By op, the kernel that follows the definition."""
+ALTERNATIVES: dict[str, dict[str, Kernel]] = {}
+"""By op, then by algorithm, the others."""
 
 
-def kernel(
-    op: str, scratch: ScratchSizes = no_scratch, epilogue: bool = False, rounded: Rounded | None = None
-) -> Callable[[Builder], Builder]:
-    """Register the decorated builder as the kernel of ``op``."""
+def kernel(op: str, algorithm: str = DIRECT, **facts: Any) -> Callable[[Builder], Builder]:
+    """Register the decorated builder as a kernel of ``op``; ``facts`` are the fields of its :class:`Kernel`."""
+    own = KERNELS if algorithm == DIRECT else ALTERNATIVES.setdefault(op, {})
+    name = op if algorithm == DIRECT else algorithm
 
     def register(build: Builder) -> Builder:
-        if op in KERNELS:
-            raise ValueError(f"two CuPy kernels for {op!r}")
-        KERNELS[op] = Kernel(build, scratch, epilogue, rounded)
+        if name in own:
+            raise ValueError(f"two CuPy kernels for {op!r} by {algorithm}")
+        own[name] = Kernel(build, **facts)
         return build
 
     return register

@@ -115,7 +115,7 @@ class CupyExecutable:
         for key, steps in groupby(self._plan.steps, key=lambda step: _together(step, alone)):
             requests = [self._request(step) for step in steps]
             if key is None:
-                yield from (_Work((next(places),), find(each.attrs).build(each)) for each in requests)
+                yield from (_Work((next(places),), find(each.attrs, each.algorithm).build(each)) for each in requests)
                 continue
             for group in _independent(requests):
                 yield _Work(tuple(next(places) for _ in group), build_together(group))

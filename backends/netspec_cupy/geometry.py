@@ -63,6 +63,24 @@ class ByteEnding(ctypes.Structure):
     ]
 
 
+class Tiled(ctypes.Structure):
+    """A map as tiles: rows and columns of them, the map's sides, cells before it that the first reaches, channels."""
+
+    _fields_ = [
+        ("rows", ctypes.c_int),
+        ("columns", ctypes.c_int),
+        ("sides", ctypes.c_int * 2),
+        ("before", ctypes.c_int * 2),
+        ("channels", ctypes.c_int),
+    ]
+
+
+class Channels(ctypes.Structure):
+    """The channels that a product reads and makes, and into how many groups they are cut."""
+
+    _fields_ = [(name, ctypes.c_int) for name in ("inputs", "outputs", "groups")]
+
+
 class Bins(ctypes.Structure):
     """Bins over cells, and a box that each of them fits into."""
 

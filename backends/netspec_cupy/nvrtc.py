@@ -49,6 +49,8 @@ class Compiled:
 
     cubin: bytes
     figures: Mapping[str, Figures]
+    warnings: tuple[str, ...]
+    """What ptxas (C75..) could not do as the source asks."""
 
 
 def architecture(capability: int) -> str:
@@ -103,7 +105,8 @@ def compile_source(text: str, target: str) -> Compiled:
         if failed:
             lines = [line for line in log.decode().splitlines() if "error" in line] or ["it gives no reason"]
             raise RunError.of("NS938", compiler="NVRTC", problem=f"for {target}: {lines[0]}")
-        return Compiled(_text(program, "CUBIN"), figures(log.decode()))
+        complaints = tuple(line for line in log.decode().splitlines() if "C75" in line)
+        return Compiled(_text(program, "CUBIN"), figures(log.decode()), complaints)
     finally:
         library().nvrtcDestroyProgram(ctypes.byref(program))
 

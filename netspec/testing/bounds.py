@@ -22,7 +22,7 @@ from netspec.core.declare import REGISTRIES, Declaration
 from netspec.core.expression import Apply, Constant, Expression, Variable, walk
 from netspec.core.graph import Epilogue, Node
 from netspec.core.reference import Bound, Context
-from netspec.plan import DIRECT
+from netspec.plan import DIRECT, errors_of
 from netspec.testing.interpreter import evaluate, variables
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -78,8 +78,9 @@ def _with_epilogue(
 def stated(declaration: Declaration, algorithm: str = DIRECT) -> Bound | None:
     """The bound that the op's reference module states, if it does; a KeyError for an algorithm without one."""
     module = importlib.import_module(declaration.module + "_reference")
-    if algorithm != DIRECT:
-        of_algorithm: Bound = module.ALGORITHM_BOUNDS[declaration.name][algorithm]
+    name = errors_of(algorithm)
+    if name != DIRECT:
+        of_algorithm: Bound = module.ALGORITHM_BOUNDS[declaration.name][name]
         return of_algorithm
     found: Bound | None = getattr(module, "BOUNDS", {}).get(declaration.name)
     return found

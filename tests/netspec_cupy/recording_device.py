@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from netspec.plan import Precision, make_plan
+from netspec.backend import Backend
+from netspec.plan import Plan, Precision, make_plan
 from netspec.testing import Trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice, HostMemory
@@ -47,13 +48,32 @@ class RecordingDevice:
         raise AssertionError("nothing can run here")
 
 
-def kernels_of(
-    trials: Iterable[Trial], precision: Precision = "float32", capability: int = 80
-) -> dict[str, str | None]:
+class Way(NamedTuple):
+    """How a trial is computed: an algorithm wherever a step has it, None for those that are chosen; on which GPU."""
+
+    precision: Precision = "float32"
+    algorithm: str | None = None
+    capability: int = 80
+
+
+CHOSEN = Way()
+
+
+def plan_of(backend: Backend, trial: Trial, way: Way) -> Plan:
+    """The plan of a trial that is computed in a way."""
+    target = backend.target(1)
+    plan = make_plan(trial.graph, target, trial.batch, trial.mode, precision=way.precision)
+    if way.algorithm is None:
+        return plan
+    forced = {step.node.outputs[0].name: way.algorithm for step in plan.steps if way.algorithm in step.alternatives}
+    return make_plan(trial.graph, target, trial.batch, trial.mode, algorithms=forced, precision=way.precision)
+
+
+def kernels_of(trials: Iterable[Trial], way: Way = CHOSEN) -> dict[str, str | None]:
     """All kernels that the trials are run by."""
-    device = RecordingDevice(capability=capability)
+    device = RecordingDevice(capability=way.capability)
     backend = CupyBackend(device)
     for trial in trials:
-        plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode, precision=precision)
+        plan = plan_of(backend, trial, way)
         backend.load(plan, backend.state(plan), 1)
     return device.kernels

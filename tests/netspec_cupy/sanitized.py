@@ -8,34 +8,33 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from recording_device import kernels_of
-from waiting_kernels import SPLIT, layers_of_bytes, rounded_trials
+from recording_device import CHOSEN, Way, kernels_of, plan_of
+from waiting_kernels import FORCED, SPLIT, layers_of_bytes, rounded_trials
 
-from netspec.plan import Precision, make_plan
 from netspec.testing import Trial, all_cases, byte_trials, inference_trial, training_trial
 from netspec_cupy import sources
-from netspec_cupy.backend import CupyTarget
+from netspec_cupy.backend import CupyBackend
 from netspec_cupy.executable import CupyExecutable
 from netspec_cupy.host_device import SANITIZED, HostDevice
 from netspec_cupy.state import CupyState
 
 
-def covering() -> Iterator[tuple[Trial, Precision, int]]:
-    """Trials that run every kernel written by hand, and one of the generated ones of each kind; and the capability."""
+def covering() -> Iterator[tuple[Trial, Way]]:
+    """Trials that run every kernel written by hand, and one of the generated ones of each kind; and the way they go."""
     seen: set[str | int] = set()
     cases = (SPLIT, *all_cases())
     plain = (make(case) for case in cases for make in (inference_trial, training_trial))
-    given: list[tuple[Trial, Precision, int]] = [(trial, "float32", 80) for trial in plain]
+    given = [(trial, CHOSEN) for trial in plain]
     for trial in rounded_trials():
-        given += [(trial, "tf32", 80), (trial, "bfloat16", 80)]
+        given += [(trial, Way("tf32")), (trial, Way("bfloat16"))]
     for trial in (*byte_trials(), *layers_of_bytes()):
-        given += [(trial, "float32", 75), (trial, "float32", 80)]
-    for trial, precision, capability in given:
-        kernels = kernels_of([trial], precision, capability).items()
+        given += [(trial, Way(capability=75)), (trial, CHOSEN)]
+    for trial, way in (*given, *FORCED):
+        kernels = kernels_of([trial], way).items()
         new = {name if source is None else source.count("a1") for name, source in kernels}
         if not new <= seen:
             seen |= new
-            yield trial, precision, capability
+            yield trial, way
     lacking = set(sources.module_of()) - seen
     if lacking:
         raise SystemExit(f"no case runs {', '.join(sorted(lacking))}")
@@ -43,9 +42,9 @@ def covering() -> Iterator[tuple[Trial, Precision, int]]:
 
 def main() -> None:
     count = 0
-    for trial, precision, capability in covering():
-        device = HostDevice(flags=SANITIZED, capability=capability)
-        plan = make_plan(trial.graph, CupyTarget(), trial.batch, trial.mode, precision=precision)
+    for trial, way in covering():
+        device = HostDevice(flags=SANITIZED, capability=way.capability)
+        plan = plan_of(CupyBackend(device), trial, way)
         state = CupyState(device)
         executable = CupyExecutable(plan, state, device, apart=True)
         for name, array in trial.state.items():

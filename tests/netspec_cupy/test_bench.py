@@ -23,6 +23,7 @@ def test_a_dry_run_passes_every_stage_and_saves_each(tmp_path: Path, monkeypatch
     assert [stage for stage, results in found.items() if not results["done"] or results["left_out"]] == []
     assert found["versions"]["primitives"] == {}
     assert {row["precision"] for row in found["layers"]["rows"]} == {"tf32", "float32"}
+    assert {"direct", "winograd-2", "winograd-4", "tf32"} <= {row["algorithm"] for row in found["layers"]["rows"]}
     assert all(row["seconds"] > 0 for row in (*found["layers"]["rows"], *found["steps"]["rows"]))
     table = (tmp_path / "table.md").read_text()
     assert "| zoo:lenet5, training step | batch 2 | tf32 |" in table
@@ -49,7 +50,9 @@ def test_without_time_a_stage_says_what_it_left_out(tmp_path: Path) -> None:
 def test_pytorch_stands_beside_us_where_it_is_installed(tmp_path: Path) -> None:
     assert main(["--out", str(tmp_path), "--dry-run", "--stages", "layers,steps"]) == 0
     rows = [*Folder(tmp_path).read("layers")["rows"], *Folder(tmp_path).read("steps")["rows"]]
-    assert all(row["peers"]["eager"] > 0 for row in rows)
+    beside = [row for row in rows if row["peers"]]
+    assert {row["what"].split(":")[-1].strip() for row in beside} >= {"conv", "conv.dx", "conv.dw"}
+    assert all(row["peers"]["eager"] > 0 for row in beside)
     assert all(row["agrees"] for row in Folder(tmp_path).read("steps")["rows"])
 
 

@@ -21,9 +21,10 @@ def generated() -> sources.Module:
 
 
 def complaints(module: sources.Module, target: str) -> list[str]:
-    found = nvrtc.compile_source(module.text, target).figures
+    compiled = nvrtc.compile_source(module.text, target)
+    found = compiled.figures
     assert found.keys() == module.kernels.keys()
-    return [
+    return [*compiled.warnings] + [
         f"{name}: {figures} where {module.kernels[name]} is declared"
         for name, figures in found.items()
         if figures.spilled or figures.stack or figures.registers > module.kernels[name].registers

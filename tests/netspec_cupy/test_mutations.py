@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
-from waiting_kernels import SPLIT, layer_of_bytes
+from waiting_kernels import SHORT, SPLIT, layer_of_bytes
 
 import netspec
 from netspec.core.reference import Case
@@ -38,6 +40,7 @@ DEEP = training_trial(Case(Conv(filters=12, kernel=3, padding=1), (TensorType((5
 """Seven stages of terms forward: the pipeline fills, runs and empties."""
 BYTES = layer_of_bytes(Conv(filters=10, kernel=3, padding="same"), (6, 7, 24), residual=True)
 MOMENTS = inference_trial(Case(BatchNormMoments(), (TensorType((40, 20, 3)),), offset=1000.0))
+DEPTHWISE = training_trial(Case(Conv(filters=3, kernel=3, stride=2, padding=1, groups=3), (TensorType((7, 11, 3)),)))
 DENSE = training_trial(Case(Dense(units=5), (TensorType((7,)),)))
 
 
@@ -61,7 +64,13 @@ class Mutation(NamedTuple):
     right: str
     wrong: str
     precision: Precision = "float32"
+    algorithm: str | None = None
     capability: int = 80
+
+
+def on_warpgroups(right: str, wrong: str, precision: Precision = "tf32") -> Mutation:
+    """One of products by warpgroups, in a convolution of seven stages of terms."""
+    return Mutation("convolution_warpgroups", DEEP, right, wrong, precision, f"{precision}/warpgroups", 90)
 
 
 MUTATIONS = {
@@ -145,6 +154,56 @@ MUTATIONS = {
     "deviations from another mean": Mutation(
         "channels", MOMENTS, "= values[0] * values[0];", "= values[0] * values[0] + values[0];"
     ),
+    "a tile that sees one cell beyond the map": Mutation(
+        "winograd", SHORT, "y >= map.sides[0] ||", "y > map.sides[0] ||", algorithm="winograd-4"
+    ),
+    "weights that are not turned about": Mutation(
+        "winograd", SHORT, "turned ? 8 - tap : tap", "tap", algorithm="winograd-2"
+    ),
+    "a transform with a wrong sign": Mutation(
+        "winograd", SHORT, "NEAR2 * NEAR * near_odd + FAR2", "NEAR2 * NEAR * near_odd - FAR2", algorithm="winograd-4"
+    ),
+    "wide products without their barrier": Mutation(
+        "convolution_wide", DEEP, "      barrier();\n    }\n#pragma", "    }\n#pragma", algorithm="direct/wide"
+    ),
+    "four numbers that are not of one tap": Mutation(
+        "convolution_wide", CONV, "if (factor.wide) {", "if (true) {", algorithm="direct/wide"
+    ),
+    "four numbers in the places of others": Mutation(
+        "convolution_wide",
+        DEEP,
+        "tile[term() + i][line() / 4]",
+        "tile[term() + 3 - i][line() / 4]",
+        algorithm="direct/wide",
+    ),
+    "a stem without its first barrier": Mutation(
+        "stem", SHORT, "    barrier();  // what was brought before is used no more\n", "", algorithm="direct/stem"
+    ),
+    "a stem without its second barrier": Mutation(
+        "stem", SHORT, "    barrier();\n    for (int own", "    for (int own", algorithm="direct/stem"
+    ),
+    "a stem that sees one cell beyond the map": Mutation(
+        "stem", SHORT, "number < width;", "number <= width;", algorithm="direct/stem"
+    ),
+    "channels without their barrier": Mutation("depthwise", DEPTHWISE, "  barrier();\n  if (channel", "  if (channel"),
+    "strips that meet the tap beside": Mutation(
+        "depthwise", DEPTHWISE, "places[BACK + (i - s) / STRIDE]", "places[BACK - (i - s) / STRIDE]"
+    ),
+    "a strip that begins one cell late": Mutation(
+        "depthwise", DEPTHWISE, "ahead = w.before[2] % STRIDE;", "ahead = 0;"
+    ),
+    "warpgroups without their barrier": on_warpgroups("      barrier();\n    }\n    wait", "    }\n    wait"),
+    "sums that are read before the last wait": on_warpgroups("    wait_for_products<0>(sums);\n", ""),
+    "a wait for products that is too lax": on_warpgroups("wait_for_products<1>(sums);", "wait_for_products<3>(sums);"),
+    "products that were not begun": on_warpgroups("        begin_products(sums);\n", ""),
+    "products that do not see what was written": on_warpgroups("        show_to_products();\n", ""),
+    "a swizzle for writing of another kind": on_warpgroups("byte >> 3 & Kind::PERMUTED", "byte >> 4 & Kind::PERMUTED"),
+    "a tile that is described as of other rows": on_warpgroups("stride = 8 *", "stride = 4 *"),
+    "a tile that is described as otherwise permuted": on_warpgroups("KIND = 1;", "KIND = 2;"),
+    "a tile that is described from its beginning": on_warpgroups(
+        "describe<Kind>(own + TILE_BYTES, byte)", "describe<Kind>(own + TILE_BYTES, 0)", "bfloat16"
+    ),
+    "the rows of the other warpgroup": on_warpgroups("own + group * GROUP_ROWS", "own + (1 - group) * GROUP_ROWS"),
     "a maximum that takes the last of equals": Mutation(
         "pooling", MAX_POOL, "return x > best ||", "return x >= best ||"
     ),
@@ -171,9 +230,9 @@ def inlined(module: str) -> str:
 
 
 def is_right(mutation: Mutation, text: str, schedule: int) -> bool:
-    device = HostDevice(schedule, texts={mutation.module: text}, capability=mutation.capability)
+    backend = CupyBackend(HostDevice(schedule, texts={mutation.module: text}, capability=mutation.capability))
     try:
-        return check_trial(CupyBackend(device), mutation.trial, precision=mutation.precision) == []
+        return check_trial(backend, mutation.trial, mutation.algorithm, mutation.precision) == []
     except RunError:
         return False
 
@@ -183,16 +242,29 @@ def test_mutations_are_found(mutation: str) -> None:
     given = MUTATIONS[mutation]
     text = inlined(given.module)
     assert text.count(given.right) == 1
-    mutant = text.replace(given.right, given.wrong)
-    assert not all(is_right(given, mutant, schedule) for schedule in (0, 1, 7))
+    assert not all(is_right(given, text.replace(given.right, given.wrong), schedule) for schedule in (0, 1, 7))
 
 
 @pytest.mark.parametrize("module", sorted({each.module for each in MUTATIONS.values()}))
 def test_the_text_is_right_without_mutations(module: str) -> None:
-    for each in {
-        (id(each.trial), each.precision): each for each in MUTATIONS.values() if each.module == module
-    }.values():
+    own = [each for each in MUTATIONS.values() if each.module == module]
+    for each in {(id(each.trial), each.precision, each.algorithm): each for each in own}.values():
         assert is_right(each, inlined(module), 7)
+
+
+def test_factors_are_rounded_and_not_cut_off() -> None:
+    """Tensor cores ignore the last bits of TF32; by just under a unit of what is left, where all of them are set."""
+    almost = np.float32(1 + 2.0**-10 - 2.0**-22)
+    plain = inference_trial(Case(Dense(units=5, bias=False), (TensorType((7,)),)))
+    inputs, state = (
+        {name: np.full_like(x, almost) for name, x in each.items()} for each in (plain.inputs, plain.state)
+    )
+    trial = replace(plain, inputs=inputs, state=state)
+    right, wrong = "rounded[i] = to_tf32(four[i])", "rounded[i] = bits_of(four[i])"
+    given = Mutation("dense_warpgroups", trial, right, wrong, "tf32", "tf32/warpgroups", 90)
+    text = inlined(given.module)
+    assert is_right(given, text, 0)
+    assert not is_right(given, text.replace(right, wrong), 0)
 
 
 def test_forward_alone_is_right_too() -> None:

@@ -50,7 +50,7 @@ def test_convolutions_and_dense_layers_are_rounded_and_nothing_else() -> None:
     assert {name for case in CASES if case.attrs.declaration.name != "conv" for name in chosen(case, "tf32")} == {
         "tf32"
     }
-    assert {name for case in CASES for name in chosen(case, "float32")} == {"direct"}
+    assert not {name for case in CASES for name in chosen(case, "float32")} & {"tf32", "bfloat16"}
     narrow = [case for case in CASES if "direct" in chosen(case, "bfloat16")]
     assert narrow
     assert all(case.attrs.groups > 1 for case in narrow)

@@ -59,6 +59,13 @@ def test_all_that_the_bench_tries_on_a_gpu(schedule: int) -> None:
     assert {"roundings", "tf32", "bf16", "shuffles", "dynamic shared memory"} == found.keys()
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_what_it_tries_on_hopper(schedule: int) -> None:
+    found = primitives.complaints(HostDevice(schedule, capability=90))
+    assert {name: text for name, text in found.items() if text} == {}
+    assert {"groups, tf32", "groups, bf16"} <= found.keys()
+
+
 def test_threads_that_wait_for_ever_are_named() -> None:
     with pytest.raises(RunError, match=r"kernel 'wait_for_nobody' does not come to its end: in block \(.*\) 32 of"):
         run(HostDevice(), "wait_for_nobody", 32, np.zeros(64, np.float32), text=WRONG)
@@ -112,6 +119,11 @@ def test_the_gpu_half_compiles(target: str) -> None:
     declared = sources.module("seam", TEXT).kernels
     assert {name for name in declared if found[name].registers > declared[name].registers} == set()
     assert not any(figures.spilled for figures in found.values())
+
+
+def test_products_of_warpgroups_are_not_put_one_after_the_other() -> None:
+    """ptxas says so (C7510) where it has to wait for each product, because sums are touched in between."""
+    assert nvrtc.compile_source(primitives.OF_HOPPER, "sm_90a").warnings == ()
 
 
 def test_the_portable_switch_of_fibers() -> None:

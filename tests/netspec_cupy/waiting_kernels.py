@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from recording_device import CHOSEN, Way, plan_of
+
 from netspec.core.builder import Builder
 from netspec.core.reference import Case
 from netspec.core.types import Quantized, TensorType
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense
 from netspec.declarations.ops.quantization import ConvInt8, Quantize, QuantizeWeights
-from netspec.plan import Precision, make_plan
 from netspec.testing import Trial, all_cases, byte_trials, inference_trial, training_trial
 from netspec.testing.trials import trial
 from netspec_cupy import sources
@@ -25,7 +26,8 @@ OPS = (
     "depthwise_conv global_norm group_norm layer_norm prelu sample_sum softmax"
 )
 _WAITS = re.compile(
-    r"\b(barrier|shuffle_xor|warp_\w+|block_\w+|sum_chunk|sum_part|joined|multiply_tile|convolve_bytes|InFloat32|OnTensorCores)\b"
+    r"\b(barrier|shuffle_xor|warp_\w+|block_\w+|sum_chunk|sum_part|joined|multiply_tile|convolve_bytes|"
+    r"InFloat32|InFloat32Wide|OnTensorCores|OnWarpgroups)\b"
 )
 
 
@@ -51,9 +53,9 @@ def _body(text: str, start: str) -> str:
     return first_line if first_line.endswith("}") else text[begin : text.index("\n}", begin)]
 
 
-def results(backend: CupyBackend, trial: Trial, precision: Precision = "float32") -> dict[str, Any]:
+def results(backend: CupyBackend, trial: Trial, way: Way = CHOSEN) -> dict[str, Any]:
     """Outputs and new state of a trial."""
-    plan = make_plan(trial.graph, backend.target(1), trial.batch, trial.mode, precision=precision)
+    plan = plan_of(backend, trial, way)
     state = backend.state(plan)
     for name, array in trial.state.items():
         state.write(name, array)
@@ -91,6 +93,22 @@ def layers_of_bytes() -> list[Trial]:
         layer_of_bytes(Conv(filters=8, kernel=3, padding=1, groups=4), (5, 4, 8), residual=True),
         layer_of_bytes(Dense(units=70), (150,), real=True),
     ]
+
+
+SHORT = training_trial(Case(Conv(filters=5, kernel=3, padding="same"), (TensorType((6, 5, 4)),)))
+"""A convolution that every algorithm of float32 computes."""
+FORCED = [
+    *(
+        (training_trial(Case(Conv(filters=3, kernel=size, stride=stride, groups=3), (TensorType((9, 11, 3)),))), CHOSEN)
+        for size in (3, 5)
+        for stride in (1, 2)
+    ),
+    (SHORT, Way(algorithm="direct/stem")),
+    *((SHORT, Way(algorithm=f"winograd-{side}{tile}")) for side in (2, 4) for tile in ("", "/wide")),
+    *((trial, Way(algorithm="direct/wide")) for trial in rounded_trials()),
+    *((trial, Way(each, f"{each}/warpgroups", 90)) for trial in rounded_trials() for each in ("tf32", "bfloat16")),
+]
+"""What is not chosen for anything as small as a test."""
 
 
 def trials() -> list[Trial]:

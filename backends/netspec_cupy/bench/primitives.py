@@ -10,23 +10,28 @@ import numpy as np
 
 from netspec_cupy import contract
 from netspec_cupy.contract import Array, Device, pointer
+from netspec_cupy.kernels.dense import HOPPER, TILES
 
-TEXT = (Path(__file__).parent / "primitives.cu").read_text(encoding="utf-8")
+TEXT, OF_HOPPER = (
+    (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("primitives.cu", "warpgroups.cu")
+)
 DEPTH = 104
 """Three rows of TF32 and a bit, so that the pipeline fills, runs and empties."""
 MUCH = 15_000
 """float32 that take more than the 48 KiB of shared memory that are there unasked."""
 
 
-def run(device: Device, name: str, threads: int, given: list[Any], output: Array, shared: int = 0) -> Array:
-    """What a kernel of ``primitives.cu`` puts into an array like ``output``, which is its last array."""
+def run(
+    device: Device, name: str, threads: int, given: list[Any], output: Array, shared: int = 0, text: str = TEXT
+) -> Array:
+    """What a kernel of ``text`` puts into an array like ``output``, which is the last of its arrays."""
     arrays = [each for each in (*given, output) if isinstance(each, np.ndarray)]
     held = [device.allocate(array.nbytes) for array in arrays]
     device.send([(memory.address, array) for memory, array in zip(held, arrays, strict=True)])
     places = iter(held)
     numbers = [each for each in given if not isinstance(each, np.ndarray)]
     kept, pointers = contract.addresses([*(pointer(memory.address) for memory in places), *numbers])
-    device.launch(device.function(name, TEXT), (1, 1, 1), threads, pointers, shared)
+    device.launch(device.function(name, text), (1, 1, 1), threads, pointers, shared)
     found = np.empty_like(output)
     device.fetch(held[-1].address, found)
     del kept
@@ -36,7 +41,7 @@ def run(device: Device, name: str, threads: int, given: list[Any], output: Array
 def complaints(device: Device) -> dict[str, str]:
     """By what was tried, what is wrong with it; empty where nothing is."""
     found = {}
-    for name, check in CHECKS.items():
+    for name, check in (CHECKS | (CHECKS_OF_HOPPER if device.capability == HOPPER else {})).items():
         wrong = check(device)
         found[name] = "" if wrong is None else wrong
     return found
@@ -60,6 +65,19 @@ def _product(kind: str, digits: int) -> Callable[[Device], str | None]:
         error = float(np.abs(found - a @ b.T).max())
         # Each factor is off by half a unit of its last digit, and ten standard deviations of 104 products are 100.
         return None if error < 100 * 2.0**-digits else f"an error of {error}"
+
+    return check
+
+
+def _product_of_groups(kind: str, digits: int) -> Callable[[Device], str | None]:
+    def check(device: Device) -> str | None:
+        generator = np.random.default_rng(3)
+        a, b = (generator.standard_normal((128, DEPTH)).astype(np.float32) for _ in range(2))
+        shared = TILES[f"{'tf32' if kind == 'tf32' else 'bfloat16'}/warpgroups"].shared
+        output = np.full((128, 128), np.nan, np.float32)
+        found = run(device, f"multiply_groups_{kind}", 256, [a, b, DEPTH], output, shared, OF_HOPPER)
+        error = float(np.abs(found - a @ b.T).max())
+        return None if error < 100 * 2.0**-digits else f"an error of {error}"  # as of a single product
 
     return check
 
@@ -91,3 +109,5 @@ CHECKS: dict[str, Callable[[Device], str | None]] = {
     "shuffles": _shuffles,
     "dynamic shared memory": _shared,
 }
+
+CHECKS_OF_HOPPER = {"groups, tf32": _product_of_groups("tf32", 10), "groups, bf16": _product_of_groups("bf16", 8)}

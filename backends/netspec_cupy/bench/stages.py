@@ -24,10 +24,10 @@ from netspec.core.graph import REGIONS
 from netspec.core.reference import UNIT_ROUNDOFF, Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
-from netspec.plan import Precision, make_plan
+from netspec.plan import Plan, Precision, errors_of, make_plan
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
-from netspec.testing import all_cases, check_trial, inference_trial, training_trial
+from netspec.testing import Trial, all_cases, check_trial, inference_trial, training_trial
 from netspec.training.runtime import Loaded, Runtime
 from netspec.zoo import zoo_path
 from netspec_cupy import nvrtc
@@ -135,7 +135,7 @@ def _some_cases(turn: Turn) -> dict[str, Any]:
 
 
 def layers(turn: Turn) -> dict[str, Any]:
-    """Convolutions alone: forward and both gradients, in every precision, beside PyTorch."""
+    """Convolutions alone: forward and both gradients, in every precision and by every algorithm, beside PyTorch."""
     rows: list[dict[str, Any]] = []
     for precision in turn.subject.precisions:
         for layer in turn.subject.layers:
@@ -155,30 +155,53 @@ def _layer_rows(subject: Subject, layer: Layer, precision: Precision) -> Iterato
         bias=False,
     )
     trial = training_trial(Case(attrs, (TensorType((layer.side, layer.side, layer.channels)),)), batch)
-    plan = make_plan(trial.graph, subject.backend.target(1), batch, "train", precision=precision)
-    state = subject.backend.state(plan)
-    for name, array in trial.state.items():
-        state.write(name, array)
-    executable = subject.backend.load(plan, state, 1)
-    executable.run(trial.inputs, trial.scalars, batch)
+    ours = _layer_seconds(subject, trial, precision)
     peer = None if torch_peer.missing() else torch_peer.Peer(subject.torch_device)
     theirs: Mapping[str, Callable[[], object]] = {}
     if peer is not None:
         peer.use(precision)
         theirs = peer.layer(layer, batch, precision)
-    ours: dict[str, list[float]] = {op: [] for op in GRADIENTS}
-    others: dict[str, list[float]] = {op: [] for op in theirs}
-    for _ in range(subject.rounds):
-        for _ in range(subject.repeats):
-            for place, seconds in executable.profile(trial.inputs, trial.scalars, batch, REGIONS).items():
-                ours.get(plan.steps[place].node.op.name, []).append(seconds)
-        for op, work in theirs.items():
-            others[op].append(peer.timed(work, subject.repeats) if peer else 0.0)
     size = f"{layer.side}x{layer.side}x{layer.channels}, batch {batch}"
     for op in GRADIENTS:
-        best = {"eager": statistics.median(others[op][1:] or others[op])} if op in others else {}
-        row = {"what": f"{layer.name}: {op}", "size": size, "precision": precision}
-        yield {**row, "seconds": statistics.median(ours[op]), "peers": best}
+        peers = {}
+        if peer is not None and op in theirs:
+            times = [peer.timed(theirs[op], subject.repeats) for _ in range(subject.rounds)]
+            peers = {"eager": statistics.median(times[1:] or times)}
+        for place, (algorithm, seconds) in enumerate(ours[op].items()):
+            row = {"what": f"{layer.name}: {op}", "size": size, "precision": precision, "algorithm": algorithm}
+            if place:  # not the one that is chosen
+                row["what"] += f" by {algorithm}"
+            yield {**row, "seconds": seconds, "peers": {} if place else peers}
+
+
+def _layer_seconds(subject: Subject, trial: Trial, precision: Precision) -> dict[str, dict[str, float]]:
+    """By op, then by algorithm, seconds of a run: by the algorithm that is chosen, then by others of this precision."""
+    found: dict[str, dict[str, float]] = {op: {} for op in GRADIENTS}
+    chosen = make_plan(trial.graph, subject.backend.target(1), trial.batch, "train", precision=precision)
+    alternatives = {each for step in chosen.steps for each in step.alternatives}
+    others = sorted(each for each in alternatives if precision == "float32" or errors_of(each) == precision)
+    for algorithm in (None, *others):
+        wanted = {step.node.outputs[0].name: algorithm for step in chosen.steps if algorithm in step.alternatives}
+        forced = {name: each for name, each in wanted.items() if each is not None}
+        target = subject.backend.target(1)
+        plan = make_plan(trial.graph, target, trial.batch, "train", algorithms=forced, precision=precision)
+        for place, seconds in _step_seconds(subject, plan, trial).items():
+            step = plan.steps[place]
+            if step.node.op.name in found:
+                found[step.node.op.name].setdefault(step.algorithm, seconds)
+    return found
+
+
+def _step_seconds(subject: Subject, plan: Plan, trial: Trial) -> dict[int, float]:
+    """By place in the plan, the median of a step's seconds."""
+    state = subject.backend.state(plan)
+    for name, array in trial.state.items():
+        state.write(name, array)
+    executable = subject.backend.load(plan, state, 1)
+    executable.run(trial.inputs, trial.scalars, trial.batch)
+    runs = subject.rounds * subject.repeats
+    times = [executable.profile(trial.inputs, trial.scalars, trial.batch, REGIONS) for _ in range(runs)]
+    return {place: statistics.median(each[place] for each in times) for place in times[0]}
 
 
 def steps(turn: Turn) -> dict[str, Any]:

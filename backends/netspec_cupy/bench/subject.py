@@ -83,5 +83,9 @@ def dry_subject() -> Subject:
     from netspec_cupy.host_device import HostDevice
 
     device = HostDevice()
-    layers = (Layer("small 3x3, stride 2", 6, 4, 5, 3, 2), Layer("small depthwise", 5, 4, 4, 3, 1, 4))
+    layers = (
+        Layer("small 3x3", 5, 4, 5, 3),
+        Layer("small 3x3, stride 2", 6, 4, 5, 3, 2),
+        Layer("small depthwise", 5, 4, 4, 3, 1, 4),
+    )
     return Subject(CupyBackend(device), device, "cpu", (("zoo:lenet5", 2),), layers, 2, 2, 1, ("tf32", "float32"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from math import inf
 from typing import Any
 
 from netspec.core.declare import REGISTRIES, declaration_of
 from netspec.diagnostics import RunError
-from netspec_cupy.contract import KERNELS, Kernel, no_scratch
+from netspec.plan import DIRECT, Math, Precision
+from netspec_cupy.contract import ALTERNATIVES, KERNELS, Kernel, Types
 
 FAMILIES = (
     "byte_convolution",
@@ -15,6 +17,7 @@ FAMILIES = (
     "channels",
     "convolution",
     "dense",
+    "depthwise",
     "direct",
     "dropout",
     "movement",
@@ -22,9 +25,11 @@ FAMILIES = (
     "pooling",
     "products",
     "softmax",
+    "stem",
     "synchronized_normalization",
     "totals",
     "weight_rounding",
+    "winograd",
 )
 
 
@@ -41,13 +46,29 @@ def is_written(op: str) -> bool:
     return op in KERNELS
 
 
-def find(attrs: Any) -> Kernel:
+def find(attrs: Any, algorithm: str = DIRECT) -> Kernel:
     """The kernel of an op: written by hand, or generated where the op states expressions."""
     from netspec_cupy.kernels.elementwise import build_elementwise
 
     declaration = declaration_of(attrs)
     if declaration.has("expressions"):
-        return Kernel(build_elementwise, no_scratch)
+        return Kernel(build_elementwise)
     if not is_written(declaration.name):
         raise RunError.of("NS901", backend="cupy", reason=f"it has no kernel for {declaration.name!r}")
-    return KERNELS[declaration.name]
+    return KERNELS[declaration.name] if algorithm == DIRECT else ALTERNATIVES[declaration.name][algorithm]
+
+
+def algorithms(
+    attrs: Any, inputs: Types, outputs: Types, batch: int, math: Math, precision: Precision, capability: int
+) -> tuple[str, ...]:
+    """Those that compute the op on these types: what rounds as ``precision`` says first, then what takes least."""
+    direct = find(attrs)  # first: it imports all families
+    others = ALTERNATIVES.get(declaration_of(attrs).name, {})
+    ranks = {
+        name: (kernel.precision != precision, kernel.cost(attrs, inputs, outputs, batch))
+        for name, kernel in ({DIRECT: direct} | others).items()
+        if kernel.precision in ("float32", precision)
+        and (kernel.exact or math == "fast")
+        and kernel.capability in (None, capability)
+    }
+    return tuple(sorted((name for name, (_, cost) in ranks.items() if cost < inf), key=ranks.__getitem__))

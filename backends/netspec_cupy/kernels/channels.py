@@ -26,11 +26,11 @@ ITEM = 4
 class Table:
     """How the numbers of a tensor are seen as rows and columns, and how the rows are cut into chunks."""
 
-    def __init__(self, rows_per_sample: int, columns: int, batch: int) -> None:
+    def __init__(self, rows_per_sample: int, columns: int, batch: int, fewest: int = FEWEST_ROWS) -> None:
         self.rows_per_sample = rows_per_sample
         self.columns = columns
         rows = rows_per_sample * batch
-        self.chunk_rows = max(FEWEST_ROWS, -(-rows // MOST_CHUNKS))
+        self.chunk_rows = max(fewest, -(-rows // MOST_CHUNKS))
         self.chunks = -(-rows // self.chunk_rows)
 
     def grid(self, n: int) -> Grid:

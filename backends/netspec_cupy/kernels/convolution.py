@@ -11,15 +11,16 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_cupy.contract import Launch, Operand, Request, Types, in_turn, kernel, pointer
+from netspec_cupy.contract import Launch, Operand, Request, Types, in_turn, pointer
 from netspec_cupy.geometry import Convolution, phases, window
-from netspec_cupy.kernels.dense import finish, product
+from netspec_cupy.kernels.dense import finish, product, products
 from netspec_cupy.kernels.direct import (
     grouped,
     grouped_input_gradient,
     grouped_weight_gradient,
     is_narrow,
     meetings_scratch,
+    narrow_cost,
 )
 
 TERMS_PER_PART = 1024
@@ -34,12 +35,33 @@ def _layer(geometry: WindowGeometry, inner: TensorType, outer: TensorType, group
     return Convolution(window(geometry), inner.channels, outer.channels, groups)
 
 
-def _is_product(attrs: Any, inputs: Types, outputs: Types) -> bool:
-    """Whether the layer is a product of matrices, and not worked out number by number."""
-    return not is_narrow(attrs.groups, inputs[0], inputs[1] if inputs[1].batched else outputs[0])
+Shape = tuple[int, int, int, int]
 
 
-@kernel("conv", epilogue=True, rounded=_is_product)
+def _forward_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Shape | None:
+    """Rows, columns, planes and terms; None where it is worked out number by number."""
+    (x, *_), (y, *_), groups = inputs, outputs, attrs.groups
+    terms = attrs.geometry(x).taps * x.channels // groups
+    return None if is_narrow(groups, x, y) else (batch * y.positions, y.channels // groups, groups, terms)
+
+
+def _input_gradient_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Shape | None:
+    dy, dx, groups = inputs[0], outputs[0], attrs.groups
+    phases = math.prod(attrs.geometry(dx).stride)
+    terms = -(-attrs.geometry(dx).taps // phases) * dy.channels // groups
+    rows = -(-batch * dx.positions // phases)
+    return None if is_narrow(groups, dx, dy) else (rows, dx.channels // groups, groups * phases, terms)
+
+
+def _weight_gradient_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Shape | None:
+    x, dy, groups = *inputs, attrs.groups
+    parts = _parts(dy.positions, batch, groups)
+    rows = attrs.geometry(x).taps * x.channels // groups
+    terms = -(-batch * dy.positions // parts)
+    return None if is_narrow(groups, x, dy) else (rows, dy.channels // groups, groups * parts, terms)
+
+
+@products("conv", _forward_shape, narrow_cost, epilogue=True)
 def conv(request: Request) -> Launch:
     """x (N, cells, C), weight (taps, C/groups, K), [bias (K)] -> y (N, places, K)."""
     (x, weight, *bias), (y,), attrs = request.inputs, request.outputs, request.attrs
@@ -50,7 +72,7 @@ def conv(request: Request) -> Launch:
     return product(request, "convolution_forward", _gathered(y.type, attrs.groups), attrs.groups, *operands)
 
 
-@kernel("conv.dx", rounded=_is_product)
+@products("conv.dx", _input_gradient_shape, narrow_cost)
 def conv_dx(request: Request) -> Launch:
     """dy (N, places, K), weight -> dx (N, cells, C)."""
     (dy, weight), (dx,), attrs = request.inputs, request.outputs, request.attrs
@@ -60,12 +82,27 @@ def conv_dx(request: Request) -> Launch:
     return _spread(request, "convolution_input_gradient", dx.type, (dy, weight, dx), layer)
 
 
-def _transposed_is_product(attrs: Any, inputs: Types, outputs: Types) -> bool:
-    """Always, also where groups are narrow."""
-    return True
+def _transposed_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Shape:
+    x, y, groups = inputs[0], outputs[0], attrs.groups
+    window = attrs.reverse(x)
+    phases = math.prod(window.stride)
+    rows, terms = -(-batch * y.positions // phases), -(-window.taps // phases) * x.channels // groups
+    return rows, y.channels // groups, groups * phases, terms
 
 
-@kernel("conv_transpose", epilogue=True, rounded=_transposed_is_product)
+def _transposed_input_gradient_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Shape:
+    dy, dx, groups = inputs[0], outputs[0], attrs.conv.groups
+    return batch * dx.positions, dx.channels // groups, groups, attrs.conv.reverse(dx).taps * dy.channels // groups
+
+
+def _transposed_weight_gradient_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Shape:
+    x, dy, groups = *inputs, attrs.conv.groups
+    parts = _parts(x.positions, batch, groups)
+    rows, terms = attrs.conv.reverse(x).taps * dy.channels // groups, -(-batch * x.positions // parts)
+    return rows, x.channels // groups, groups * parts, terms
+
+
+@products("conv_transpose", _transposed_shape, epilogue=True)
 def conv_transpose(request: Request) -> Launch:
     """x (N, places, C), weight (taps, C/groups, K), [bias (K)] -> y (N, cells, K): the window slides over y."""
     (x, weight, *bias), (y,), attrs = request.inputs, request.outputs, request.attrs
@@ -74,7 +111,7 @@ def conv_transpose(request: Request) -> Launch:
     return _spread(request, "transposed_forward", y.type, operands, layer, finish(request))
 
 
-@kernel("conv_transpose.dx", rounded=_transposed_is_product)
+@products("conv_transpose.dx", _transposed_input_gradient_shape)
 def conv_transpose_dx(request: Request) -> Launch:
     """dy (N, cells, K), weight -> dx (N, places, C)."""
     (dy, weight), (dx,), attrs = request.inputs, request.outputs, request.attrs.conv
@@ -115,7 +152,7 @@ def _scratch_transposed(attrs: Any, inputs: Types, outputs: Types, batch: int) -
     return {"parts": _parts(inputs[0].positions, batch, attrs.conv.groups) * outputs[0].elements}
 
 
-@kernel("conv.dw", scratch=_scratch, rounded=_is_product)
+@products("conv.dw", _weight_gradient_shape, narrow_cost, scratch=_scratch)
 def conv_dw(request: Request) -> Launch:
     """x, dy -> dw (taps, C/groups, K)."""
     x, dy = request.inputs
@@ -126,7 +163,7 @@ def conv_dw(request: Request) -> Launch:
     return _weight_gradient(request, "convolution_weight_gradient", layer, (x, dy), parts)
 
 
-@kernel("conv_transpose.dw", scratch=_scratch_transposed, rounded=_transposed_is_product)
+@products("conv_transpose.dw", _transposed_weight_gradient_shape, scratch=_scratch_transposed)
 def conv_transpose_dw(request: Request) -> Launch:
     """x, dy -> dw (taps, C/groups, K)."""
     (dy, x), attrs = (request.inputs[1], request.inputs[0]), request.attrs.conv
@@ -146,8 +183,12 @@ def _weight_gradient(
 
     arguments = *operands, sums, request.live, parts, layer
     summed = product(request, name, lambda n: (rows, columns), groups * parts, *arguments)
-    if parts == 1:
-        return summed
+    return summed if parts == 1 else join(request, summed, sums, parts)
+
+
+def join(request: Request, summed: Launch, sums: ctypes.c_void_p, parts: int) -> Launch:
+    """What sums each part, then the sum of the parts in their order."""
+    (dw,) = request.outputs
     size = dw.type.elements
     joined = request.per_number("join_parts", size, sums, dw, parts, ctypes.c_longlong(size), batched=False)
     return in_turn(summed, joined)

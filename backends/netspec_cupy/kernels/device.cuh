@@ -14,6 +14,16 @@
 //   commit_copies(), wait_for_copies<N>()           close a group of copies; wait until at most N groups are under way
 //   multiply_add_tf32(c, a, b)                      c (16 x 8) += a (16 x 8) b (8 x 8), fragments of mma.m16n8k8
 //   multiply_add_bf16(c, a, b)                      c (16 x 8) += a (16 x 16) b (16 x 8), fragments of mma.m16n8k16
+//   multiply_async_tf32(sums, left, right)          a warpgroup's sums (64 x 128) += left (64 x 8) right (128 x 8)^T, on
+//   multiply_async_bf16(sums, left, right)          its way; the same with 16 terms. Tiles in shared memory, described
+//                                                   as in warpgroups.cuh; of the sums lane l of warp w has the rows
+//                                                   16 w + l/4 and 8 more, two columns in every 8
+//   put_for_products(to, numbers)                   16 or 8 bytes to a tile; products see them after show_to_products()
+//                                                   and a barrier
+//   begin_products(sums), commit_products()         before products are started; close a group of them
+//   wait_for_products<N>(sums)                      wait until at most N groups are under way
+//   shared_address(place)                           of a place in shared memory, as descriptions of tiles have it
+//   load_four(from), store_four(to, four)           four numbers at an address that is a multiple of 16
 //   to_tf32(x), to_bf16(x), from_bf16(h)            roundings, to nearest (ties of bfloat16 to even, of TF32 away)
 //   pair_of_bf16(low, high)                         two numbers rounded to bfloat16, the first in the lower half
 //   multiply_add_bytes(c, a, b)                     c (16 x 8) += a (16 x 32) b (32 x 8), fragments of mma.m16n8k32: int32,
@@ -43,6 +53,9 @@ typedef long long i64;
 #define DYNAMIC_SHARED(type, name)                        \
   extern __shared__ __align__(1024) u8 dynamic_shared[]; \
   type* name = reinterpret_cast<type*>(dynamic_shared)
+struct alignas(16) Four {
+  float at[4];
+};
 #define INFINITE __int_as_float(0x7f800000)
 #define NOT_A_NUMBER __int_as_float(0x7fffffff)
 
@@ -60,6 +73,13 @@ DEVICE u16 to_bf16(float x) {
   u32 bits = bits_of(x);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
   return (u16)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+DEVICE Four load_four(const float* from) {
+  float4 four = *reinterpret_cast<const float4*>(from);
+  return {{four.x, four.y, four.z, four.w}};
+}
+DEVICE void store_four(float* to, const Four& four) {
+  *reinterpret_cast<float4*>(to) = make_float4(four.at[0], four.at[1], four.at[2], four.at[3]);
 }
 DEVICE float from_bf16(u16 h) { return float_of((u32)h << 16); }
 
@@ -107,6 +127,47 @@ DEVICE void multiply_add_bytes(int* c, const u32* a, const u32* b) {
       "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
+
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define HAS_WARPGROUPS 1
+DEVICE u32 shared_address(const void* place) { return (u32)__cvta_generic_to_shared(place); }
+DEVICE void put_for_products(void* to, const u32 (&numbers)[4]) {
+  *reinterpret_cast<uint4*>(to) = make_uint4(numbers[0], numbers[1], numbers[2], numbers[3]);
+}
+DEVICE void put_for_products(void* to, const u32 (&numbers)[2]) {
+  *reinterpret_cast<uint2*>(to) = make_uint2(numbers[0], numbers[1]);
+}
+DEVICE void show_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+DEVICE void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+#define EIGHT(i)                                                                                         \
+  "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), "+f"(sums[i + 5]), \
+      "+f"(sums[i + 6]), "+f"(sums[i + 7])
+#define SUMS_OF_GROUP EIGHT(0), EIGHT(8), EIGHT(16), EIGHT(24), EIGHT(32), EIGHT(40), EIGHT(48), EIGHT(56)
+#define PLACES_OF_SUMS                                                                                        \
+  "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,"   \
+  "%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,"  \
+  "%54,%55,%56,%57,%58,%59,%60,%61,%62,%63}, %64, %65, "
+DEVICE void multiply_async_tf32(float (&sums)[64], u64 left, u64 right) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n128k8.f32.tf32.tf32 " PLACES_OF_SUMS "1, 1, 1;"
+               : SUMS_OF_GROUP
+               : "l"(left), "l"(right)
+               : "memory");
+}
+DEVICE void multiply_async_bf16(float (&sums)[64], u64 left, u64 right) {
+  asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 " PLACES_OF_SUMS "1, 1, 1, 0, 0;"
+               : SUMS_OF_GROUP
+               : "l"(left), "l"(right)
+               : "memory");
+}
+// The sums are operands, so that nothing which writes or reads them is moved past the fence or the wait.
+DEVICE void begin_products(float (&sums)[64]) {
+  asm volatile("wgmma.fence.sync.aligned;" : SUMS_OF_GROUP : : "memory");
+}
+template <int UnderWay>
+DEVICE void wait_for_products(float (&sums)[64]) {
+  asm volatile("wgmma.wait_group.sync.aligned %64;" : SUMS_OF_GROUP : "n"(UnderWay) : "memory");
 }
 #endif
 #endif

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from netspec.core.types import TensorType
-from netspec_cupy.contract import Launch, Operand, Request, in_turn, kernel
+from netspec_cupy.contract import Launch, Operand, Request, Types, in_turn, kernel
 from netspec_cupy.geometry import Convolution, window
 from netspec_cupy.kernels.channels import Sums, Table
 from netspec_cupy.kernels.dense import finish
@@ -18,6 +18,12 @@ NARROW = 8
 def is_narrow(groups: int, one: TensorType, other: TensorType) -> bool:
     """Whether the groups of a convolution between these types are better worked out number by number."""
     return groups > 1 and max(one.channels, other.channels) // groups <= NARROW
+
+
+def narrow_cost(attrs: Any, inputs: Types, outputs: Types, batch: int) -> float:
+    """What convolutions of narrow groups take, in any direction: each number is read from memory for each product."""
+    largest = max((*inputs, *outputs), key=lambda type: type.elements if type.batched else 0)
+    return float(batch * largest.elements * 100)
 
 
 def grouped(request: Request, x: Operand, rest: tuple[Any, ...], y: Operand, layer: Convolution) -> Launch:

@@ -38,6 +38,20 @@ struct Copy {
   u32 group;
 };
 
+// A product of warpgroups that is under way; see multiply_async_tf32 in device.cuh.
+struct Product {
+  float* sums;
+  u64 left, right;
+  bool halves;  // of bfloat16, else of TF32
+  u32 group;
+};
+
+// What sums were before products that are under way; meanwhile they hold NaN.
+struct Held {
+  float* sums;
+  float numbers[GROUP_SUMS];
+};
+
 struct Fiber {
 #ifdef NETSPEC_UCONTEXT
   ucontext_t context;
@@ -53,6 +67,11 @@ struct Fiber {
   const char* where = "";
   std::vector<Copy> copies;
   u32 groups = 0;
+  std::vector<Product> products;
+  std::vector<Held> held;
+  u32 product_groups = 0;
+  bool begun = false;   // products may start
+  bool unshown = false;  // has written to shared memory what products would not see
 };
 
 struct Block {
@@ -63,6 +82,7 @@ struct Block {
   u32 barriers = 0;
   Fiber main, *current = nullptr;
   bool in_turn = true;
+  bool hidden = false;  // a barrier was passed by a thread whose writes products do not see
   void (*kernel)(void**) = nullptr;
   void** arguments = nullptr;
   void* shared = nullptr;  // what the launch gives each block
@@ -201,6 +221,7 @@ void put_in_order(std::vector<Number>& order, size_t count, int schedule) {
 void start_block(const unsigned* threads) {
   block.living = block.threads;
   block.at_barrier = 0;
+  block.hidden = false;
   running.block_number++;
   if (block.shared) poisoned(block.shared, block.shared_bytes);
   for (Warp& warp : block.warps) warp.arrived = warp.living = 0;
@@ -213,6 +234,10 @@ void start_block(const unsigned* threads) {
     fiber.awaited = nullptr;
     fiber.copies.clear();
     fiber.groups = 0;
+    fiber.products.clear();
+    fiber.held.clear();
+    fiber.product_groups = 0;
+    fiber.begun = fiber.unshown = false;
     block.warps[number / LANES].living++;
   }
 }
@@ -220,6 +245,7 @@ void start_block(const unsigned* threads) {
 }  // namespace
 
 void wait_for_block() {
+  block.hidden = block.hidden || block.current->unshown;
   if (++block.at_barrier == block.living) {
     block.at_barrier = 0;
     block.barriers++;
@@ -261,6 +287,76 @@ void finish_copies(int under_way) {
   fiber.copies.erase(fiber.copies.begin(), fiber.copies.begin() + (long)done);
 }
 
+void put_for_products(void* to, const void* from, u32 bytes) {
+  memcpy(to, from, bytes);
+  block.current->unshown = true;
+}
+
+void show_writes() { block.current->unshown = false; }
+
+void begin_products() { block.current->begun = true; }
+
+void close_products() { block.current->product_groups++; }
+
+void start_product(float* sums, u64 left, u64 right, bool halves) {
+  Fiber& fiber = *block.current;
+  bool known = false;
+  for (const Held& held : fiber.held) known = known || held.sums == sums;
+  if (!known) {
+    fiber.held.push_back({sums, {}});
+    memcpy(fiber.held.back().numbers, sums, sizeof fiber.held.back().numbers);
+  }
+  if (!fiber.begun || block.hidden) poisoned(fiber.held.back().numbers, sizeof fiber.held.back().numbers);
+  poisoned(sums, sizeof fiber.held.back().numbers);
+  fiber.products.push_back({sums, left, right, halves, fiber.product_groups});
+}
+
+// A number of a tile in shared memory: its rows, eight of them ``stride`` bytes from the next eight, begin at an
+// address, and chunks of 16 bytes are permuted by bits of the address (PTX ISA, "Shared memory matrix layout").
+static float number_of_tile(u64 descriptor, int row, int term, bool halves) {
+  u64 kind = descriptor >> 62, stride = (descriptor >> 32 & 0x3fff) << 4, row_bytes = kind == 1 ? 128 : 64;
+  u64 address = ((descriptor & 0x3fff) << 4) + (u64)(row / 8) * stride + (u64)(row % 8) * row_bytes;
+  u32 bytes = halves ? 2 : 4;
+  address += (u64)term * bytes;
+  if (kind == 1) address ^= address >> 3 & 0x70;
+  if (kind == 2) address ^= address >> 3 & 0x30;
+  if ((kind != 1 && kind != 2) || address + bytes > block.shared_bytes) return NOT_A_NUMBER;
+  const char* from = static_cast<const char*>(block.shared) + address;
+  u32 bits = 0;
+  memcpy(&bits, from, bytes);
+  return float_of(halves ? bits << 16 : bits & 0xffffe000u);
+}
+
+// The products that were committed before the last ``under_way`` groups: each thread has the sums of its own numbers.
+void finish_products(int under_way) {
+  Fiber& fiber = *block.current;
+  int warp = running.number / LANES % 4, lane = running.number % LANES;
+  size_t done = 0;
+  for (; done < fiber.products.size() && fiber.products[done].group + (u32)under_way < fiber.product_groups; done++) {
+    const Product& product = fiber.products[done];
+    int depth = product.halves ? 16 : 8;
+    Held* held = nullptr;
+    for (Held& each : fiber.held)
+      if (each.sums == product.sums) held = &each;
+    for (int half = 0; half < 2; half++) {
+      int row = warp * 16 + lane / 4 + half * 8;
+      float rows[16];
+      for (int term = 0; term < depth; term++) rows[term] = number_of_tile(product.left, row, term, product.halves);
+      for (int at = 0; at < GROUP_SUMS; at++) {
+        int column = at / 4 * 8 + lane % 4 * 2 + at % 2;
+        if (at / 2 % 2 != half) continue;
+        for (int term = 0; term < depth; term++)
+          held->numbers[at] += rows[term] * number_of_tile(product.right, column, term, product.halves);
+      }
+    }
+  }
+  fiber.products.erase(fiber.products.begin(), fiber.products.begin() + (long)done);
+  fiber.begun = false;
+  if (!fiber.products.empty()) return;
+  for (const Held& held : fiber.held) memcpy(held.sums, held.numbers, sizeof held.numbers);
+  fiber.held.clear();
+}
+
 void* poisoned(void* memory, size_t bytes) { return memset(memory, 0xff, bytes); }
 
 void* shared_of_launch() { return block.shared; }
@@ -298,7 +394,8 @@ extern "C" int netspec_launch(void (*kernel)(void**), const unsigned* grid, cons
   block.place_of.resize((size_t)count);
   free(block.shared);  // new for each launch, so that a sanitizer sees where it ends
   block.shared_bytes = (size_t)shared_bytes;
-  block.shared = shared_bytes ? aligned_alloc(host::SHARED_ALIGNMENT, block.shared_bytes) : nullptr;
+  block.shared = nullptr;
+  if (shared_bytes && posix_memalign(&block.shared, host::SHARED_ALIGNMENT, block.shared_bytes)) abort();
   for (int place = 0; place < count; place++) block.place_of[block.order[place]] = place;
   std::vector<u64> order;
   host::put_in_order(order, blocks, schedule);

@@ -13,6 +13,10 @@ typedef uint32_t u32;
 typedef unsigned long long u64;
 typedef long long i64;
 
+struct alignas(16) Four {
+  float at[4];
+};
+
 struct Place {
   unsigned x, y, z;
 };
@@ -47,6 +51,13 @@ void meet(const char* where, void (*once)(Warp&));
 void start_copy(void* to, const void* from, u32 bytes, bool inside);
 void close_copies();
 void finish_copies(int under_way);
+const int GROUP_SUMS = 64;  // of each thread, in a product of a warpgroup
+void put_for_products(void* to, const void* from, u32 bytes);
+void show_writes();
+void begin_products();
+void start_product(float* sums, u64 left, u64 right, bool halves);
+void close_products();
+void finish_products(int under_way);
 void* poisoned(void* memory, size_t bytes);
 void* memory_of_block(size_t bytes);
 void* shared_of_launch();
@@ -101,6 +112,7 @@ void call(void (*kernel)(Arguments...), void** arguments) {
 #define INFINITE __builtin_inff()
 #define NOT_A_NUMBER __builtin_nanf("")
 #define HAS_TENSOR_CORES 1
+#define HAS_WARPGROUPS 1
 #define threadIdx (host::running.thread)
 #define blockIdx (host::running.block)
 #define blockDim (host::running.block_size)
@@ -161,6 +173,40 @@ DEVICE void commit_copies() { host::close_copies(); }
 template <int UnderWay>
 DEVICE void wait_for_copies() {
   host::finish_copies(UnderWay);
+}
+
+DEVICE Four load_four(const float* from) {
+  if ((uintptr_t)from % 16) return {{NOT_A_NUMBER, NOT_A_NUMBER, NOT_A_NUMBER, NOT_A_NUMBER}};
+  Four four;
+  memcpy(&four, from, 16);
+  return four;
+}
+
+DEVICE void store_four(float* to, const Four& four) {
+  if ((uintptr_t)to % 16 == 0) memcpy(to, &four, 16);
+}
+
+// A product takes place only when it is waited for, with what is in shared memory then, and the sums hold NaN until
+// then. So they do for good where products were not begun, or could not see what was written.
+DEVICE u32 shared_address(const void* place) {
+  return (u32)(static_cast<const u8*>(place) - static_cast<const u8*>(host::shared_of_launch()));
+}
+DEVICE void put_for_products(void* to, const u32 (&numbers)[4]) { host::put_for_products(to, numbers, 16); }
+DEVICE void put_for_products(void* to, const u32 (&numbers)[2]) { host::put_for_products(to, numbers, 8); }
+DEVICE void show_to_products() { host::show_writes(); }
+DEVICE void begin_products(float (&)[64]) { host::begin_products(); }
+DEVICE void multiply_async_tf32(float (&sums)[64], u64 left, u64 right) {
+  host::meet("multiply_async_tf32", [](host::Warp&) {});
+  host::start_product(sums, left, right, false);
+}
+DEVICE void multiply_async_bf16(float (&sums)[64], u64 left, u64 right) {
+  host::meet("multiply_async_bf16", [](host::Warp&) {});
+  host::start_product(sums, left, right, true);
+}
+DEVICE void commit_products() { host::close_products(); }
+template <int UnderWay>
+DEVICE void wait_for_products(float (&)[64]) {
+  host::finish_products(UnderWay);
 }
 
 // Fragments as in the PTX ISA, "Matrix fragments for mma": lane l holds rows l/4 and l/4 + 8.

@@ -1,0 +1,15 @@
+// Products by warpgroups in the smallest way that shows whether tiles are described and numbers lie as warpgroups.cuh
+// takes them to: c (128, 128) = a (128, depth) b^T.
+// needs sm_90a
+#include "dense.cuh"
+#include "warpgroups.cuh"
+
+KERNEL(multiply_groups_tf32, 256, 255)(const float* a, const float* b, float* c, int depth) {
+  input_gradient<OnWarpgroups<GroupTf32>>(a, b, c, 128, 128, depth);
+}
+EXPORT(multiply_groups_tf32)
+
+KERNEL(multiply_groups_bf16, 256, 255)(const float* a, const float* b, float* c, int depth) {
+  input_gradient<OnWarpgroups<GroupBfloat16>>(a, b, c, 128, 128, depth);
+}
+EXPORT(multiply_groups_bf16)
