@@ -16,7 +16,7 @@ from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
-from netspec.passes.memory import ROOMY, Buffer, place_buffers
+from netspec.passes.memory import CACHED, Buffer, place_buffers
 from netspec.passes.recompute import recomputable, recompute
 from netspec.passes.selection import work_before_selections
 from netspec.passes.slices import place_slices
@@ -226,10 +226,10 @@ def make_plan(
     graph = fuse(work_before_selections(assign_layouts(graph, target)), target.takes_epilogue, **can)
     if frugal is not None:
         graph = place_slices(graph, frugal.takes_slices)
-    roomy = ROOMY if memory_budget is None else 0
+    cached = CACHED if memory_budget is None else 0
 
     def laid_out(graph: Graph) -> Plan:
-        return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {}, roomy)
+        return _lay_out(graph, target, choosing, batch, mode, (math, precision), algorithms or {}, cached)
 
     plan = laid_out(graph)
     if memory_budget is not None:
@@ -278,7 +278,7 @@ def _lay_out(
     mode: Mode,
     allowed: tuple[Math, Precision],
     algorithms: Mapping[str, str],
-    roomy: int,
+    cached: int,
 ) -> Plan:
     """Chooses algorithms for a graph that is fused, and lays it out in memory."""
     constants = _constants(graph)
@@ -296,7 +296,7 @@ def _lay_out(
             return target.scratch(node, batch)
         return {**choosing.scratch(node, batch, choice.algorithm), **({} if choice.kept else prepared(node))}
 
-    placed = place_buffers(graph, batch, scratch, kept, constants, roomy)
+    placed = place_buffers(graph, batch, scratch, kept, constants, cached)
     of = placed.of
     steps = tuple(
         Step(

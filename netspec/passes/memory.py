@@ -23,7 +23,7 @@ ALIGNMENT = 64
 SLACK = 64
 """Readable bytes behind every buffer, so that a kernel may load a whole vector at the end."""
 
-ROOMY = 2**24
+CACHED = 2**24
 """Bytes of arena up to which only buffers of one size share memory: what the last cache of a usual processor holds."""
 
 BufferKind = Literal["value", "scratch", "input", "scalar", "state"]
@@ -88,11 +88,11 @@ def place_buffers(
     scratch: Callable[[Node], Mapping[str, int]],
     kept: Callable[[Node], Mapping[str, int]] = _no_space,
     constants: Container[Value] = (),
-    roomy: int = ROOMY,
+    cached: int = CACHED,
 ) -> Placement:
     """Lays the values of ``graph`` out for up to ``batch`` samples; ``scratch`` tells a node's workspaces in bytes.
 
-    What ``kept`` tells of, and ``constants``, hold their contents from one run to the next. Up to ``roomy`` bytes of
+    What ``kept`` tells of, and ``constants``, hold their contents from one run to the next. Up to ``cached`` bytes of
     arena no memory is shared by buffers of different sizes.
 
     State has its own memory, where what is written at the end of a step replaces what was read (donation).
@@ -132,7 +132,7 @@ def place_buffers(
         held = {n: live.new(n, "scratch", size, 0, end) for n, size in kept(node).items()}
         spaces.append(held | {n: live.new(n, "scratch", size, position, position) for n, size in scratch(node).items()})
     offsets = _stack(b for b in live.buffers if b.kind == "state")
-    offsets |= _fit([b for b in live.buffers if b.kind != "state" and b.within is None], roomy)
+    offsets |= _fit([b for b in live.buffers if b.kind != "state" and b.within is None], cached)
     offsets |= {b.index: offsets[b.within] + b.offset for b in live.buffers if b.within is not None}
     buffers = tuple(replace(b, offset=offsets[b.index]) for b in live.buffers)
     arena, state = (_end(b for b in buffers if (b.kind == "state") is kept) for kept in (False, True))
@@ -178,11 +178,11 @@ def _stack(buffers: Iterable[Buffer]) -> dict[int, int]:
     return offsets
 
 
-def _fit(buffers: list[Buffer], roomy: int) -> dict[int, int]:
-    """Offsets of buffers that share the arena: by size, or in as few bytes as can be where that is over ``roomy``."""
+def _fit(buffers: list[Buffer], cached: int) -> dict[int, int]:
+    """Offsets of buffers that share the arena: by size, or in as few bytes as can be where that is over ``cached``."""
     offsets = _by_size(buffers)
     top = max((offsets[buffer.index] + _aligned(buffer.bytes) for buffer in buffers), default=0)
-    return offsets if top <= roomy else _tightly(buffers)
+    return offsets if top <= cached else _tightly(buffers)
 
 
 def _by_size(buffers: Iterable[Buffer]) -> dict[int, int]:

@@ -9,7 +9,7 @@ from netspec.core.graph import Graph, Value
 from netspec.core.types import TensorType
 from netspec.declarations.ops.activations import Relu, Softmax, Tanh
 from netspec.declarations.ops.merge import Add
-from netspec.passes.memory import ALIGNMENT, ROOMY, SLACK, Buffer, Placement, place_buffers
+from netspec.passes.memory import ALIGNMENT, CACHED, SLACK, Buffer, Placement, place_buffers
 from netspec.plan import Plan, Target, make_plan
 from netspec.testing import Trial, all_cases, inference_trial, network_trials, training_trial
 
@@ -138,9 +138,9 @@ def test_in_a_small_arena_buffers_share_a_place_whole_or_not_at_all(trial: Trial
     roomy, tight = (make_plan(trial.graph, target, 3, "train", memory_budget=budget) for budget in (None, 2**60))
     for first, second in combinations([each for each in roomy.buffers if each.kind != "state"], 2):
         assert not overlap(first, second) or (first.offset, first.bytes) == (second.offset, second.bytes)
-    assert tight.arena_bytes < roomy.arena_bytes <= ROOMY
-    large = make_plan(trial.graph, target, 2 * ROOMY // tight.arena_bytes * 3, "train")
-    assert ROOMY < large.arena_bytes < roomy.arena_bytes * large.batch // 3
+    assert tight.arena_bytes < roomy.arena_bytes <= CACHED
+    large = make_plan(trial.graph, target, 2 * CACHED // tight.arena_bytes * 3, "train")
+    assert CACHED < large.arena_bytes < roomy.arena_bytes * large.batch // 3
 
 
 def test_dead_buffers_are_used_again() -> None:
