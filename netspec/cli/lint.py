@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from netspec.cli.common import ZOO, reading, set_option, zoo_file
 from netspec.diagnostics import Diagnostic
 from netspec.lint.many import Job, Outcome, lint_files, lint_source
 from netspec.lint.settings import Settings, unknown_selectors
-from netspec.syntax.source import BUNDLE_SUFFIX, decode_source
+from netspec.syntax.source import BUNDLE_SUFFIX, decode_source, unreadable
 from netspec.syntax.suggestions import did_you_mean
 
 STDIN = "-"
@@ -77,17 +78,20 @@ def command(
         from netspec.declarations import use_plugins
 
         use_plugins(False)
+    if diff and format_ not in ("text", "concise"):
+        raise click.UsageError(f"--diff prints a patch: without it, --format {format_} holds every finding")
     settings = Settings(select or None, ignore)
     job = Job(overrides, settings, reading(), not no_plugins, fix or diff, unsafe_fixes)
-    names = _files(paths)
+    names, closed = _files(paths)
     found = [_from_stdin(stdin_filename, job)] if STDIN in names else []
     bundles = [name for name in names if name.endswith(BUNDLE_SUFFIX)]
     found += lint_files([name for name in names if name != STDIN and name not in bundles], job)
     found += [_from_bundle(name, job) for name in bundles]
+    found += [Outcome(name, (unreadable(name, error),), {}) for name, error in closed]
     if fix:
         from netspec.cli.mending import write_mended
 
-        write_mended(found, STDIN in names)
+        found = write_mended(found, STDIN in names, job)
     if diff:
         from netspec.cli.mending import show_difference
 
@@ -100,9 +104,13 @@ def command(
     return 1 if severe or (diff and any(outcome.fixes for outcome in found)) else 0
 
 
-def _files(paths: Sequence[str]) -> list[str]:
-    """Specs named by the arguments, each once and in order; of a folder all that end in .yaml or .yml."""
+def _files(paths: Sequence[str]) -> tuple[list[str], list[tuple[str, OSError]]]:
+    """Specs named by the arguments, each once and in order; of a folder all that end in .yaml or .yml.
+
+    With them the folders that cannot be looked into, and why.
+    """
     found: dict[str, None] = {}
+    closed: list[tuple[str, OSError]] = []
     for name in paths:
         path = Path(name)
         if name == STDIN:
@@ -110,8 +118,9 @@ def _files(paths: Sequence[str]) -> list[str]:
         elif name.startswith(ZOO):
             found[str(zoo_file(name.removeprefix(ZOO)))] = None
         elif path.is_dir():
-            inside = [str(p) for p in sorted(path.rglob("*")) if p.suffix in _ENDINGS and p.is_file()]
-            if not inside:
+            inside, refused = _inside(path)
+            closed += refused
+            if not inside and not refused:
                 raise click.UsageError(f"no file below {name!r} ends in {' or '.join(_ENDINGS)}")
             found.update(dict.fromkeys(inside))
         elif not path.exists() and any(sign in name for sign in "*?["):
@@ -123,7 +132,15 @@ def _files(paths: Sequence[str]) -> list[str]:
             found.update(dict.fromkeys(matching))
         else:
             found[name] = None
-    return sorted(found)
+    return sorted(found), closed
+
+
+def _inside(folder: Path) -> tuple[list[str], list[tuple[str, OSError]]]:
+    """Specs below a folder, in order, and the folders below it that cannot be looked into."""
+    closed: list[OSError] = []
+    walk = os.walk(folder, onerror=closed.append)
+    files = sorted(Path(place, name) for place, _, names in walk for name in names if name.endswith(_ENDINGS))
+    return [str(file) for file in files if file.is_file()], [(str(Path(error.filename)), error) for error in closed]
 
 
 def _from_stdin(name: str | None, job: Job) -> Outcome:

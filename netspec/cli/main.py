@@ -6,16 +6,21 @@ Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 import click
 
 from netspec import __version__
 
 TRACEBACK = "--traceback"
+
+_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""What is no bug of the program: the disk is full, or the share of it that its user may have."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "lint": ("netspec.cli.lint", "Say everything that is wrong with specs, before anything runs."),
@@ -98,22 +103,37 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != TRACEBACK]
     try:
         status = cli.main(arguments, prog_name="netspec", standalone_mode=False)
-        sys.stdout.flush()  # a reader that has left is noticed here, not when Python ends
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
+        if sys.stdout is not None:  # it is none where the program was started with stdout closed
+            sys.stdout.flush()  # a reader that has left is noticed here, not when Python ends
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         sys.exit(1)  # as click ends where it is the one to notice
+    except OSError as error:
+        if error.errno not in _NO_ROOM or TRACEBACK in sys.argv:
+            _fail(error)
+        click.echo(f"error: what is to be written does not fit: {error.strerror}", err=True)
+        _leave_stdout()
+        sys.exit(3)
     except Exception as error:  # the last line of defence: a traceback never reaches a user unasked
-        if TRACEBACK in sys.argv:
-            raise
-        from netspec.cli.common import fail
-
-        sys.exit(fail(error))
+        _fail(error)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(error: Exception) -> NoReturn:
+    """End with what the error says, or with the error itself where its traceback is asked for."""
+    if TRACEBACK in sys.argv:
+        raise error
+    from netspec.cli.common import fail
+
+    sys.exit(fail(error))
+
+
+def _leave_stdout() -> None:
+    """Nothing that is still held for stdout is tried again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -32,12 +32,16 @@ def command(name: str, template: str, shape: str, classes: int) -> None:
         raise click.UsageError(f"{path.stem!r} cannot be a name: a letter, then letters, digits, '_' and '-'")
     chosen = TEMPLATES[template]
     text = fill(path.stem, path.name, chosen, _shape(shape, chosen.image), classes)
+    made = False
     try:
         with path.open("x", encoding="utf-8") as file:
+            made = True
             file.write(text)
     except FileExistsError:
         raise click.UsageError(f"{str(path)!r} is there already, and was left as it is; take another name") from None
     except OSError as error:
+        if made:  # half a spec would be in the way of the next try
+            path.unlink(missing_ok=True)
         raise click.UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from None
     click.echo(f"wrote {path}")
 

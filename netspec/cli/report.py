@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from netspec.cli.common import backend_option, format_option, threads_option
+from netspec.diagnostics import RunError
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
@@ -74,15 +75,21 @@ def report_after_run(folder: Path, spec: Spec, runtime: Runtime, dataset: Datase
     """
     if click.get_current_context().meta.get(_LEFT_OUT):
         return
-    from netspec.diagnostics import RunError
     from netspec.training.report.collect import report_of_run
     from netspec.training.report.write import REPORT, write_report
 
     try:
         write_report(report_of_run(folder, spec, runtime, dataset), folder / REPORT)
     except (Exception, KeyboardInterrupt) as error:  # of whatever kind: weights and scores are on the disk already
-        problem = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+        problem = _problem(error)
         click.echo(f"warning: {RunError.of('NS928', problem=problem, folder=str(folder))}", err=True)
     else:
         if not quiet:
             click.echo(f"report: {folder / REPORT}", err=True)
+
+
+def _problem(error: BaseException) -> str:
+    """Why there is no page, in few words."""
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted"
+    return str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from netspec.training.train import Outcome
 
 
-TERMINATED = 128 + 15
-"""The exit status where SIGTERM ended the run, as a shell gives it."""
+INTERRUPTED, TERMINATED = 128 + 2, 128 + 15
+"""The exit statuses where SIGINT and SIGTERM ended the run, as a shell gives them."""
 
 
 @click.command("train")
@@ -299,6 +299,8 @@ def _train(
             click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         if stop.terminated:
             sys.exit(TERMINATED)
+        if resumed.run.writes:
+            sys.exit(INTERRUPTED)  # what there is to say has been said
         raise
     if resumed.run.writes:
         report_after_run(outcome.run_dir, spec, runtime, dataset, quiet)

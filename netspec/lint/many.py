@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,7 +61,22 @@ def lint_files(names: Sequence[str], job: Job) -> Iterator[Outcome]:
     from multiprocessing import get_context
 
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin, (job.plugins,)) as pool:
-        yield from pool.map(partial(lint_file, job=job), names, chunksize=_CHUNK)
+        with _deaf_to_interrupts():  # from their first moment, in which a process imports what it needs
+            outcomes = pool.map(partial(lint_file, job=job), names, chunksize=_CHUNK)
+        yield from outcomes
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that start in this block leave Ctrl-C, which goes to all of them, to the one that started them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def lint_file(name: str, job: Job) -> Outcome:

@@ -67,10 +67,10 @@ def read_source(path: str | os.PathLike[str], limit: int = SIZE_LIMIT, name: str
         with open(path, "rb", opener=lambda path, _: os.open(path, _OPEN_FLAGS)) as file:
             kind = _irregular(os.fstat(file.fileno()).st_mode)
             if kind:
-                return _unreadable(name, f"it is {kind}, not a regular file")
+                return _refused(name, f"it is {kind}, not a regular file")
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:  # ValueError: a path with a null byte
-        return _unreadable(name, _reason(error))
+        return unreadable(name, error)
     return decode_source(name, data, limit)
 
 
@@ -89,7 +89,12 @@ def decode_source(name: str, data: bytes, limit: int = SIZE_LIMIT) -> Source | D
         return Diagnostic("NS006", Span(name, line, column, line, column + 1), {"byte": error.object[error.start]})
 
 
-def _unreadable(name: str, problem: str) -> Diagnostic:
+def unreadable(name: str, error: OSError | ValueError) -> Diagnostic:
+    """What to say of a file or folder whose reading ended in ``error``."""
+    return _refused(name, _reason(error))
+
+
+def _refused(name: str, problem: str) -> Diagnostic:
     spec = os.path.join(name, RESOLVED)
     return Diagnostic("NS008", Span.of_file(name), {"problem": problem} | ({"spec": spec} if _is_file(spec) else {}))
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 LENGTH_LIMIT = 64
 """Characters of a word that is compared; the comparison takes the product of both lengths."""
+
+_DOUBLED = re.compile(r"(.)\1+")
 
 NAMES_SHOWN = 20
 """Names that a message lists at most."""
@@ -31,7 +34,7 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable
         if len(parts) > 1 and sorted(candidate.lower().split("_")) == parts:
             return candidate
     limit = max(1, len(letters) // 3)
-    best: tuple[int, bool, int, str] | None = None
+    best: tuple[int, bool, bool, int, str] | None = None
     for candidate in known:
         other = plain(candidate)
         gap = abs(len(other) - len(letters))
@@ -40,8 +43,9 @@ def closest(word: str, candidates: Iterable[str], aliases: Mapping[str, Iterable
         # A word of one or two letters is one edit from every other: it must agree in a letter at least.
         if len(letters) <= 2 and not set(letters) & set(other):
             continue
-        # Hardly anyone errs in the first letter.
-        rank = (edit_distance(letters, other), letters[:1] != other[:1], gap, candidate)
+        # Hardly anyone errs in the first letter, and many in whether one is doubled: 'adamm' is 'adam', not 'adamw'.
+        doubled = _DOUBLED.sub(r"\1", letters) == _DOUBLED.sub(r"\1", other)
+        rank = (edit_distance(letters, other), letters[:1] != other[:1], not doubled, gap, candidate)
         if rank[0] <= limit and (best is None or rank < best):
             best = rank
     return best[-1] if best else None

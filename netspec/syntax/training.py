@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from netspec.core.declare import REGISTRIES
@@ -144,7 +145,9 @@ class RecipeExpansion:
                 guess = closest(name, known, ALIASES)
                 fields = {"what": key, "choices": known, "found": f"'{name}'", "suggestion": guess}
                 if kind == "schedule":
-                    fields |= {"choices": ["a number", *known], "advice": _RATE_ADVICE}
+                    fields |= {"choices": ["a number", *known], "advice": _rate_advice(name)}
+                if kind == "source":
+                    fields |= {"advice": _SOURCE_ADVICE}
                 self._diagnostics.append(Diagnostic("NS109", place, fields))
             return None
         written = self._values.make(declaration, value, self._variables, place)
@@ -158,5 +161,12 @@ def _items(key: str, node: tree.Node) -> tuple[tree.Node, ...]:
     return (node,) if key == "metrics" else ()
 
 
-_RATE_ADVICE = "write a learning rate, such as 0.01, or a schedule, such as {cosine: {peak: 0.01}}"
+def _rate_advice(written: str) -> str:
+    """What to write for a text that is no schedule: it may be a number in quotes, or with a comma."""
+    if re.fullmatch(r"\d{1,9}(?:[.,]\d{1,12})?(?:e[-+]?\d{1,3})?", written, re.IGNORECASE):
+        return f"write {written.replace(',', '.')}, with a point and without quotes"
+    return "write a learning rate, such as 0.01, or a schedule, such as {cosine: {peak: 0.01}}"
+
+
+_SOURCE_ADVICE = "data of your own is read by {folder: PATH}, {npz: FILE}, {csv: FILE} and others: docs/sources.md"
 _NAME_OR_RATE = {"title": "a name, or a learning rate of more than 0", "exclusiveMinimum": 0}

@@ -16,6 +16,7 @@ from netspec.syntax.cut_expressions import join_expressions
 from netspec.syntax.nodes import Entry, Found, Mapping, Node, Scalar, Sequence, Style, Tree, find, key_span, to_plain
 from netspec.syntax.scalars import CORE_TAGS, ScalarValue, describe, resolve_plain, resolve_tagged
 from netspec.syntax.source import Positions, Source
+from netspec.syntax.suggestions import NAMES_SHOWN
 
 __all__ = [
     "Entry",
@@ -243,7 +244,10 @@ class _Builder:
         if target is None:
             unfinished = name in self._anchors
             problem = "stands inside the value that it names" if unfinished else "names no anchor before it"
-            self._report("NS001", span, problem=f"alias '*{name}' {problem}")
+            known = ", ".join(f"*{each}" for each in list(self._anchors)[:NAMES_SHOWN]) or "none"
+            advice = f"'&{name}' before a value, above this line, names it; named so far: {known}"
+            found = Diagnostic("NS001", span, {"problem": f"alias '*{name}' {problem}"}, help=advice)
+            self._diagnostics.append(found)
             self._usable = False
         elif self._expanded + target.size > EXPANSION_LIMIT:
             if self._expanded <= EXPANSION_LIMIT:

@@ -14,7 +14,7 @@ from netspec.syntax.keys import mend_keys
 from netspec.syntax.scalars import describe
 from netspec.syntax.schema import spec_schema
 from netspec.syntax.suggestions import closest
-from netspec.syntax.vocabulary import ALIASES
+from netspec.syntax.vocabulary import ALIASES, GROUP
 
 Path = list[str | int]
 
@@ -194,7 +194,24 @@ def wrong_value(error: Any, node: tree.Node) -> Iterator[Diagnostic]:
             names = " and ".join(error.instance)
             fields["found"] = f"several: {names}" if names else "an empty mapping"
         fields["suggestion"] = _as_core_schema(error.instance, schema)
-        yield Diagnostic("NS102", node.span, fields | {"expected": schema.get("title", "something else")})
+        fields["expected"] = schema.get("title", "something else")
+        fields["advice"] = _advice(error.instance, schema)
+        if not error.absolute_path:
+            del fields["what"]
+            fields |= {"expected": "a mapping of keys", "advice": "begin with 'netspec: 1', 'input:' and 'layers:'"}
+        yield Diagnostic("NS102", node.span, fields)
+
+
+def _advice(value: object, schema: Mapping[str, Any]) -> str | None:
+    """The way out for what other languages write otherwise: a tuple, a branch by its name, keys as items of a list."""
+    types = schema.get("type", ())
+    if schema.get("required") == [GROUP] and isinstance(value, str):
+        return "a branch is a list of layers, as in [relu]; named outputs are merged by 'from: [a, b]' beside the op"
+    if "array" in types and isinstance(value, str) and value.startswith("("):
+        return "a list is written in brackets, such as [5, 5]"
+    if "object" in types and isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return "write its keys without '- ' before them: a mapping is wanted, not a list"
+    return None
 
 
 def _as_share(value: float, schema: Mapping[str, Any]) -> str | None:

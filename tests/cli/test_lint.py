@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -331,3 +333,58 @@ def test_a_run_names_its_spec(netspec: Netspec, write: Write) -> None:
     result = netspec("summary", "run")
     assert result.status == 2
     assert "it is a run: its spec is run/spec.resolved.yaml" in result.err
+
+
+def test_a_spec_that_cannot_be_written_stays_whole(
+    netspec: Netspec, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    first, second = write(BROKEN, "first.yaml"), write(BROKEN, "second.yaml")
+    with monkeypatch.context() as patched:
+        patched.setattr("netspec.cli.mending.write_atomic", full)
+        status, out, err = netspec("lint", "--fix", first, second)
+    assert (status, err) == (1, "")
+    assert out.count("error[NS944] the file stays as it was") == out.count("error[NS101]") == 2
+    assert "No space left on device" in out
+    assert "mended," not in out
+    assert first.read_text(encoding="utf-8") == BROKEN
+
+
+def test_fix_keeps_links_and_modes(netspec: Netspec, write: Write) -> None:
+    path = write(BROKEN, "inside/spec.yaml")
+    path.chmod(0o640)
+    link = Path("link.yaml")
+    link.symlink_to(path)
+    assert netspec("lint", "--fix", link).status == 0
+    assert link.is_symlink()
+    assert path.read_text(encoding="utf-8") == BROKEN.replace("kernal", "kernel")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(
+    netspec: Netspec, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody may look into could hold anything: it is not clean."""
+    write(name="specs/fine.yaml")
+    write(name="specs/closed/spec.yaml")
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    status, out, _ = netspec("lint", "specs", "--format", "concise")
+    assert status == 2
+    assert out == "specs/closed:1:1: error[NS008] the file cannot be read: its permissions do not allow it\n"
+    assert netspec("lint", "specs/closed").status == 2
+
+
+@pytest.mark.parametrize("form", ["json", "sarif", "github", "junit"])
+def test_a_patch_is_no_form_for_programs(netspec: Netspec, write: Write, form: str) -> None:
+    status, out, err = netspec("lint", write(BROKEN), "--diff", "--format", form)
+    assert (status, out) == (2, "")
+    assert f"--diff prints a patch: without it, --format {form} holds every finding" in err

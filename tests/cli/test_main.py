@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,7 +120,7 @@ def test_an_interruption(netspec: Netspec, write: Write, monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr("netspec.cli.lint.lint_files", interrupted)
-    assert netspec("lint", write()).status == 130
+    assert netspec("lint", write()) == (130, "", "\ninterrupted\n")
 
 
 def test_a_reader_that_leaves_is_no_error(repository: Path, tmp_path: Path) -> None:
@@ -146,3 +147,72 @@ def test_names_from_a_file_cannot_steer_the_terminal(netspec: Netspec, write: Wr
     out = netspec("summary", path).out
     assert out.startswith(r"a\x1b[31mb: input 4")
     assert "\x1b" not in out
+
+
+def test_a_full_disk_is_no_bug(repository: Path) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "netspec", "schema"],
+            cwd=repository,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (run.returncode, run.stderr) == (
+        3,
+        "error: what is to be written does not fit: No space left on device\n",
+    )
+
+
+def test_started_without_stdout(repository: Path) -> None:
+    """As in ``netspec summary SPEC >&-``, of which only the exit status is wanted."""
+    run = subprocess.run(
+        ["sh", "-c", '"$0" -m netspec summary specs/lenet5.yaml >&-', sys.executable],
+        cwd=repository,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_an_interruption_of_many_processes_is_one_word(repository: Path, tmp_path: Path) -> None:
+    """Ctrl-C goes to every process of the terminal; those that help leave it to the one that started them."""
+    text = (repository / "specs" / "lenet5.yaml").read_text(encoding="utf-8")
+    for number in range(400):
+        (tmp_path / f"{number}.yaml").write_text(text, encoding="utf-8")
+    run = subprocess.Popen(
+        [sys.executable, "-c", _TWO_CORES, "lint", str(tmp_path)],
+        cwd=repository,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "processes start\n"
+    os.killpg(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (130, "\ninterrupted\n")
+
+
+_TWO_CORES = """
+from contextlib import contextmanager
+from netspec.cli.main import main
+from netspec.lint import many
+many._cores = lambda: 2
+
+deaf = many._deaf_to_interrupts
+
+@contextmanager
+def told():
+    with deaf():
+        yield
+    print("processes start", flush=True)
+
+if __name__ == "__main__":
+    many._deaf_to_interrupts = told
+    main()
+"""
+"""The program on two cores, which says when its processes start."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -98,3 +100,20 @@ def test_what_is_no_image(netspec: Netspec, shape: str) -> None:
     result = netspec("new", "mine", "--input", shape)
     assert result.status == 2
     assert "sides of at least 4 and channels behind them make one" in result.err
+
+
+def test_a_full_disk_leaves_no_half_of_a_spec(netspec: Netspec, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def opened(path: Path, *arguments: object, **options: object) -> Full:
+        path.touch()
+        return Full()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", opened)
+        status, out, err = netspec("new", "first")
+    assert (status, out) == (2, "")
+    assert "'first.yaml' cannot be written: No space left on device" in err
+    assert netspec("new", "first").status == 0

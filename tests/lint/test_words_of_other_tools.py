@@ -95,3 +95,36 @@ def test_the_fix_writes_it(layer: str, mended: str) -> None:
     assert found.source.text == text.format(mended)
     assert [one.code for one in found.diagnostics if one.severity != "info"] == []
     assert mend(found.source, lint).fixes == 0
+
+
+@pytest.mark.parametrize("written", ["0,001", "'0.001'"])
+def test_a_rate_that_is_no_number(written: str) -> None:
+    (found,) = findings("max_pool: 2", f"train: {{lr: {written}}}\n".replace("{lr: 0,001}", "\n  lr: 0,001"))
+    assert found.help_text == "write 0.001, with a point and without quotes"
+
+
+def test_data_that_does_not_ship() -> None:
+    (found,) = findings("max_pool: 2", "train: {data: imagenet}\n")
+    assert found.code == "NS109"
+    assert (found.help_text or "").startswith("data of your own is read by {folder: PATH}, ")
+
+
+@pytest.mark.parametrize(
+    ("layer", "code", "advice"),
+    [
+        ("conv: {filters: 4, kernel: (5, 5)}", "NS102", "a list is written in brackets, such as [5, 5]"),
+        ("add: [conv, {layers: []}]", "NS102", "a branch is a list of layers, as in [relu]; "),
+        ("conv: [{filters: 4}, {kernel: 3}]", "NS102", "write its keys without '- ' before them: a mapping is wanted"),
+    ],
+)
+def test_what_is_written_otherwise_elsewhere(layer: str, code: str, advice: str) -> None:
+    text = f"netspec: 1\ninput: [8, 8, 3]\nlayers:\n  - {layer}\n  - relu\n"
+    advices = [found.help_text or "" for found in lint(Source("s.yaml", text)) if found.code == code]
+    assert any(found.startswith(advice) for found in advices)
+
+
+@pytest.mark.parametrize("text", ["- conv: 3\n- relu\n", "model = Sequential()\n"])
+def test_what_is_no_spec_at_all(text: str) -> None:
+    (found,) = lint(Source("s.yaml", text))
+    assert found.message.startswith("a mapping of keys was expected, but got ")
+    assert found.help_text == "begin with 'netspec: 1', 'input:' and 'layers:'"

@@ -18,6 +18,8 @@ OPS = [
     "elu",
     "flatten",
     "add",
+    "adam",
+    "adamw",
 ]
 ALIASES = {"linear": ("dense",), "fc": ("not_an_op", "dense"), "maxpooling": ("max_pool",), "gone": ("not_an_op",)}
 
@@ -34,6 +36,8 @@ ALIASES = {"linear": ("dense",), "fc": ("not_an_op", "dense"), "maxpooling": ("m
         ("ReLU", "relu"),
         ("rleu", "relu"),
         ("falten", "flatten"),
+        ("adamm", "adam"),
+        ("adamv", "adamw"),
         ("Linear", "dense"),
         ("FC", "dense"),
         ("MaxPooling2D", "max_pool"),

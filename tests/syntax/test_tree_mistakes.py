@@ -312,3 +312,11 @@ def test_alias_bombs_are_defused(loader: Any) -> None:
     [diagnostic] = bag
     assert diagnostic.code == "NS004"
     assert diagnostic.message == "alias '*e' makes the spec expand to more than 100,000 values"
+
+
+@both_loaders
+def test_an_unknown_alias_names_the_anchors_that_are_there(loader: Any) -> None:
+    _, bag = read("a: &first 1\nb: *frist\n", loader)
+    [diagnostic] = bag
+    assert diagnostic.message == "this is not valid YAML: alias '*frist' names no anchor before it"
+    assert diagnostic.help_text == "'&frist' before a value, above this line, names it; named so far: *first"

@@ -36,7 +36,12 @@ Read = Callable[..., Any]
         ("layers:\n  - relu:\n    from: []\n", "NS102", "[]", None),
         ("layers:\n  - concat: {axis: chanels, a: [], b: []}\n", "NS109", "chanels", "did you mean 'channels'?"),
         ("layers:\n  - concat: {axis: colour, a: [], b: []}\n", "NS109", "colour", None),
-        ("layers:\n  - add: {a: relu, b: []}\n", "NS102", "relu", None),
+        (
+            "layers:\n  - add: {a: relu, b: []}\n",
+            "NS102",
+            "relu",
+            "a branch is a list of layers, as in [relu]; named outputs are merged by 'from: [a, b]' beside the op",
+        ),
     ],
 )
 def test_place_and_advice(read: Read, text: str, code: str, marked: str, help_text: str | None) -> None:

@@ -323,6 +323,12 @@ RUNNING: dict[str, Entry] = {
         "{device} has compute capability {capability}; {precision} needs tensor cores of 8.0 or newer",
         "write 'precision: float32', or give --set train.precision=float32",
     ),
+    "NS944": Entry(
+        "error",
+        "mended spec cannot be written",
+        "the file stays as it was: what is mended cannot be written: {problem}",
+        "'netspec lint --diff' shows what would change",
+    ),
     "NS946": Entry(
         "error",
         "language server not installed",

@@ -77,4 +77,5 @@ def test_a_page_that_fails_does_not_fail_its_run(
     assert result.exit_code == 0
     assert json.loads(result.stdout)["epochs"] == 1
     assert "warning: [NS928] the run is done, but its report could not be made: " in result.stderr
+    assert ("it was interrupted" in result.stderr) == isinstance(error, KeyboardInterrupt)
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "finished"
