@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from netspec.cli.asked import Asked
 from netspec.core.quantities import quantity
 from netspec.diagnostics import Diagnostic, NetspecError, SpecError
 from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
@@ -30,9 +31,22 @@ _READING = "netspec.reading"
 """Where click keeps what a spec is allowed."""
 
 spec_argument = click.argument("spec")
-format_option = click.option(
-    "--format", "format_", type=click.Choice(["text", "json"]), default="text", help="What stdout holds."
-)
+
+
+def form_option(*forms: str, help: str = "What stdout holds.") -> Callable[[F], F]:
+    """The option ``--format``, of which the first form is taken if it is left out."""
+    return click.option(
+        "--format", "format_", type=click.Choice(forms), default=forms[0], callback=_note_form, help=help
+    )
+
+
+def _note_form(context: click.Context, parameter: click.Parameter, form: str) -> str:
+    if isinstance(context.obj, Asked):
+        context.obj.form = form
+    return form
+
+
+format_option = form_option("text", "json")
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to use; all cores if left out.")
 
 
@@ -199,8 +213,15 @@ def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: boo
     click.echo(render_text(list(diagnostics), sources, color=use_color(stream, os.environ)), err=err, color=True)
 
 
-def fail(error: Exception) -> int:
-    """Print what an error says to stderr and return the exit status it calls for; one that is not ours is a bug."""
+def fail(error: Exception, form: str = "text") -> int:
+    """Print what an error says to stderr and return the exit status it calls for; one that is not ours is a bug.
+
+    Where stdout is to hold JSON, it holds the same as a document.
+    """
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(_document(error), indent=2))
     if not isinstance(error, NetspecError):
         text = f"netspec has a bug: {type(error).__name__}: {error}"
         click.echo(f"{text}\nPlease report it at {ISSUES} with the spec; --traceback shows more.", err=True)
@@ -211,3 +232,12 @@ def fail(error: Exception) -> int:
         return 2 if unreadable else 1
     click.echo(f"error: {error}", err=True)
     return 3
+
+
+def _document(error: Exception) -> Mapping[str, Any]:
+    """What an error says as plain data: the diagnostics of a spec, or else one text."""
+    if not isinstance(error, SpecError):
+        return {"version": 1, "error": str(error)}
+    from netspec.diagnostics.render import json_document
+
+    return json_document(error.diagnostics, tuple(error.sources))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from netspec.analysis.diff import Change, Difference, LayerChange, Side, compare
-from netspec.cli.common import load, set_option
+from netspec.cli.common import form_option, load, set_option
 from netspec.cli.tables import columns, markdown, plain_markdown
 from netspec.diagnostics import Diagnostic, SpecError
 from netspec.diagnostics.render import use_color
@@ -31,13 +31,7 @@ NUMBERS = frozenset({1, 2, 3})
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @set_option
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    help="What stdout holds; markdown is made for pull requests.",
-)
+@form_option("text", "json", "markdown", help="What stdout holds; markdown is made for pull requests.")
 def command(a: str, b: str, overrides: tuple[str, ...], format_: str) -> None:
     """Say what changed from spec A to spec B: layers, totals, training.
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 from netspec import __version__
+from netspec.cli.asked import Asked
 
 TRACEBACK = "--traceback"
 
@@ -101,8 +102,9 @@ def main() -> None:
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
     arguments = [argument for argument in sys.argv[1:] if argument != TRACEBACK]
+    asked = Asked()
     try:
-        status = cli.main(arguments, prog_name="netspec", standalone_mode=False)
+        status = cli.main(arguments, prog_name="netspec", standalone_mode=False, obj=asked)
         if sys.stdout is not None:  # it is none where the program was started with stdout closed
             sys.stdout.flush()  # a reader that has left is noticed here, not when Python ends
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -116,22 +118,22 @@ def main() -> None:
         sys.exit(1)  # as click ends where it is the one to notice
     except OSError as error:
         if error.errno not in _NO_ROOM or TRACEBACK in sys.argv:
-            _fail(error)
+            _fail(error, asked)
         click.echo(f"error: what is to be written does not fit: {error.strerror}", err=True)
         _leave_stdout()
         sys.exit(3)
     except Exception as error:  # the last line of defence: a traceback never reaches a user unasked
-        _fail(error)
+        _fail(error, asked)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fail(error: Exception) -> NoReturn:
+def _fail(error: Exception, asked: Asked) -> NoReturn:
     """End with what the error says, or with the error itself where its traceback is asked for."""
     if TRACEBACK in sys.argv:
         raise error
     from netspec.cli.common import fail
 
-    sys.exit(fail(error))
+    sys.exit(fail(error, asked.form))
 
 
 def _leave_stdout() -> None:

@@ -10,7 +10,7 @@ import click
 from netspec.analysis.cost import Cost, LayerCost, Totals, cost
 from netspec.analysis.memory import planned_bytes, validation_bytes
 from netspec.backend import find_backend
-from netspec.cli.common import backend_option, load, set_option, spec_argument
+from netspec.cli.common import backend_option, form_option, load, set_option, spec_argument
 from netspec.cli.tables import columns, comma_separated, markdown, plain_markdown
 from netspec.core.formulas import times
 from netspec.diagnostics.text import escape, size
@@ -40,13 +40,7 @@ FIELDS = (
 @spec_argument
 @set_option
 @backend_option
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json", "csv", "markdown"]),
-    default="text",
-    help="What stdout holds; csv has no totals.",
-)
+@form_option("text", "json", "csv", "markdown", help="What stdout holds; csv has no totals.")
 @click.option("--batch", type=click.IntRange(min=1), help="Batch that memory is planned for; the spec's if left out.")
 def command(spec: str, overrides: tuple[str, ...], backend: str, format_: str, batch: int | None) -> None:
     """Layers, shapes, parameters, MACs, memory, receptive field.

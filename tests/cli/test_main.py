@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -216,3 +217,19 @@ if __name__ == "__main__":
     main()
 """
 """The program on two cores, which says when its processes start."""
+
+
+@pytest.mark.parametrize("command", ["summary", "compile", "train", "bench"])
+def test_json_says_what_is_wrong_with_a_spec(netspec: Netspec, write: Write, command: str) -> None:
+    file = write("netspec: 1\ninput: [8, 8, 1]\nlayers:\n  - dense: 3\n")
+    status, out, err = netspec(command, str(file), "--format", "json")
+    document = json.loads(out)
+    assert (status, document["version"]) == (1, 1)
+    assert [(found["code"], found["line"]) for found in document["diagnostics"]] == [("NS205", 4)]
+    assert "error[NS205]" in err  # a person who looks is told as ever
+
+
+def test_json_says_what_is_wrong_with_a_run(netspec: Netspec, tmp_path: Path) -> None:
+    status, out, err = netspec("eval", str(tmp_path / "nowhere"), "--format", "json")
+    assert (status, err) == (3, f"error: {json.loads(out)['error']}\n")
+    assert "is not a run directory" in err
