@@ -9,10 +9,10 @@ struct ByDotProducts {
   int sums[EACH][EACH];
   int across, down;
   MEMBER ByDotProducts() : sums(), across(threadIdx.x % APART), down(threadIdx.x / APART) {}
-  MEMBER void add(const Four (*x)[LINE], const Four (*weight)[LINE]) {
+  MEMBER void add(const FourWords (*x)[LINE], const FourWords (*weight)[LINE]) {
 #pragma unroll
     for (int four = 0; four < FOURS; four++) {
-      Four a[EACH], b[EACH];
+      FourWords a[EACH], b[EACH];
 #pragma unroll
       for (int i = 0; i < EACH; i++) {
         a[i] = x[down + i * APART][four];

@@ -11,7 +11,7 @@
 const int THREADS = 256, COLUMNS = 64, WORDS = 16, EACH = 4, TERMS = WORDS * EACH;
 
 // Sixteen bytes, read at once. A line of a tile is four of them and one more, so that lines begin in different banks.
-struct alignas(16) Four {
+struct alignas(16) FourWords {
   u32 at[EACH];
 };
 const int FOURS = WORDS / EACH, LINE = FOURS + 1;
@@ -99,7 +99,7 @@ struct BroughtBytes {
       }
     }
   }
-  MEMBER void put(Four (*tile)[LINE]) const {
+  MEMBER void put(FourWords (*tile)[LINE]) const {
 #pragma unroll
     for (int i = 0; i < COUNT; i++) tile[line_of(i)][word / EACH].at[word % EACH] = words[i];
   }
@@ -134,7 +134,7 @@ struct BroughtWeights {
         if (column + i < columns) rows[each] |= (u32)from[i] << (8 * i);
     }
   }
-  MEMBER void put(Four (*tile)[LINE], int first_column) const {
+  MEMBER void put(FourWords (*tile)[LINE], int first_column) const {
     u32 low[2], high[2];  // of both pairs of rows the first two columns, and the last two
 #pragma unroll
     for (int pair = 0; pair < 2; pair++) {
@@ -151,8 +151,8 @@ struct BroughtWeights {
 template <class Way>
 DEVICE void convolve_bytes(const u8* x, const signed char* weight, const int* bias, const float* factor, void* y,
                            int samples, const Convolution& conv, int zero, const ByteEnding& ending) {
-  SHARED(Four, x_tile, [2][Way::ROWS][LINE]);
-  SHARED(Four, weight_tile, [2][COLUMNS][LINE]);
+  SHARED(FourWords, x_tile, [2][Way::ROWS][LINE]);
+  SHARED(FourWords, weight_tile, [2][COLUMNS][LINE]);
   int rows = samples * volume(conv.window.output), columns = conv.group_outputs();
   int first_row = blockIdx.x * Way::ROWS, first_column = blockIdx.y * COLUMNS;
   BroughtBytes<Way::ROWS> from_x(x, conv, first_row, rows, zero);

@@ -16,7 +16,7 @@ struct InFragments {
     group = lane / 4;
     place = lane % 4;
   }
-  MEMBER void add(const Four (*x)[LINE], const Four (*weight)[LINE]) {
+  MEMBER void add(const FourWords (*x)[LINE], const FourWords (*weight)[LINE]) {
 #pragma unroll
     for (int deep = 0; deep < WORDS / DEEP; deep++) {
       u32 a[DOWN][4], b[ACROSS][2];
