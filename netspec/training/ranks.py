@@ -30,6 +30,7 @@ _COMPARED = {
     "data": "data",
     "plan_sha256": "plan, which follows from the network, its training and the processor,",
     "checkpoint_every": "--checkpoint-every",
+    "versions": "installed version",
 }
 """What has to be the same for all ranks, and what it is called."""
 
@@ -68,8 +69,8 @@ def _refuse_differences(world: Communicator, host: str, facts: Mapping[str, Any]
 def _telling(found: Any, expected: Any) -> tuple[str, str]:
     """Two things that differ, in as few words as tell them apart."""
     if isinstance(found, dict) and isinstance(expected, dict):
-        key = next(key for key in found if found[key] != expected.get(key))
-        return f"{key}: {found[key]}", f"{key}: {expected.get(key)}"
+        key = next(key for key in expected | found if found.get(key) != expected.get(key))
+        return f"{key}: {found.get(key)}", f"{key}: {expected.get(key)}"
     return (str(found)[:12], str(expected)[:12]) if len(str(found)) == 64 else (str(found), str(expected))
 
 
