@@ -123,8 +123,14 @@ class CupyBackend:
         return "written" if is_written(op) else None
 
     def target(self, threads: int) -> CupyTarget:
-        """What planning must know; threads are the processor's and mean nothing here."""
-        return CupyTarget() if self.device is None and probe() else CupyTarget(self._device().capability)
+        """What planning must know; threads are the processor's and mean nothing here. No GPU is opened for it."""
+        if self.device is not None:
+            return CupyTarget(self.device.capability)
+        if probe() is not None:
+            return CupyTarget()
+        from netspec_cupy.gpu_device import gpu_capability
+
+        return CupyTarget(gpu_capability())
 
     def state(self, plan: Plan) -> CupyState:
         """Memory for the plan's state, zeroed; a RunError where there is not so much."""

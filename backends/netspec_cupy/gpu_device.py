@@ -260,13 +260,18 @@ def gpu_count() -> int:
     return int(import_module("cupy").cuda.runtime.getDeviceCount())
 
 
+def gpu_capability(number: int = 0) -> int:
+    """The compute capability of one of the visible GPUs, major and minor in one number."""
+    return int(import_module("cupy").cuda.Device(number).compute_capability)
+
+
 @cache
 def gpu_device(number: int = 0) -> GpuDevice:
     """One of the visible GPUs, once for the process."""
     cupy = import_module("cupy")
     device = cupy.cuda.Device(number)
     device.use()
-    capability = int(device.compute_capability)
+    capability = gpu_capability(number)
     target = nvrtc.architecture(capability)
     name = cupy.cuda.runtime.getDeviceProperties(number)["name"].decode()
     return GpuDevice(

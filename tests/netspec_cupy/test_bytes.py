@@ -34,6 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A spec with images of which one half is bright, and a cupy that takes the processor for a GPU."""
     monkeypatch.setattr(backend, "probe", lambda: None)
     monkeypatch.setattr(gpu_device, "gpu_device", HostDevice)
+    monkeypatch.setattr(gpu_device, "gpu_capability", lambda: HostDevice().capability)
     generator = np.random.default_rng(0)
     x = generator.integers(0, 90, (64, 6, 6, 1)).astype(np.uint8)
     y = generator.integers(0, 2, 64).astype(np.int32)
