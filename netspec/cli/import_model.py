@@ -75,12 +75,19 @@ def run(asked: Asked, force: bool, format_: str) -> None:
     kind = KINDS[asked.model.suffix.lower()]
     if asked.output.suffix.lower() not in (".yaml", ".yml"):
         raise click.UsageError(f"a spec is a file such as {asked.output.stem}.yaml, not {asked.output.name!r}")
-    if asked.output.exists() and not force:
-        raise click.UsageError(f"{str(asked.output)!r} is there already; --force replaces it")
+    written = [asked.output, *([_weights_of(asked.output)] if kind is _from_onnx else ())]
+    for file in written:
+        if file.exists() and not force:
+            raise click.UsageError(f"{str(file)!r} is there already; --force replaces it")
     found = kind(asked)
     if found.told:
         show(found.told, found.sources, err=True)
     click.echo(json.dumps(found.document(), indent=2) if format_ == "json" else _text(found))
+
+
+def _weights_of(spec: Path) -> Path:
+    """Where the weights go that are imported with a spec."""
+    return spec.with_suffix(".safetensors")
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -103,7 +110,7 @@ def _from_onnx(asked: Asked) -> Report:
     from netspec.syntax.source import Source
 
     require("onnx", "import of ONNX models", "onnx")
-    beside = asked.output.with_suffix(".safetensors")
+    beside = _weights_of(asked.output)
     model = read_model(asked.model)
     found = imported(model, str(asked.model), asked.sizes, {"init": {"from": beside.name}})
     spec = load_spec(Source(str(asked.output), found.written.text))

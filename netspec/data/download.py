@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -98,8 +99,7 @@ def fetch_folder(name: str, cache_dir: Path, fetch: Fetch | None = None) -> Path
             folder.mkdir(parents=True, exist_ok=True)
             (fetch or _fetch)(published.address + file, sha256, folder / file)
         except (OSError, ValueError) as error:
-            problem = str(error) or type(error).__name__
-            fields = {"address": published.address + file, "problem": problem.splitlines()[0], "folder": name}
+            fields = {"address": published.address + file, "problem": _reason(error), "folder": name}
             raise RunError.of("NS911", **fields) from error
     return folder
 
@@ -111,3 +111,10 @@ def _fetch(address: str, sha256: str, file: Path) -> None:
 
     pooch.get_logger().setLevel(logging.WARNING)
     pooch.retrieve(address, known_hash=f"sha256:{sha256}", fname=file.name, path=file.parent)
+
+
+def _reason(error: Exception) -> str:
+    """One line on what went wrong. Errors of a connection wrap it, and begin with the name of an object."""
+    inner = getattr(error.args[0], "reason", None) if error.args else None
+    text = re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(inner or error))
+    return (text or type(error).__name__).splitlines()[0]

@@ -57,14 +57,14 @@ def test_the_report_is_a_table(lenet5: Path, tmp_path: Path) -> None:
     assert "agrees with ONNX Runtime within" in lines[-1]
 
 
-def test_a_spec_that_is_there_stays(lenet5: Path, tmp_path: Path) -> None:
-    spec = tmp_path / "mine.yaml"
-    spec.write_text("mine", encoding="utf-8")
-    result = run(str(lenet5), "-o", str(spec))
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.safetensors"])
+def test_files_that_are_there_stay(lenet5: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    result = run(str(lenet5), "-o", str(tmp_path / "mine.yaml"))
     assert result.exit_code == 2
-    assert "is there already; --force replaces it" in result.output
-    assert spec.read_text(encoding="utf-8") == "mine"
-    assert run(str(lenet5), "-o", str(spec), "--force").exit_code == 0
+    assert f"{name}' is there already; --force replaces it" in result.output
+    assert [(file.name, file.read_text()) for file in tmp_path.glob("mine.*")] == [(name, "mine")]
+    assert run(str(lenet5), "-o", str(tmp_path / "mine.yaml"), "--force").exit_code == 0
 
 
 def small(folder: Path, op: str, sides: tuple[int | str, ...] = ("N", 3, 8, 8), **attributes: object) -> Path:

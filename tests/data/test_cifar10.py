@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
 from netspec.data.cifar10 import CLASSES, load
@@ -210,6 +211,16 @@ def test_no_connection_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         RunError, match=r"NS911.*ubyte\.gz cannot be had: no route to host\n.*folder mnist/.*--data-dir"
     ):
+        fetch_folder("mnist", tmp_path, fetch)
+
+
+def test_what_requests_wraps_is_told_in_its_own_words(tmp_path: Path) -> None:
+    def fetch(address: str, sha256: str, file: Path) -> None:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy
+            session.get("http://127.0.0.1:1/file", timeout=5)
+
+    with pytest.raises(RunError, match=r"cannot be had: Failed to establish a new connection: .* refused\n"):
         fetch_folder("mnist", tmp_path, fetch)
 
 
