@@ -145,6 +145,8 @@ def _measured(spec: Spec, backend: Backend, threads: int, mode: Mode, file: Path
     from netspec.training.runtime import Runtime
 
     runtime = Runtime(spec.graph, spec.recipe, backend, spec.recipe.batch, threads, mode == "train")
+    if not file.absolute().parent.is_dir():
+        raise click.UsageError(f"--tune {str(file)!r} cannot be written: there is no such folder")
     found = tune(runtime, lambda text: click.echo(text, err=True))
     found.write(file)
     return found

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from netspec.backend import find_backend
 from netspec.bench import tuning
+from netspec.bench.case import Case, new_runtime
 from netspec.cli import compile as compile_command
 from netspec.cli import evaluate, train, verify_run
 from netspec.diagnostics.errors import RunError
-from netspec.training.tuned import TUNED, read_tuned
+from netspec.syntax.load import load_spec
+from netspec.syntax.source import Source
+from netspec.training.runtime import Runtime
+from netspec.training.tuned import TUNED, choosable, read_tuned
 
 SPEC = """\
 netspec: 1
@@ -214,6 +220,25 @@ def algorithms_of(file: Path) -> set[str]:
     return {name for steps in read_tuned(file).plans.values() for step in steps for name in step.milliseconds}
 
 
+def test_the_bench_takes_it(folder: Path) -> None:
+    spec = load_spec(Source("small.yaml", SPEC))
+    case = Case("infer", 300, 1, False, "numba")
+    for asked, taken in ((replace(case, tuned=str(folder / "direct.json")), "direct"), (case, "winograd-4")):
+        plan = new_runtime(spec.graph, spec.recipe, asked).plan("predict", "float32")
+        assert [step.algorithm for step in plan.steps if step.node.op.name == "conv"][1:] == [taken, taken]
+
+
+def test_another_algorithm_is_taken_where_it_is_well_worth_it(folder: Path) -> None:
+    spec = load_spec(Source("small.yaml", SPEC))
+    runtime = Runtime(spec.graph, spec.recipe, find_backend("numba"), 300, 1)
+    step = next(step for step in choosable(runtime.plan("train", "float32")) if step.algorithm == "winograd-4")
+    assert tuning._chosen([step], {"winograd-4": 1.0, "direct": 0.98}).algorithm == "winograd-4"
+    assert tuning._chosen([step], {"winograd-4": 1.0, "direct": 0.96}).algorithm == "direct"
+
+
 def test_a_measurement_that_is_not_asked_twice(folder: Path) -> None:
     both = ["--tune", folder / "new.json", "--tuned", folder / "measured.json"]
     assert call(compile_command.command, folder / "small.yaml", *both).exit_code == 2
+    nowhere = call(compile_command.command, folder / "small.yaml", "--tune", folder / "missing" / "new.json")
+    assert nowhere.exit_code == 2
+    assert "no such folder" in nowhere.output
