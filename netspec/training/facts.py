@@ -66,7 +66,7 @@ def run_facts(
         },
         "plan_sha256": sha256(json.dumps([plan.target, plan.batch, plan.computation()], sort_keys=True).encode()),
         "network_sha256": network_sha256(runtime.network),
-        "tuned_sha256": None if runtime.tuned is None else runtime.tuned.sha256(),
+        **({} if runtime.tuned is None else {"tuned_sha256": runtime.tuned.sha256()}),
         "versions": {
             "netspec": __version__,
             "python": platform.python_version(),

@@ -304,7 +304,7 @@ READING: dict[str, Entry] = {
         "error",
         "run without its measured algorithms",
         "the run '{path}' began with measured algorithms, but its {file} {problem}",
-        "give the file that it began with: --tuned FILE",
+        "put the file that it began with there, or give it with --tuned FILE",
     ),
     "NS199": Entry("error", "linter's settings", "in the linter's settings: {problem}", "{advice}"),
 }
