@@ -12,6 +12,7 @@ from netspec.bench.driver import Notice
 from netspec.bench.layers import profiled
 from netspec.bench.machine import machine
 from netspec.core.graph import REGIONS
+from netspec.diagnostics.errors import RunError
 from netspec.plan import Mode, Plan, Step
 from netspec.training.runtime import Runtime
 from netspec.training.tuned import Tuned, TunedStep, choosable
@@ -59,7 +60,12 @@ def _tuned_steps(runtime: Runtime, purpose: Measured, notice: Notice) -> tuple[T
             break
         for turn in range(turns):
             notice(f"measuring {purpose}: {len(groups)} kinds of steps, round {number + 1}, {turn + 1} of {turns}")
-            _take_turn(runtime, purpose, groups, turn, times)
+            try:
+                _take_turn(runtime, purpose, groups, turn, times)
+            except RunError as error:
+                if turn == 0:
+                    raise
+                notice(f"left out: {error}")  # algorithms that need more memory than the budget has
     return tuple(_chosen(group, times[key]) for key, group in groups.items())
 
 

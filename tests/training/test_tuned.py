@@ -236,6 +236,21 @@ def test_another_algorithm_is_taken_where_it_is_well_worth_it(folder: Path) -> N
     assert tuning._chosen([step], {"winograd-4": 1.0, "direct": 0.96}).algorithm == "direct"
 
 
+def test_algorithms_without_room_are_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, planned_by, said = load_spec(Source("small.yaml", SPEC)), Runtime.planned_by, list[str]()
+
+    def within_budget(self: Runtime, *where: Any) -> Any:
+        if len(where) == 4 and "direct" in where[3].values():
+            raise RunError.of("NS170", budget="1 MiB", least="2 MiB", bytes=2**21, batch=300)
+        return planned_by(self, *where)
+
+    monkeypatch.setattr(Runtime, "planned_by", within_budget)
+    monkeypatch.setattr(tuning, "ROUNDS", 1)
+    found = tuning.tune(Runtime(spec.graph, spec.recipe, find_backend("numba"), 300, 1, trains=False), said.append)
+    assert [set(step.milliseconds) for step in found.plans["infer"]] == [{"winograd-4", "winograd-2"}]
+    assert any(line.startswith("left out: [NS170]") for line in said)
+
+
 def test_a_measurement_that_is_not_asked_twice(folder: Path) -> None:
     both = ["--tune", folder / "new.json", "--tuned", folder / "measured.json"]
     assert call(compile_command.command, folder / "small.yaml", *both).exit_code == 2
