@@ -26,7 +26,7 @@ SECONDS = 120.0
 LEAST_GAIN = 0.03
 """The share of time below which another algorithm than the expected one is not worth it: it may be chance."""
 
-Measured = Literal["train", "predict"]
+Purpose = Literal["train", "predict"]
 """Purposes of the plans that are measured."""
 
 Times = dict[Hashable, dict[str, float]]
@@ -39,13 +39,13 @@ def tune(runtime: Runtime, notice: Notice) -> Tuned:
     The state of ``runtime`` goes through many steps meanwhile. A RunError where its backend does not tell how long
     steps take.
     """
-    purposes: dict[Mode, Measured] = {"train": "train"} if runtime.trains else {}
+    purposes: dict[Mode, Purpose] = {"train": "train"} if runtime.trains else {}
     purposes["infer"] = "predict"
     plans = {mode: _tuned_steps(runtime, purpose, notice) for mode, purpose in purposes.items()}
     return Tuned(runtime.conditions(), plans, {"threads": runtime.threads, "machine": machine(())})
 
 
-def _tuned_steps(runtime: Runtime, purpose: Measured, notice: Notice) -> tuple[TunedStep, ...]:
+def _tuned_steps(runtime: Runtime, purpose: Purpose, notice: Notice) -> tuple[TunedStep, ...]:
     """The steps of one plan. Steps that are equal are one: their times are taken together, and they go alike."""
     plan = runtime.planned_by(purpose, "float32", runtime.batch)
     groups: dict[Hashable, list[Step]] = {}
@@ -82,7 +82,7 @@ def _what(step: Step) -> Hashable:
 
 def _take_turn(
     runtime: Runtime,
-    purpose: Measured,
+    purpose: Purpose,
     groups: Mapping[Hashable, list[Step]],
     turn: int,
     times: Times,
