@@ -140,7 +140,7 @@ def explain(error: Exception, positions: Positions, reached: int) -> Diagnostic:
 def _reworded(error: yaml.MarkedYAMLError, positions: Positions, place: int) -> Diagnostic:
     words = f"{error.context} {error.problem}"
     expression = _EXPRESSION.search(positions.text, positions.line_start(place), place)
-    if expression and positions.text[place] in "[{":
+    if expression and positions.text.startswith(("[", "{"), place):
         return _without_quotes(positions, expression.start(), place)
     opening = _visible(positions.text, error.context_mark.index) if error.context_mark else place
     if "while parsing a block" in words:
