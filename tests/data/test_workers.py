@@ -88,6 +88,31 @@ def test_batches_do_not_depend_on_the_number_of_workers_nor_on_timing(augment: t
                     assert np.array_equal(array, theirs[name])
 
 
+def test_the_same_workers_make_the_batches_of_several_parts() -> None:
+    """One after the other, of other shapes and types, and of other sizes; the memory is the same."""
+    wide = labelled(np.random.default_rng(7).random((20, 5, 5, 1), np.float32), np.arange(20, dtype=np.int32) % 3)
+    augmenters = {
+        "train": Augmenter(PART, (Mixup(),), 5, TARGETS),
+        "validation": Augmenter(wide, (Cutout(size=2),), 5, {}),
+    }
+    supply = Supply(augmenters, 8, 2)
+    assert supply._workers is not None
+    learnt, scored = supply.batches("train", 8), supply.batches("validation", 7)
+    try:
+        until_ready(learnt)
+        for epoch in range(2):
+            for made, name, samples, size in ((learnt, "train", SAMPLES, 8), (scored, "validation", 20, 7)):
+                order = epoch_order(samples, 5, epoch)
+                for number, batch in enumerate(made.in_order(order, epoch)):
+                    alone = augmenters[name].batch(order[number * size :][:size], epoch)
+                    assert batch.fields.keys() == alone.fields.keys()
+                    for field, array in batch.fields.items():
+                        assert array.dtype == alone[field].dtype
+                        assert np.array_equal(array, alone[field])
+    finally:
+        supply.close()
+
+
 def test_workers_make_batches_and_not_the_training_process(three: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
     made_here = []
     monkeypatch.setattr(Augmenter, "batch", lambda self, indices, epoch: made_here.append(len(indices)) or PART)
