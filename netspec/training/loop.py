@@ -46,10 +46,10 @@ def run_epochs(
     The order of the samples follows from ``recipe.seed`` and the epoch's number alone. Epochs and steps count on from
     ``origin``, where the learning rate's schedule begins. ``begin`` is where an interrupted course goes on: the state
     has to be that of this position, and ``losses`` those of its epochs on the validation part, by which a schedule may
-    go. ``after_step`` is told the position after each step. Where ranks share the batches, each trains its own pieces
-    and all of them come to the same. A RunError if a loss is not finite, the state then is that
-    of the step before; or if the schedule needs a validation part and there is none. ``supply`` makes the batches
-    of both parts; where it is left out, one is made whose workers run until the iterator is closed.
+    go. ``after_step`` is told the position after each step. ``supply`` makes the batches of both parts; without it they
+    have workers until the iterator is closed. Ranks that share the batches train their own pieces and come to the same.
+    A RunError if a loss is not finite, the state then is that of the step before; or if there is no validation part and
+    the schedule needs it.
     """
     stopping = runtime.recipe.early_stopping
     if not len(validation) and hasattr(runtime.recipe.lr, "after"):
@@ -66,13 +66,14 @@ def run_epochs(
             runtime.load("evaluate", runtime.input_type(validation.inputs))
         for epoch in range(place.epoch, origin.epoch + epochs):
             reached, rate, meter = course.train_epoch(place)
-            done = reached.underway or NOTHING
             validated = evaluate(runtime, validation, runtime.world, held).scores if len(validation) else None
             averaged = _averaged_scores(runtime, validation, held)
             if validated is not None:
                 course.losses.append(validated.loss)
-            row = reached.skipped_in_a_row
-            place = Position(epoch + 1, reached.step, skipped_in_a_row=row)
+            done, place = (
+                reached.underway or NOTHING,
+                Position(epoch + 1, reached.step, skipped_in_a_row=reached.skipped_in_a_row),
+            )
             result = EpochResult(
                 epoch=epoch + 1,
                 step=reached.step,
@@ -83,7 +84,7 @@ def run_epochs(
                 seconds=done.seconds,
                 waited=done.waited,
                 skipped=done.skipped,
-                skipped_in_a_row=row,
+                skipped_in_a_row=place.skipped_in_a_row,
                 averaged=averaged,
             )
             progress.end(result)
