@@ -12,6 +12,7 @@ import numpy as np
 from netspec.core.declare import declaration_of
 from netspec.data.batches import Batches, Supply, epoch_order
 from netspec.data.dataset import Array, Part
+from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.distributed.split import Piece
 from netspec.training.accumulate import Turn, Turns
@@ -52,10 +53,8 @@ def run_epochs(
     the schedule needs it.
     """
     stopping = runtime.recipe.early_stopping
-    if not len(validation) and hasattr(runtime.recipe.lr, "after"):
-        raise RunError.of("NS505", schedule=declaration_of(runtime.recipe.lr).name)
-    if not len(validation) and stopping is not None:
-        raise RunError.of("NS520", option=declaration_of(stopping).name)
+    if not len(validation):
+        _refuse_without_validation(runtime.recipe)
     place = begin or origin
     if stopping is not None and stopping.ends(losses):
         return  # a run that had ended, and is resumed
@@ -70,10 +69,8 @@ def run_epochs(
             averaged = _averaged_scores(runtime, validation, held)
             if validated is not None:
                 course.losses.append(validated.loss)
-            done, place = (
-                reached.underway or NOTHING,
-                Position(epoch + 1, reached.step, skipped_in_a_row=reached.skipped_in_a_row),
-            )
+            done, row = reached.underway or NOTHING, reached.skipped_in_a_row
+            place = Position(epoch + 1, reached.step, skipped_in_a_row=row)
             result = EpochResult(
                 epoch=epoch + 1,
                 step=reached.step,
@@ -84,13 +81,21 @@ def run_epochs(
                 seconds=done.seconds,
                 waited=done.waited,
                 skipped=done.skipped,
-                skipped_in_a_row=place.skipped_in_a_row,
+                skipped_in_a_row=row,
                 averaged=averaged,
             )
             progress.end(result)
             yield result
             if stopping is not None and stopping.ends(course.losses):
                 break
+
+
+def _refuse_without_validation(recipe: Recipe) -> None:
+    """A RunError where a schedule (NS505) or an early end (NS520) goes by the loss on a validation part."""
+    if hasattr(recipe.lr, "after"):
+        raise RunError.of("NS505", schedule=declaration_of(recipe.lr).name)
+    if recipe.early_stopping is not None:
+        raise RunError.of("NS520", option=declaration_of(recipe.early_stopping).name)
 
 
 @contextmanager
