@@ -2,11 +2,11 @@
 
     python tools/scale.py measure --network shared        2 to 4 ranks over shared memory
     python tools/scale.py measure --network namespaces    each in a network namespace of its own (Linux, as root)
-    python tools/scale.py measure --network namespaces --megabits 1000 --overhead 478 --work 4.4
+    python tools/scale.py measure --network namespaces --megabits 1000 --overhead 201 --work 1.5 --pause 9.2
     python tools/scale.py predict                         8 GPUs and 64 machines
 
 ``measure`` exchanges numbers as training does, but trains nothing. It prints the least time of some rounds beside what
-the model says, whose two figures are fitted to the rows of the fewest ranks, unless they are given. ``docs/scale.md``
+the model says, whose three figures are fitted to the rows of the fewest ranks, unless they are given. ``docs/scale.md``
 has the tables.
 """
 
@@ -55,6 +55,7 @@ def main() -> None:
     measure.add_argument("--rounds", type=int, default=20)
     measure.add_argument("--overhead", type=float, help="microseconds per message, instead of fitting")
     measure.add_argument("--work", type=float, help="ns per byte moved, instead of fitting")
+    measure.add_argument("--pause", type=float, default=0.0, help="ns per byte of a pair, where the others are given")
     measure.set_defaults(act=_measure)
     rank = commands.add_parser("rank", help="what mpiexec starts")
     rank.add_argument("--megabytes", type=float, required=True)
@@ -76,26 +77,27 @@ def _measure(given: argparse.Namespace) -> None:
         loads.append(os.getloadavg()[0])
         seconds, slowed = _seconds(given, ranks), model.sharing(ranks, cores, loads[-1])
         for bucket in given.buckets:
-            observed.append(model.Observed(size, bucket * MEGABYTE, ranks, slowed, seconds[f"{bucket:g}"]))
+            observed.append(model.Observed(size, bucket * MEGABYTE, ranks, slowed, *seconds[f"{bucket:g}"]))
     if given.work is None:
         link = model.fitted([each for each in observed if each.ranks == min(given.ranks)])
     else:
-        link = model.Link(0.0, given.overhead * 1e-6, float("inf"), given.work * 1e-9)
+        link = model.Link(0.0, given.overhead * 1e-6, float("inf"), given.work * 1e-9, given.pause * 1e-9)
     if given.megabits:
         link = link._replace(bandwidth=given.megabits * 1e6 / 8)
     before = ", ".join(f"{load:.1f}" for load in loads)
     print(f"{given.mpi}, {given.network}, {given.megabytes:g} MB, {cores} cores; load before the ranks came: {before}")
-    print(f"overhead {link.overhead * 1e6:.0f} us per message, work {link.work * 1e9:.2f} ns per byte moved\n")
-    rows: list[tuple[str, ...]] = [("ranks", "bucket", "measured", "model", "model / measured")]
+    figures = f"overhead {link.overhead * 1e6:.0f} us per message, work {link.work * 1e9:.2f} ns per byte moved"
+    print(f"{figures}, pause {link.pause * 1e9:.2f} ns per byte of a pair\n")
+    rows: list[tuple[str, ...]] = [("ranks", "bucket", "processor", "measured", "model", "model / measured")]
     for each in observed:
         said = model.exchange(each.size, each.bucket, each.ranks, link, each.slowed)
-        taken = (f"{seconds * 1e3:.1f} ms" for seconds in (each.seconds, said))
+        taken = (f"{seconds * 1e3:.1f} ms" for seconds in (each.processor, each.seconds, said))
         rows.append((str(each.ranks), f"{each.bucket / MEGABYTE:g} MB", *taken, f"{said / each.seconds:.2f}"))
-    print("\n".join(markdown(rows, right=range(5))))
+    print("\n".join(markdown(rows, right=range(6))))
 
 
-def _seconds(given: argparse.Namespace, ranks: int) -> dict[str, float]:
-    """Least seconds of an exchange on so many ranks, by the MB of a bucket."""
+def _seconds(given: argparse.Namespace, ranks: int) -> dict[str, tuple[float, float]]:
+    """Least seconds of an exchange on so many ranks, and of a rank's processor, by the MB of a bucket."""
     buckets = [f"{bucket:g}" for bucket in given.buckets]
     program = [sys.executable, __file__, "rank", f"--megabytes={given.megabytes}", f"--rounds={given.rounds}"]
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
@@ -113,12 +115,13 @@ def _seconds(given: argparse.Namespace, ranks: int) -> dict[str, float]:
             environment |= {"MPIR_CVAR_NOLOCAL": "1"}
         command = [*launcher, "-n", str(ranks), *program, "--buckets", *buckets]
         done = subprocess.run(command, env=environment, check=True, text=True, stdout=subprocess.PIPE, timeout=LIMIT)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, tuple[float, float]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def _rank(given: argparse.Namespace) -> None:
-    """Be a rank: exchange as often as is asked for; the first prints the least times, in seconds.
+    """Be a rank: exchange as often as is asked for; the first prints the least times, in seconds, and the mean over the
+    ranks of what each took of its processor at least.
 
     The least, since what other programs take can only make it more.
     """
@@ -133,25 +136,26 @@ def _rank(given: argparse.Namespace) -> None:
     for bucket in given.buckets:
         size = int(bucket * MEGABYTE) // 4
         pieces = [numbers[begin : begin + size] for begin in range(0, len(numbers), size)]
-        seconds = [_once(world, pieces) for _ in range(given.rounds + 1)]
-        least[f"{bucket:g}"] = min(seconds[1:])  # the first pays for pages that are touched
+        taken = [_once(world, pieces) for _ in range(given.rounds + 1)][1:]  # the first pays for pages that are touched
+        seconds, processor = map(min, zip(*taken, strict=True))
+        least[f"{bucket:g}"] = seconds, float(world.sums(np.array([processor]))[0]) / world.size
         numbers[:] = 1
     if world.rank == 0:
         print(json.dumps(least), flush=True)
 
 
-def _once(world: MpiWorld, pieces: Sequence[Array]) -> float:
-    """Sum all pieces, packed and unpacked as in training; all begin together."""
+def _once(world: MpiWorld, pieces: Sequence[Array]) -> tuple[float, float]:
+    """Sum all pieces, packed and unpacked as in training, all together: seconds that pass, and of the processor."""
     import numpy as np
 
     world.sums(np.zeros(1))
-    begun = time.perf_counter()
+    begun, busy = time.perf_counter(), time.process_time()
     packed = [piece.copy() for piece in pieces]
     pending = [world.start(each) for each in packed]
     for piece, numbers, each in zip(pieces, packed, pending, strict=True):
         each.wait()
         piece[...] = numbers
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, time.process_time() - busy
 
 
 def _predict(given: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option, tuned_option
+from netspec.cli.common import format_option, tuned_option, workers_option
 from netspec.cli.tables import columns
 from netspec.cli.trained import Trained, open_trained, trained_options
 from netspec.diagnostics.text import escape
@@ -34,6 +34,7 @@ _CONFUSION_SHOWN = 12
 )
 @click.option("--data-dir", metavar="DIR", help="Folder of the data sets; NETSPEC_DATA if left out.")
 @click.option("--part", type=click.Choice(["test", "validation", "train"]), default="test", show_default=True)
+@workers_option
 @format_option
 def command(
     trained: Trained,
@@ -41,6 +42,7 @@ def command(
     data: str | None,
     data_dir: str | None,
     part: PartName,
+    workers: int | None,
     format_: Literal["text", "json"],
 ) -> None:
     """Evaluate a network on data that it did not learn from.
@@ -55,7 +57,8 @@ def command(
     from netspec.data.read import data_folder
     from netspec.training.evaluate_run import evaluate_run
 
-    dataset, evaluation = evaluate_run(open_trained(trained, data, tuned), data_folder(data_dir), part)
+    opened = open_trained(trained, data, tuned)
+    dataset, evaluation = evaluate_run(opened, data_folder(data_dir), part, workers)
     document = _document(dataset, evaluation)
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(document, part))
 

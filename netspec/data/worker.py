@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -28,29 +28,47 @@ PROGRAM = (
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What a worker has to know before its first batch.
+class Source:
+    """A part of the data, and what is done to its samples.
 
-    The part's arrays lie in the block ``samples``, and ``stored`` are its other fields. The block ``ring`` holds the
-    ``slots`` with the fields of a batch each, and at ``current`` the number of the sample that the worker is at.
+    Its ``arrays`` lie in a block of samples, ``stored`` are its other fields. By slot, ``slots`` are the places of a
+    batch's fields.
     """
 
-    samples: Block
     arrays: Mapping[str, Place]
     stored: Mapping[str, Any]
     feed: Feed
     augment: Sequence[Any]
     seed: int
     targets: Mapping[str, TensorType]
-    ring: Block
     slots: Sequence[Mapping[str, Place]]
+
+    def augmenter(self, samples: Block, note: Callable[[int], None]) -> Augmenter:
+        """What makes batches of this part as the training process would."""
+        arrays = {name: samples.array(place) for name, place in self.arrays.items()}
+        part = Part({**arrays, **self.stored}, self.feed)
+        return Augmenter(part, self.augment, self.seed, self.targets, note)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a worker has to know before its first batch.
+
+    The block ``samples`` holds the arrays of all sources, the block ``ring`` the slots of batches, and at ``current``
+    the numbers of the source and the sample that the worker is at.
+    """
+
+    samples: Block
+    sources: Sequence[Source]
+    ring: Block
     current: Place
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One batch: the samples ``indices`` as they are in ``epoch``, to be laid into ``slot``."""
+    """One batch: the samples ``indices`` of a source as they are in ``epoch``, to be laid into ``slot``."""
 
+    source: int
     slot: int
     indices: Array
     epoch: int | str
@@ -78,23 +96,21 @@ def main(descriptor: int) -> None:
 
 def _serve(pipe: Connection[Report, Any], orders: Orders) -> None:
     current = orders.ring.array(orders.current)
-    slots = [{name: orders.ring.array(place) for name, place in slot.items()} for slot in orders.slots]
-    arrays = {name: orders.samples.array(place) for name, place in orders.arrays.items()}
-    part = Part({**arrays, **orders.stored}, orders.feed)
 
     def note(sample: int) -> None:
-        current[0] = sample
+        current[1] = sample
 
-    augmenter = Augmenter(part, orders.augment, orders.seed, orders.targets, note)
+    augmenters = [source.augmenter(orders.samples, note) for source in orders.sources]
     pipe.send(Report(None))
     while True:
         task: Task = pipe.recv()
+        current[:] = task.source, task.indices[0]
         try:
-            batch = augmenter.batch(task.indices, task.epoch)
+            batch = augmenters[task.source].batch(task.indices, task.epoch)
         except Exception as error:  # whatever it is, it is the training process that has to tell of it
             said = str(error) if isinstance(error, NetspecError) else f"{type(error).__name__}: {error}"
-            pipe.send(Report(task.slot, said, int(current[0])))
+            pipe.send(Report(task.slot, said, int(current[1])))
             continue
-        for name, array in batch.fields.items():
-            slots[task.slot][name][: len(task.indices)] = array
+        for name, place in orders.sources[task.source].slots[task.slot].items():
+            orders.ring.array(place)[: len(task.indices)] = batch[name]
         pipe.send(Report(task.slot))

@@ -1,5 +1,6 @@
 """Worker processes that decode and augment ahead of the training, into a ring of batches in shared memory.
 
+The same workers make the batches of all parts, one part at a time: those that are scored come when an epoch is over.
 What a batch holds follows from seed, epoch and samples, and batches come in their order; so neither the number of
 workers nor who was faster changes a bit. Workers are programs of their own, started afresh: a fork of this process
 would die at its first kernel. Until one is ready the training process makes its batches itself, so that a short run
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -27,7 +28,7 @@ from netspec.data.augment import Augmenter
 from netspec.data.dataset import Array, Part
 from netspec.data.ondemand import on_demand
 from netspec.data.shared import Block, Place, end_of, laid_out
-from netspec.data.worker import PROGRAM, Orders, Report, Task
+from netspec.data.worker import PROGRAM, Orders, Report, Source, Task
 from netspec.diagnostics.errors import RunError
 
 _WORTH_A_START = 20_000
@@ -41,7 +42,7 @@ _LAST_WORDS = 2000
 
 
 def worker_count(wanted: int | None, samples: int, cores: int) -> int:
-    """How many workers are to make so many ``samples``, counting each epoch's: what is ``wanted``.
+    """How many workers are to make so many ``samples``, counting each epoch's and each part's: what is ``wanted``.
 
     Where that is not said, a core less than there are, but at least one and at most 8; and none where the run is so
     short that a start would take longer. Without POSIX there are none.
@@ -54,42 +55,58 @@ def worker_count(wanted: int | None, samples: int, cores: int) -> int:
 
 
 class _Layout(NamedTuple):
-    """What workers share: a note per worker and the slots of batches in the ring, and the samples that they read."""
+    """What workers share: a note per worker and the slots of batches in the ring, and the samples that they read.
+
+    A slot takes a batch of any part; by the part's name there are the places in each slot, and those of its samples.
+    """
 
     notes: dict[str, Place]
-    slots: list[dict[str, Place]]
-    samples: dict[str, Place]
+    slots: dict[str, list[dict[str, Place]]]
+    samples: dict[str, dict[str, Place]]
 
     @property
     def ring_bytes(self) -> int:
         """Bytes of notes and slots."""
-        return end_of(self.slots[-1])
+        return max(end_of(slots[-1]) for slots in self.slots.values())
 
     @property
     def samples_bytes(self) -> int:
         """Bytes of the samples that do not lie in shared memory already."""
-        return end_of(self.samples)
+        return max(map(end_of, self.samples.values()))
 
 
-def _laid_out(part: Part, example: Part, size: int, count: int) -> _Layout:
-    """The layout for ``count`` workers that make batches of up to ``size`` samples such as that in ``example``."""
-    shapes = {name: ((size, *array.shape[1:]), array.dtype) for name, array in example.fields.items()}
-    notes = laid_out({str(number): ((1,), np.dtype(np.int64)) for number in range(count)})
-    slots: list[dict[str, Place]] = []
+def _examples(augmenters: Mapping[str, Augmenter]) -> dict[str, Part]:
+    """A batch of one sample of each part."""
+    return {name: augmenter.batch(np.arange(1), 0) for name, augmenter in augmenters.items()}
+
+
+def _laid_out(augmenters: Mapping[str, Augmenter], examples: Mapping[str, Part], size: int, count: int) -> _Layout:
+    """The layout for ``count`` workers that make batches of up to ``size`` samples such as those in ``examples``."""
+    notes = laid_out({str(number): ((2,), np.dtype(np.int64)) for number in range(count)})
+    slots: dict[str, list[dict[str, Place]]] = {name: [] for name in examples}
+    begin = end_of(notes)
     for _ in range(_SLOTS_PER_WORKER * count + 1):
-        slots.append(laid_out(shapes, end_of(slots[-1] if slots else notes)))
-    arrays = {name: part[name] for name in part.feed.fields if on_demand(part[name]) is None}
-    return _Layout(notes, slots, laid_out({name: (array.shape, array.dtype) for name, array in arrays.items()}))
+        for name, example in examples.items():
+            shapes = {field: ((size, *array.shape[1:]), array.dtype) for field, array in example.fields.items()}
+            slots[name].append(laid_out(shapes, begin))
+        begin = max(end_of(each[-1]) for each in slots.values())
+    samples, begin = dict[str, dict[str, Place]](), 0
+    for name, augmenter in augmenters.items():
+        part = augmenter.part
+        arrays = {field: part[field] for field in part.feed.fields if on_demand(part[field]) is None}
+        samples[name] = laid_out({field: (array.shape, array.dtype) for field, array in arrays.items()}, begin)
+        begin = max(begin, end_of(samples[name]))
+    return _Layout(notes, slots, samples)
 
 
-def shared_bytes(augmenter: Augmenter, size: int, count: int) -> int:
+def shared_bytes(augmenters: Mapping[str, Augmenter], size: int, count: int) -> int:
     """Bytes that ``count`` workers take of shared memory: a ring of batches, and a copy of the samples.
 
     What the processes take for themselves, some tens of MiB each, is not in it.
     """
-    if not count:
+    if not count or not augmenters:
         return 0
-    layout = _laid_out(augmenter.part, augmenter.batch(np.arange(1), 0), size, count)
+    layout = _laid_out(augmenters, _examples(augmenters), size, count)
     return layout.ring_bytes + layout.samples_bytes
 
 
@@ -107,58 +124,69 @@ class _Worker:
 
 
 class Workers:
-    """``count`` worker processes that make batches of up to ``size`` samples as ``augmenter`` does; to be closed."""
+    """``count`` worker processes that make batches of up to ``size`` samples; to be closed.
 
-    def __init__(self, augmenter: Augmenter, size: int, count: int) -> None:
-        self._augmenter, self._size = augmenter, size
-        example = augmenter.batch(np.arange(1), 0)
-        self._feed = example.feed
-        part = augmenter.part
-        notes, slots, places = layout = _laid_out(part, example, size, count)
-        stored = {name: later for name in part.feed.fields if (later := on_demand(part[name]))}
-        ring, samples = Block(layout.ring_bytes), Block(layout.samples_bytes)
-        for name, place in places.items():
-            samples.array(place)[...] = part[name]
-        self._blocks = [ring, samples]
-        self._slots = [{name: ring.array(place) for name, place in slot.items()} for slot in slots]
+    ``augmenters`` are what they do as, by the name of the part that each of them makes batches of.
+    """
+
+    def __init__(self, augmenters: Mapping[str, Augmenter], size: int, count: int) -> None:
+        self._augmenters, self._names = augmenters, list(augmenters)
+        examples = _examples(augmenters)
+        self._layout = layout = _laid_out(augmenters, examples, size, count)
+        self._feeds = {name: example.feed for name, example in examples.items()}
+        ring, samples = self._blocks = [Block(layout.ring_bytes), Block(layout.samples_bytes)]
+        for name, places in layout.samples.items():
+            for field_name, place in places.items():
+                samples.array(place)[...] = augmenters[name].part[field_name]
         self._filled: set[int] = set()
-        given = (part.feed, augmenter.augment, augmenter.seed, augmenter.targets, ring, slots)
-        shared = [block.descriptor for block in (*self._blocks, *(each.block for each in stored.values()))]
+        sources = [
+            _source(augmenter, layout.samples[name], layout.slots[name]) for name, augmenter in augmenters.items()
+        ]
+        stored = [later.block for source in sources for later in source.stored.values()]
+        shared = [block.descriptor for block in (*self._blocks, *stored)]
         self._workers: list[_Worker] = []
         try:
-            for number, place in enumerate(notes.values()):
+            for number, place in enumerate(layout.notes.values()):
                 self._workers.append(_started(number + 1, ring.array(place), shared))
                 with suppress(ConnectionError):  # it has ended already, which is found where its answer is awaited
-                    self._workers[-1].pipe.send(Orders(samples, places, stored, *given, place))
+                    self._workers[-1].pipe.send(Orders(samples, sources, ring, place))
         except BaseException:
             self.close()
             raise
 
-    def batches(self, order: Array, epoch: int | str) -> Iterator[Part]:
-        """The batches of the samples ``order``, each valid until the next is asked for.
+    def __contains__(self, name: str) -> bool:
+        """Whether they make batches of the part of that name."""
+        return name in self._augmenters
 
-        A RunError (NS912, NS913) where a worker failed or died; it names the worker and the sample.
+    def batches(self, name: str, order: Array, size: int, epoch: int | str) -> Iterator[Part]:
+        """The batches of the samples ``order`` of a part, ``size`` at a time, each valid until the next is asked for.
+
+        Those of one part at a time. A RunError (NS912, NS913) where a worker failed or died; it names the worker and
+        the sample.
         """
+        source, ring = self._names.index(name), self._blocks[0]
         while any(worker.tasks for worker in self._workers):  # of batches that were not asked for any more
             self._listen(None)
         self._filled.clear()
-        cuts = [order[start : start + self._size] for start in range(0, len(order), self._size)]
-        free, slots, ahead = list(range(len(self._slots))), dict[int, int](), 0
+        cuts = [order[start : start + size] for start in range(0, len(order), size)]
+        places = self._layout.slots[name]
+        free, slots, ahead = list(range(len(places))), dict[int, int](), 0
         for number, indices in enumerate(cuts):
             self._listen(0)
             ahead = max(ahead, number + (number not in slots))
             while free and ahead < len(cuts) and (worker := self._idlest()):
                 slots[ahead] = free.pop()
-                self._tell(worker, Task(slots[ahead], cuts[ahead], epoch))
+                self._tell(worker, Task(source, slots[ahead], cuts[ahead], epoch))
                 ahead += 1
             slot = slots.pop(number, None)
             if slot is None:
-                yield self._augmenter.batch(indices, epoch)
+                yield self._augmenters[name].batch(indices, epoch)
                 continue
             while slot not in self._filled:
                 self._listen(None)
             self._filled.remove(slot)
-            yield Part({name: array[: len(indices)] for name, array in self._slots[slot].items()}, self._feed)
+            fields = {field: ring.array(place)[: len(indices)] for field, place in places[slot].items()}
+            yield Part(fields, self._feeds[name])
             free.append(slot)
 
     def close(self) -> None:
@@ -183,7 +211,7 @@ class Workers:
         try:
             worker.pipe.send(task)
         except ConnectionError:
-            raise _death(worker, self._augmenter.part) from None
+            raise self._death(worker) from None
 
     def _listen(self, seconds: float | None) -> None:
         """Take in what workers have answered, and wait so long for it; None waits until there is something."""
@@ -193,22 +221,48 @@ class Workers:
             try:
                 report = worker.pipe.recv()
             except (EOFError, ConnectionError):
-                raise _death(worker, self._augmenter.part) from None
+                raise self._death(worker) from None
             if report.slot is None:
                 worker.ready = True
                 continue
             worker.tasks.remove(report.slot)
             if report.problem is not None:
-                fields = {"worker": worker.number, "sample": _called(self._augmenter.part, report.sample)}
+                fields = {"worker": worker.number, "sample": self._called(int(worker.current[0]), report.sample)}
                 raise RunError.of("NS912", **fields, problem=report.problem)
             self._filled.add(report.slot)
+
+    def _death(self, worker: _Worker) -> RunError:
+        """What is known of a worker that ended by itself."""
+        status = worker.process.wait()
+        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        worker.messages.seek(max(0, worker.messages.seek(0, os.SEEK_END) - _LAST_WORDS))
+        words = worker.messages.read().decode(errors="replace").strip().splitlines()
+        source, sample = map(int, worker.current)
+        place = "while it started" if source < 0 else f"at {self._called(source, sample)}"
+        said = f"; it last said: {words[-1]}" if words else ""
+        return RunError.of("NS913", worker=worker.number, process=worker.process.pid, how=f"{how} {place}{said}")
+
+    def _called(self, source: int, sample: int) -> str:
+        """A sample of a part, with the files that it is decoded from."""
+        name = self._names[source]
+        part = self._augmenters[name].part
+        fields = (on_demand(part.fields[field_name]) for field_name in part.feed.fields)
+        files = ", ".join(each.called(sample) for each in fields if each)
+        return f"sample {sample} of the {len(part):,} of the {name} part" + (f" ({files})" if files else "")
+
+
+def _source(augmenter: Augmenter, arrays: Mapping[str, Place], slots: Sequence[Mapping[str, Place]]) -> Source:
+    """What workers are told of a part."""
+    part = augmenter.part
+    stored = {name: later for name in part.feed.fields if (later := on_demand(part[name]))}
+    return Source(arrays, stored, part.feed, augmenter.augment, augmenter.seed, augmenter.targets, slots)
 
 
 def _started(number: int, current: Array, shared: list[int]) -> _Worker:
     """A new process with these descriptors. It is out of reach of the terminal's signals, and of more than one core:
     a library of matrix products would start as many threads as there are.
     """
-    current[0] = -1
+    current[:] = -1
     here, there = Pipe()
     messages = tempfile.TemporaryFile()  # noqa: SIM115  # the worker has it as long as it lives
     with there:
@@ -222,22 +276,3 @@ def _started(number: int, current: Array, shared: list[int]) -> _Worker:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         )
     return _Worker(number, process, here, messages, current)
-
-
-def _death(worker: _Worker, part: Part) -> RunError:
-    """What is known of a worker that ended by itself."""
-    status = worker.process.wait()
-    how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-    worker.messages.seek(max(0, worker.messages.seek(0, os.SEEK_END) - _LAST_WORDS))
-    words = worker.messages.read().decode(errors="replace").strip().splitlines()
-    at = int(worker.current[0])
-    place = "while it started" if at < 0 else f"at {_called(part, at)}"
-    said = f"; it last said: {words[-1]}" if words else ""
-    return RunError.of("NS913", worker=worker.number, process=worker.process.pid, how=f"{how} {place}{said}")
-
-
-def _called(part: Part, sample: int) -> str:
-    """A sample of the part, with the files that it is decoded from."""
-    fields = (on_demand(part.fields[name]) for name in part.feed.fields)
-    files = ", ".join(each.called(sample) for each in fields if each)
-    return f"sample {sample} of the {len(part):,} that are learnt from" + (f" ({files})" if files else "")

@@ -29,10 +29,11 @@ class Evaluation:
     confusion: Mapping[str, Array]
 
 
-def evaluate(runtime: Runtime, part: Part, world: Communicator = ALONE) -> Evaluation:
+def evaluate(runtime: Runtime, part: Part, world: Communicator = ALONE, batches: Batches | None = None) -> Evaluation:
     """Scores of the inference form over all samples of ``part``, of which there must be one; nothing is learnt.
 
-    The ranks of ``world`` share the samples, and all have the scores.
+    The ranks of ``world`` share the samples, and all have the scores. ``batches`` of the part, of as many samples as
+    the runtime takes, are made in this process where they are left out.
     """
     loaded = runtime.load("evaluate", runtime.input_type(part.inputs))
     meter = Meter(runtime.metrics(loaded.targets))
@@ -41,7 +42,7 @@ def evaluate(runtime: Runtime, part: Part, world: Communicator = ALONE) -> Evalu
         for name in loaded.targets
         if _numbers_classes(part.targets[name], runtime.network.heads[name].type)
     }
-    batches = Batches(part, runtime.batch, runtime.augmenter(part, evaluation=True))
+    batches = batches or Batches(part, runtime.batch, runtime.augmenter(part, evaluation=True))
     split = Split(len(part), world.rank, world.size)
     for batch in batches.in_order(split.of_order(np.arange(len(part))), "evaluation"):
         inputs, targets, _ = runtime.prepared(batch)

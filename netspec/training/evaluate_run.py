@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 from netspec.data.dataset import PARTS, Dataset, Part, PartName
@@ -12,10 +13,17 @@ from netspec.training.evaluate import Evaluation, evaluate
 from netspec.training.open_run import OpenRun
 
 
-def evaluate_run(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[Dataset, Evaluation]:
-    """The network's data, and its scores on a part of it; a RunError as :func:`part_of` says."""
+def evaluate_run(
+    run: OpenRun, data_dir: Path | None, part: PartName, workers: int | None = None
+) -> tuple[Dataset, Evaluation]:
+    """The network's data, and its scores on a part of it; a RunError as :func:`part_of` says.
+
+    So many ``workers``, or as many as the recipe says, make the batches where they have to be decoded.
+    """
     dataset, found = part_of(run, data_dir, part)
-    return dataset, evaluate(run.runtime, found)
+    runtime = run.runtime
+    with closing(runtime.supply({part: runtime.augmenter(found, evaluation=True)}, 1, workers)) as supply:
+        return dataset, evaluate(runtime, found, batches=supply.batches(part, runtime.batch))
 
 
 def part_of(run: OpenRun, data_dir: Path | None, part: PartName) -> tuple[Dataset, Part]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import numpy as np
 
 from netspec.core.declare import declaration_of
-from netspec.data.batches import Batches, epoch_order
+from netspec.data.batches import Batches, Supply, epoch_order
 from netspec.data.dataset import Array, Part
+from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.distributed.split import Piece
 from netspec.training.accumulate import Turn, Turns
@@ -39,37 +40,36 @@ def run_epochs(
     begin: Position | None = None,
     after_step: Callable[[Position], None] | None = None,
     losses: Sequence[float] = (),
+    supply: Supply | None = None,
 ) -> Generator[EpochResult]:
     """Trains for ``epochs`` epochs and yields after each, when the state is that of the epoch's end.
 
     The order of the samples follows from ``recipe.seed`` and the epoch's number alone. Epochs and steps count on from
     ``origin``, where the learning rate's schedule begins. ``begin`` is where an interrupted course goes on: the state
     has to be that of this position, and ``losses`` those of its epochs on the validation part, by which a schedule may
-    go. ``after_step`` is told the position after each step. Where ranks share the batches, each trains its own pieces
-    and all of them come to the same. A RunError if a loss is not finite, the state then is that
-    of the step before; or if the schedule needs a validation part and there is none. Workers that make the batches
-    run until the iterator is closed.
+    go. ``after_step`` is told the position after each step. ``supply`` makes the batches of both parts; without it they
+    have workers until the iterator is closed. Ranks that share the batches train their own pieces and come to the same.
+    A RunError if a loss is not finite, the state then is that of the step before; or if there is no validation part and
+    the schedule needs it.
     """
     stopping = runtime.recipe.early_stopping
-    if not len(validation) and hasattr(runtime.recipe.lr, "after"):
-        raise RunError.of("NS505", schedule=declaration_of(runtime.recipe.lr).name)
-    if not len(validation) and stopping is not None:
-        raise RunError.of("NS520", option=declaration_of(stopping).name)
+    if not len(validation):
+        _refuse_without_validation(runtime.recipe)
     place = begin or origin
     if stopping is not None and stopping.ends(losses):
         return  # a run that had ended, and is resumed
     course = _Course(runtime, train, progress, epochs, origin, clock, after_step, losses)
-    with closing(course.start(epochs - (place.epoch - origin.epoch))):
+    with _supplied(runtime, (train, validation), epochs - (place.epoch - origin.epoch), supply) as made:
+        course.batches, held = made.batches("train", runtime.split.own), made.batches("validation", runtime.batch)
         if len(validation):
             runtime.load("evaluate", runtime.input_type(validation.inputs))
         for epoch in range(place.epoch, origin.epoch + epochs):
             reached, rate, meter = course.train_epoch(place)
-            done = reached.underway or NOTHING
-            validated = evaluate(runtime, validation, runtime.world).scores if len(validation) else None
-            averaged = _averaged_scores(runtime, validation)
+            validated = evaluate(runtime, validation, runtime.world, held).scores if len(validation) else None
+            averaged = _averaged_scores(runtime, validation, held)
             if validated is not None:
                 course.losses.append(validated.loss)
-            row = reached.skipped_in_a_row
+            done, row = reached.underway or NOTHING, reached.skipped_in_a_row
             place = Position(epoch + 1, reached.step, skipped_in_a_row=row)
             result = EpochResult(
                 epoch=epoch + 1,
@@ -90,12 +90,30 @@ def run_epochs(
                 break
 
 
-def _averaged_scores(runtime: Runtime, validation: Part) -> Scores | None:
+def _refuse_without_validation(recipe: Recipe) -> None:
+    """A RunError where a schedule (NS505) or an early end (NS520) goes by the loss on a validation part."""
+    if hasattr(recipe.lr, "after"):
+        raise RunError.of("NS505", schedule=declaration_of(recipe.lr).name)
+    if recipe.early_stopping is not None:
+        raise RunError.of("NS520", option=declaration_of(recipe.early_stopping).name)
+
+
+@contextmanager
+def _supplied(runtime: Runtime, parts: Sequence[Part], epochs: int, supply: Supply | None) -> Iterator[Supply]:
+    """What makes the batches: what is given, or else workers that end with this."""
+    if supply is not None:
+        yield supply
+        return
+    with closing(runtime.supply(runtime.augmenters(*parts), epochs)) as made:
+        yield made
+
+
+def _averaged_scores(runtime: Runtime, validation: Part, batches: Batches) -> Scores | None:
     """The scores of the averaged weights, where an average is made and there is a validation part."""
     if runtime.recipe.average is None or not len(validation):
         return None
     with average_in_place(runtime):
-        return evaluate(runtime, validation, runtime.world).scores
+        return evaluate(runtime, validation, runtime.world, batches).scores
 
 
 class NotFiniteError(RunError):
@@ -120,17 +138,12 @@ class _Course:
         self._progress, self._clock, self._after_step = progress, clock, after_step
         self._loaded = runtime.load("train", runtime.train_type(train))
         self._train = train
-        self._batches = Batches(train, runtime.split.own)
+        self.batches = Batches(train, runtime.split.own)
+        """What is trained on, until somebody else makes it."""
         self._steps = -(-len(train) // runtime.split.batch)
         self._turns = Turns(len(train), runtime.split.batch, runtime.recipe.accumulate)
         self.losses = list(losses)
         """On the validation part, one for each epoch of the course that is done."""
-
-    def start(self, epochs: int) -> Batches:
-        """Get ready to make the batches of so many epochs; the caller closes what does."""
-        workers, augmenter = self._runtime.workers(self._train, epochs), self._runtime.augmenter(self._train)
-        self._batches = Batches(self._train, self._runtime.split.own, augmenter, workers)
-        return self._batches
 
     def train_epoch(self, place: Position) -> tuple[Position, float, Meter]:
         """Train the rest of the epoch at ``place``: where that leads, the last learning rate, and the scores."""
@@ -148,7 +161,7 @@ class _Course:
 
     def _fed(self, order: Array, epoch: int) -> Iterator[tuple[Fed, float]]:
         """The batches as the network takes them, each with the seconds that went by until it was there."""
-        batches = self._batches.in_order(order, epoch)
+        batches = self.batches.in_order(order, epoch)
         while True:
             begun = self._clock()
             batch = next(batches, None)

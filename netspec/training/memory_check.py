@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netspec.core.graph import Slot
 from netspec.core.host import available_memory, fields_of, lines_of
-from netspec.data.batches import has_work
+from netspec.data.batches import with_work
 from netspec.data.dataset import Part
 from netspec.data.ondemand import on_demand
 from netspec.data.workers import shared_bytes
@@ -89,7 +89,7 @@ def demand(runtime: Runtime, train: Part, *scored: Part, batch: int | None = Non
     scoring = (runtime.planned("evaluate", dtype, most).arena_bytes for dtype in dtypes)
     held, later = _held(train, *scored)
     state = training.state_bytes
-    copies, shared = state + _largest_file(training.graph.slots), _of_workers(runtime, train, most)
+    copies, shared = state + _largest_file(training.graph.slots), _of_workers(runtime, (train, *scored), most)
     return Demand(state, training.arena_bytes, sum(scoring), copies, held, later, shared)
 
 
@@ -101,10 +101,10 @@ def _largest_file(slots: Iterable[Slot]) -> int:
     return max(files.values())
 
 
-def _of_workers(runtime: Runtime, train: Part, batch: int) -> int:
+def _of_workers(runtime: Runtime, parts: Iterable[Part], batch: int) -> int:
     """Bytes that worker processes share, where there are any."""
-    count, augmenter = runtime.workers(train, runtime.recipe.epochs), runtime.augmenter(train)
-    return shared_bytes(augmenter, batch, count) if len(train) and has_work(augmenter) else 0
+    augmenters = runtime.augmenters(*parts)
+    return shared_bytes(with_work(augmenters), batch, runtime.workers(augmenters, runtime.recipe.epochs))
 
 
 def _held(*parts: Part) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from netspec.core.declare import declaration_of
 from netspec.core.graph import Graph, Slot, Value
 from netspec.core.types import DType
 from netspec.data.augment import Augmenter
-from netspec.data.dataset import Part
+from netspec.data.batches import Supply, with_work
+from netspec.data.dataset import PARTS, Part
 from netspec.data.feed import target_types
 from netspec.data.preprocess import transformed
 from netspec.data.workers import worker_count
@@ -191,9 +192,18 @@ class Runtime:
         wanted = [each for each in self.recipe.augment if not evaluation or getattr(each, "in_evaluation", False)]
         return Augmenter(part, wanted, self.recipe.seed, target_types(self.network, self.recipe))
 
-    def workers(self, part: Part, epochs: int) -> int:
-        """How many processes make the batches of so many epochs over a part."""
-        return worker_count(self.recipe.workers, len(part) * epochs, available_threads())
+    def augmenters(self, *parts: Part) -> dict[str, Augmenter]:
+        """What makes the samples of the training, the validation and the test part, of as many as are given."""
+        return {name: self.augmenter(part, name != "train") for name, part in zip(PARTS, parts, strict=False)}
+
+    def workers(self, augmenters: Mapping[str, Augmenter], epochs: int, wanted: int | None = None) -> int:
+        """How many processes make the batches of so many epochs over these parts; as the recipe says, or ``wanted``."""
+        samples = sum(len(each.part) for each in with_work(augmenters).values())
+        return worker_count(self.recipe.workers if wanted is None else wanted, samples * epochs, available_threads())
+
+    def supply(self, augmenters: Mapping[str, Augmenter], epochs: int, workers: int | None = None) -> Supply:
+        """The batches of so many epochs over these parts, made by the recipe's ``workers`` or so many; to be closed."""
+        return Supply(augmenters, self.batch, self.workers(augmenters, epochs, workers))
 
     def plan(self, purpose: Purpose, dtype: DType) -> Plan:
         """The plan for inputs of ``dtype``; a RunError for training where the network was not made to train."""

@@ -150,21 +150,23 @@ def _train(
 
     stop.armed = True
     parts, losses = (dataset.train, dataset.validation), run.validation_losses()
-    course = run_epochs(runtime, *parts, progress, epochs, begin=begin, after_step=after_step, losses=losses)
-    with closing(course):
-        for result in course:
-            place = Position(result.epoch, result.step)
-            where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
-            run.record(result, *_checked_state(runtime, where))
-            if stopping():
-                raise KeyboardInterrupt
-    stop.armed = False
-    if not place.epoch:
-        raise RunError("nothing to train: epochs is 0")
-    if run.writes:
-        keep_average(run.folder, runtime)
+    with closing(runtime.supply(runtime.augmenters(*parts, dataset.test), epochs - begin.epoch)) as supply:
+        more: dict[str, Any] = {"after_step": after_step, "losses": losses, "supply": supply}
+        with closing(run_epochs(runtime, *parts, progress, epochs, begin=begin, **more)) as course:
+            for result in course:
+                place = Position(result.epoch, result.step)
+                where = f"{result.step} (end of epoch {result.epoch}, learning rate {result.rate:g})"
+                run.record(result, *_checked_state(runtime, where))
+                if stopping():
+                    raise KeyboardInterrupt
+        stop.armed = False
+        if not place.epoch:
+            raise RunError("nothing to train: epochs is 0")
+        if run.writes:
+            keep_average(run.folder, runtime)
+        batches = supply.batches("test", runtime.batch)
+        test = evaluate(runtime, dataset.test, world, batches).scores if len(dataset.test) else None
     train, validation = run.last_scores()
-    test = evaluate(runtime, dataset.test, world).scores if len(dataset.test) else None
     digest = weights_sha256(read_state(runtime.state, runtime.weights))
     seconds = time.perf_counter() - begun
     remarks = run.waited_share(), run.skipped_steps()

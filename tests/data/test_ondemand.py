@@ -12,7 +12,7 @@ from PIL import Image
 
 from netspec.core.types import TensorType
 from netspec.data.augment import Augmenter
-from netspec.data.batches import Batches, epoch_order
+from netspec.data.batches import Batches, Supply, epoch_order
 from netspec.data.dataset import Dataset, Part, ReadContext
 from netspec.data.feed import find_feed, mismatches, refuse_strange_labels
 from netspec.data.folder import load
@@ -120,7 +120,7 @@ def test_a_row_that_is_half_written_is_decoded_again(pets: Path) -> None:
 def test_workers_decode_too_and_share_what_is_held(pets: Path, augment: tuple[Any, ...]) -> None:
     whole, part = read(pets, 2**20).train, read(pets, 10 * BYTES).train
     wanted = Augmenter(whole, augment, 1, TARGETS)
-    made = Batches(part, 3, Augmenter(part, augment, 1, TARGETS), workers=2)
+    made = Supply({"train": Augmenter(part, augment, 1, TARGETS)}, 3, 2)
     workers = made._workers
     assert workers is not None
     try:
@@ -128,7 +128,7 @@ def test_workers_decode_too_and_share_what_is_held(pets: Path, augment: tuple[An
             workers._listen(None)
         for epoch in range(2):
             order = epoch_order(16, 1, epoch)
-            for number, batch in enumerate(made.in_order(order, epoch)):
+            for number, batch in enumerate(made.batches("train", 3).in_order(order, epoch)):
                 theirs = wanted.batch(order[number * 3 : number * 3 + 3], epoch)
                 assert np.array_equal(batch.inputs["input"], theirs.inputs["input"])
                 assert np.array_equal(batch.targets["main"], theirs.targets["main"])
@@ -145,13 +145,16 @@ def test_a_file_that_becomes_damaged_is_named_with_worker_and_sample(pets: Path,
         place.write_bytes(path.read_bytes())
     file.write_bytes(file.read_bytes()[:60])  # its header is whole
     part = read(tmp_path / "pets", 0).train
-    made = Batches(part, 4, Augmenter(part, (), 1, TARGETS), workers=1)
+    made = Supply({"validation": Augmenter(part, (), 1, TARGETS)}, 4, 1)
     workers = made._workers
     assert workers is not None
     try:
         workers._listen(None)
-        with pytest.raises(RunError, match=r"(?s)NS912.*worker 1 cannot make sample 8 of the 16.*dog/0\.png.*NS905"):
-            list(made.in_order(np.arange(16)))
+        with pytest.raises(
+            RunError,
+            match=r"(?s)NS912.*worker 1 cannot make sample 8 of the 16 of the validation part .*dog/0\.png.*NS905",
+        ):
+            list(made.batches("validation", 4).in_order(np.arange(16)))
     finally:
         made.close()
     with pytest.raises(RunError, match=r"NS905.*dog/0\.png"):

@@ -16,7 +16,7 @@ import pytest
 
 from netspec.core.types import TensorType
 from netspec.data.augment import Augmenter
-from netspec.data.batches import Batches, epoch_order
+from netspec.data.batches import Batches, Supply, epoch_order
 from netspec.data.dataset import Array, Part, labelled
 from netspec.data.workers import Workers, worker_count
 from netspec.declarations.augmentations import ColorJitter, Cutout, Mixup, RandomCrop, RandomFlip, RandomRotation
@@ -30,7 +30,7 @@ AUGMENT = (RandomCrop(padding=2), RandomFlip(), RandomRotation(degrees=9), Color
 
 
 def batches(workers: int, augment: tuple[Any, ...] = AUGMENT, part: Part = PART) -> Batches:
-    return Batches(part, 8, Augmenter(part, augment, 5, TARGETS), workers)
+    return Supply({"train": Augmenter(part, augment, 5, TARGETS)}, 8, workers).batches("train", 8)
 
 
 def epochs(made: Batches, count: int = 3, patience: float = 0.0) -> list[dict[str, Array]]:
@@ -55,7 +55,13 @@ def until_ready(made: Batches) -> Batches:
 def three() -> Iterator[Batches]:
     made = batches(3)
     yield until_ready(made)
-    made.close()
+    close(made)
+
+
+def close(made: Batches | Workers) -> None:
+    workers = made._workers if isinstance(made, Batches) else made
+    if workers is not None:
+        workers.close()
 
 
 def workers_of(made: Batches) -> list[Any]:
@@ -73,13 +79,38 @@ def test_batches_do_not_depend_on_the_number_of_workers_nor_on_timing(augment: t
             beginning = epochs(made, patience=patience)  # begins in this process and goes on in the workers
             ready = epochs(until_ready(made))
         finally:
-            made.close()
+            close(made)
         for found in (beginning, ready):
             for ours, theirs in zip(alone, found, strict=True):
                 assert ours.keys() == theirs.keys()
                 for name, array in ours.items():
                     assert array.dtype == theirs[name].dtype
                     assert np.array_equal(array, theirs[name])
+
+
+def test_the_same_workers_make_the_batches_of_several_parts() -> None:
+    """One after the other, of other shapes and types, and of other sizes; the memory is the same."""
+    wide = labelled(np.random.default_rng(7).random((20, 5, 5, 1), np.float32), np.arange(20, dtype=np.int32) % 3)
+    augmenters = {
+        "train": Augmenter(PART, (Mixup(),), 5, TARGETS),
+        "validation": Augmenter(wide, (Cutout(size=2),), 5, {}),
+    }
+    supply = Supply(augmenters, 8, 2)
+    assert supply._workers is not None
+    learnt, scored = supply.batches("train", 8), supply.batches("validation", 7)
+    try:
+        until_ready(learnt)
+        for epoch in range(2):
+            for made, name, samples, size in ((learnt, "train", SAMPLES, 8), (scored, "validation", 20, 7)):
+                order = epoch_order(samples, 5, epoch)
+                for number, batch in enumerate(made.in_order(order, epoch)):
+                    alone = augmenters[name].batch(order[number * size :][:size], epoch)
+                    assert batch.fields.keys() == alone.fields.keys()
+                    for field, array in batch.fields.items():
+                        assert array.dtype == alone[field].dtype
+                        assert np.array_equal(array, alone[field])
+    finally:
+        supply.close()
 
 
 def test_workers_make_batches_and_not_the_training_process(three: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,25 +146,25 @@ def test_a_worker_that_fails_names_the_sample_and_what_is_wrong(monkeypatch: pyt
         assert workers is not None
         # A sample that there is not is what a worker cannot make.
         with pytest.raises(RunError, match=r"NS912.*worker 1 cannot make sample 99 .*out of bounds"):
-            list(workers.batches(np.array([1] * 8 + [99]), 0))
+            list(workers.batches("train", np.array([1] * 8 + [99]), 8, 0))
     finally:
-        made.close()
+        close(made)
 
 
 def test_a_worker_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netspec.data.workers.PROGRAM", "raise SystemExit('no such luck')")
-    made = Workers(Augmenter(PART, AUGMENT, 5, TARGETS), 8, 1)
+    made = Workers({"train": Augmenter(PART, AUGMENT, 5, TARGETS)}, 8, 1)
     try:
         with pytest.raises(RunError, match=r"NS913.*ended with status 1 while it started; it last said: no such luck"):
             made._listen(None)
     finally:
-        made.close()
+        close(made)
 
 
 def test_closing_ends_all_workers_and_leaves_nothing(three: Batches) -> None:
     processes = [worker.process for worker in workers_of(three)]
     descriptors = len(os.listdir("/proc/self/fd"))
-    three.close()
+    close(three)
     assert all(process.returncode == -signal.SIGKILL for process in processes)
     assert len(os.listdir("/proc/self/fd")) <= descriptors - 2 * 3 - 2  # pipes and messages, and two blocks
 
@@ -197,4 +228,4 @@ def test_how_many_workers_there_are(wanted: int | None, samples: int, cores: int
 
 
 def test_samples_that_nothing_is_done_to_need_no_workers() -> None:
-    assert Batches(PART, 8, None, workers=3)._workers is None
+    assert batches(3, ())._workers is None

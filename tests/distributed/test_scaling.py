@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 from scaling.machines import WORLDS, work_of
-from scaling.model import Gradient, Link, Observed, cut, exchange, fitted, messages, moved, packed, sharing, step
+from scaling.model import (
+    Gradient,
+    Link,
+    Observed,
+    cut,
+    exchange,
+    fitted,
+    messages,
+    moved,
+    packed,
+    processor,
+    sharing,
+    step,
+)
 
 LINK = Link(latency=1.0, overhead=0.5, bandwidth=2.0, work=0.25)
 
@@ -25,6 +38,12 @@ def test_ranks_that_share_their_cores_compute_longer_and_send_as_fast() -> None:
     assert sharing(2, 4, 1) == 1
     assert sharing(4, 2, 6) == 5
     assert exchange(4, 4, 2, LINK, 2.0) == 2 * (1 + 1) + 2 + 2
+
+
+def test_pairs_of_ranks_wait_at_the_same_time_and_longer_on_no_busier_machine() -> None:
+    """Each of 4 ranks exchanges 2 of 8 bytes with each other, and as many sums; each of 2 ranks 4 and 4."""
+    waiting = Link(latency=0.0, overhead=0.0, bandwidth=float("inf"), pause=0.5)
+    assert [exchange(8, 8, ranks, waiting, slowed) for ranks, slowed in ((2, 1), (4, 1), (4, 7))] == [4, 2, 2]
 
 
 GRADIENTS = [Gradient(4, 0.25), Gradient(0, 0.25), Gradient(4, 0.5)]
@@ -52,15 +71,19 @@ def test_a_link_that_is_behind_sends_one_bucket_after_the_other() -> None:
 
 
 def test_a_fit_finds_the_link_that_made_the_times() -> None:
-    link = Link(0.0, 2e-4, float("inf"), 3e-9)
+    link = Link(0.0, 2e-4, float("inf"), 3e-9, 5e-9)
     rows = [
         (size, bucket, ranks, ranks / 2) for size, bucket in ((1e7, 1e6), (1e7, 1e5), (3e7, 1e7)) for ranks in (2, 4)
     ]
-    found = fitted([Observed(*row, exchange(row[0], row[1], row[2], link, row[3])) for row in rows])
-    assert found.overhead == pytest.approx(2e-4)
-    assert found.work == pytest.approx(3e-9)
-    # Larger buckets that take longer leave nothing to a message.
-    assert fitted([Observed(1e7, 1e6, 2, 1, 1.0), Observed(1e7, 1e7, 2, 1, 1.1)]).overhead == 0
+    seconds = (exchange(row[0], row[1], row[2], link, row[3]) for row in rows)
+    processors = (sum(processor(each, row[2], link) for each in cut(row[0], row[1])) for row in rows)
+    found = fitted(
+        [Observed(*both) for both in ((*a, b, c) for a, b, c in zip(rows, seconds, processors, strict=True))]
+    )
+    assert found == pytest.approx(link)
+    # Larger buckets that take longer leave nothing to a message, and what waits for processors alone leaves no pause.
+    found = fitted([Observed(1e7, 1e6, 2, 1, 1.0, 1.0), Observed(1e7, 1e7, 2, 1, 1.0, 1.1)])
+    assert (found.overhead, found.pause) == (0, 0)
 
 
 def test_a_network_weighs_what_summary_counts() -> None:

@@ -64,7 +64,7 @@ def test_what_workers_share_is_counted_where_there_are_any(make_runtime: MakeRun
     assert demand(make_runtime(workers=2), part).workers == 0  # for they have nothing to do
     assert demand(make_runtime(workers=0, **changed), part).workers == 0
     runtime = make_runtime(workers=2, **changed)
-    made = Workers(runtime.augmenter(part), runtime.batch, 2)
+    made = Workers(runtime.augmenters(part), runtime.batch, 2)
     try:
         assert demand(runtime, part).workers == sum(block.size for block in made._blocks)
     finally:

@@ -23,6 +23,8 @@ class Link(NamedTuple):
     """Bytes per second."""
     work: float = 0.0
     """Seconds per byte moved for which the rank's processor is busy: packing, copying, adding, unpacking."""
+    pause: float = 0.0
+    """Seconds per byte that a pair of ranks exchanges for which both wait until the other looks after its messages."""
 
 
 class Gradient(NamedTuple):
@@ -55,6 +57,11 @@ def moved(size: float, ranks: int) -> float:
     return 2 * (ranks - 1) / ranks * size
 
 
+def paired(size: float, ranks: int) -> float:
+    """Bytes of a bucket of ``size`` that a rank exchanges with each of the others: a part of it, and a part's sum."""
+    return 2 / ranks * size
+
+
 def sharing(ranks: int, cores: int, others: float) -> float:
     """How many times as long a rank computes that shares the cores with the other ranks and so many ``others``, all of
     which get equal parts.
@@ -63,9 +70,17 @@ def sharing(ranks: int, cores: int, others: float) -> float:
 
 
 def busy(size: float, ranks: int, link: Link, slowed: float = 1.0) -> float:
-    """Seconds for which a bucket keeps a rank and its link busy; ``slowed`` is as :func:`sharing` has it."""
-    computing = messages(ranks) * link.overhead + moved(size, ranks) * link.work
-    return slowed * computing + moved(size, ranks) / link.bandwidth
+    """Seconds for which a bucket keeps a rank and its link busy; ``slowed`` is as :func:`sharing` has it.
+
+    All pairs of ranks wait at the same time, and who waits needs no processor.
+    """
+    waiting = paired(size, ranks) * link.pause
+    return slowed * processor(size, ranks, link) + moved(size, ranks) / link.bandwidth + waiting
+
+
+def processor(size: float, ranks: int, link: Link) -> float:
+    """Seconds of a processor that a bucket takes of a rank."""
+    return messages(ranks) * link.overhead + moved(size, ranks) * link.work
 
 
 def exchange(size: float, bucket: float, ranks: int, link: Link, slowed: float = 1.0) -> float:
@@ -123,17 +138,32 @@ class Observed(NamedTuple):
     ranks: int
     slowed: float
     seconds: float
+    processor: float
+    """Seconds of its processor that a rank took, the mean over the ranks."""
 
 
 def fitted(observed: Sequence[Observed]) -> Link:
-    """The link that explains what was observed where nothing but processors limits it.
+    """The link that explains what was observed where no wire limits it: its bandwidth is infinite.
 
-    Least squares of the relative errors in ``overhead`` and ``work``, neither below 0; the bandwidth is infinite.
+    ``overhead`` and ``work`` follow from the processors' time, ``pause`` from what is left of the seconds; each time by
+    least squares of the relative errors, none of them below 0.
     """
+    overhead, work = _fitted_processor(observed)
+    link = Link(0.0, overhead, float("inf"), work)
+    top = bottom = 0.0
+    for each in observed:
+        share = paired(each.size, each.ranks) / each.seconds
+        top += share * (1 - exchange(each.size, each.bucket, each.ranks, link, each.slowed) / each.seconds)
+        bottom += share * share
+    return link._replace(pause=max(0.0, top / bottom))
+
+
+def _fitted_processor(observed: Sequence[Observed]) -> tuple[float, float]:
+    """The overhead and the work that explain the processors' time."""
     rows = []
-    for size, bucket, ranks, slowed, seconds in observed:
-        scale = slowed / seconds
-        rows.append((len(cut(size, bucket)) * messages(ranks) * scale, moved(size, ranks) * scale))
+    for each in observed:
+        count = len(cut(each.size, each.bucket)) * messages(each.ranks)
+        rows.append((count / each.processor, moved(each.size, each.ranks) / each.processor))
     aa, bb, ab = sum(a * a for a, _ in rows), sum(b * b for _, b in rows), sum(a * b for a, b in rows)
     a, b = sum(a for a, _ in rows), sum(b for _, b in rows)
     determinant = aa * bb - ab * ab
@@ -144,4 +174,4 @@ def fitted(observed: Sequence[Observed]) -> Link:
         overhead, work = 0.0, b / bb
     elif work < 0:
         overhead, work = a / aa, 0.0
-    return Link(0.0, overhead, float("inf"), work)
+    return overhead, work

@@ -210,7 +210,7 @@ RUNNING: dict[str, Entry] = {
         "error",
         "worker that died",
         "worker {worker}, process {process}, {how}",
-        "if memory ran out, use fewer --workers; the run goes on from its last checkpoint with --resume",
+        "if memory ran out, use fewer --workers; a run that trains goes on from its last checkpoint with --resume",
     ),
     "NS914": Entry(
         "error",
