@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netspec.core.types import DType
 from netspec.passes.step import evaluation, inference, training_step
 from netspec.plan import Mode, Plan, Precision, Target, make_plan
@@ -26,12 +28,22 @@ def validation_bytes(spec: Spec, target: Target, batch: int) -> int:
     return make_plan(graph, target, batch, "infer").arena_bytes
 
 
-def plan_for(spec: Spec, target: Target, batch: int, mode: Mode, precision: Precision = "float32") -> Plan:
-    """The plan of a training step, or of inference, for up to ``batch`` samples. No precision changes its memory."""
+def plan_for(
+    spec: Spec,
+    target: Target,
+    batch: int,
+    mode: Mode,
+    precision: Precision = "float32",
+    algorithms: Mapping[str, str] | None = None,
+) -> Plan:
+    """The plan of a training step, or of inference, for up to ``batch`` samples. No precision changes its memory.
+
+    ``algorithms`` as for ``make_plan``.
+    """
     build = training_step if mode == "train" else inference
     budget = spec.recipe.memory_budget if mode == "train" else None
     graph = build(spec.graph, spec.recipe, _fed_as(spec))
-    return make_plan(graph, target, batch, mode, spec.recipe.math, memory_budget=budget, precision=precision)
+    return make_plan(graph, target, batch, mode, spec.recipe.math, algorithms, budget, precision=precision)
 
 
 def _fed_as(spec: Spec) -> DType:

@@ -29,6 +29,7 @@ from netspec.syntax.spec import Spec
 from netspec.training.quantized import inputs_within, quantized_graph
 from netspec.training.runtime import Runtime, target_inputs
 from netspec.training.taps import constants
+from netspec.training.tuned import read_tuned
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,6 +56,8 @@ class Case:
     torch_class: str | None = None
     memory_budget: int | None = None
     """Bytes that netspec's training step may take."""
+    tuned: str | None = None
+    """The file of measured algorithms that netspec takes."""
     ranges: Mapping[str, tuple[float, float]] | None = None
     """Of activations, where it is a quantised network that is measured."""
 
@@ -116,7 +119,8 @@ def new_runtime(
     found = None if ranges is None else {name: Range(*limits) for name, limits in ranges.items()}
     recipe = replace(recipe, memory_budget=case.memory_budget)
     backend, trains = find_backend(case.backend), case.mode == "train"
-    runtime = Runtime(graph, recipe, backend, case.batch, case.threads, trains, ranges=found)
+    tuned = None if case.tuned is None else read_tuned(Path(case.tuned))
+    runtime = Runtime(graph, recipe, backend, case.batch, case.threads, trains, ranges=found, tuned=tuned)
     for name, array in (weights or {}).items():
         if name in runtime.weight_shapes:
             runtime.state.write(name, array)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from netspec.backend import Measured, Profiled, Roof, find_backend
+from netspec.backend import Executable, Measured, Profiled, Roof, find_backend
 from netspec.bench.case import Case, first_batch, measured_network, new_runtime
 from netspec.bench.driver import Notice
 from netspec.bench.machine import machine
@@ -69,13 +69,14 @@ def measure_layers(spec: Spec, case: Case, runs: int, notice: Notice) -> Layers:
     notice("compiling")
     loaded = runtime.load("train" if training else "predict", "float32")
     executable, backend = loaded.executable, find_backend(case.backend)
-    if not isinstance(executable, Profiled) or not isinstance(backend, Measured):
-        raise RunError(f"back end '{case.backend}' does not tell how long its steps take")
+    if not isinstance(backend, Measured):
+        raise RunError(f"back end '{case.backend}' does not tell what the machine can do")
+    steps_of = profiled(executable, case.backend)
     inputs, targets = first_batch(graph, recipe, case.batch)
     fed, scalars = loaded.feed(inputs, targets), runtime.scalars(case.rate, 1) if training else {}
     executable.run(fed, scalars, case.batch)
     notice(f"timing {runs} runs")
-    profiles = [executable.profile(fed, scalars, case.batch, REGIONS) for _ in range(runs)]
+    profiles = [steps_of.profile(fed, scalars, case.batch, REGIONS) for _ in range(runs)]
     notice("measuring the roof")
     steps = runtime.plan("train" if training else "predict", "float32").steps
     rows = tuple(
@@ -90,6 +91,13 @@ def measure_layers(spec: Spec, case: Case, runs: int, notice: Notice) -> Layers:
         for place in sorted(profiles[0])
     )
     return Layers(spec.name, case.mode, case.batch, case.threads, rows, backend.roof(case.threads), machine(()))
+
+
+def profiled(executable: Executable, backend: str) -> Profiled:
+    """The executable, which measures its steps; a RunError where it cannot."""
+    if not isinstance(executable, Profiled):
+        raise RunError(f"back end '{backend}' does not tell how long its steps take")
+    return executable
 
 
 def flops(node: Node, batch: int) -> int:

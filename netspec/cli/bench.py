@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ from netspec.cli.common import (
     shown_in,
     spec_argument,
     threads_option,
+    tuned_option,
     writing,
 )
 
@@ -55,6 +57,7 @@ def _peers(context: click.Context, option: click.Parameter, given: str) -> tuple
     "--runs", type=click.IntRange(min=1), help="Timed runs of each variant; by the slowest one's time if left out."
 )
 @memory_budget_option
+@tuned_option
 @click.option("--layers", is_flag=True, help="Time every step of netspec's plan, against what the machine could do.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the result as SVG.")
 @format_option
@@ -69,6 +72,7 @@ def command(
     backend: str,
     runs: int | None,
     memory_budget: int | None,
+    tuned: Path | None,
     layers: bool,
     picture: Path | None,
     format_: str,
@@ -105,6 +109,8 @@ def command(
         loaded = load(spec, overrides)
     samples, count = batch or loaded.recipe.batch, threads or available_threads()
     case = Case(mode or "train", samples, count, False, backend, memory_budget=memory_budget)
+    if tuned is not None:
+        case = _with_algorithms(case, loaded, tuned, quantized is not None)
     notice = _silent if quiet else _say
     with shown_in(loaded):
         if layers:
@@ -115,6 +121,16 @@ def command(
         with writing(picture):
             picture.write_text(drawn, encoding="utf-8")
     click.echo(json.dumps(document, indent=2) if format_ == "json" else text)
+
+
+def _with_algorithms(case: Case, spec: Spec, file: Path, in_bytes: bool) -> Case:
+    """The case with the measured algorithms in a file; NS172 where they were measured for anything else."""
+    from netspec.training.tuned import conditions, read_tuned
+
+    if in_bytes:
+        raise click.UsageError("--tuned is for float32 numbers; leave it out for bytes")
+    read_tuned(file).refuse_others(conditions(spec.graph, spec.recipe, case.backend, case.batch), case.mode)
+    return replace(case, tuned=str(file.resolve()))
 
 
 def _read_quantized(folder: str, overrides: tuple[str, ...], mode: str | None) -> tuple[Spec, QuantizedNetwork]:

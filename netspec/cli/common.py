@@ -68,6 +68,13 @@ memory_budget_option = click.option(
     "rather than kept; no bit depends on it.",
 )
 
+tuned_option = click.option(
+    "--tuned",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take the algorithms that 'netspec compile SPEC --tune FILE' measured.",
+)
+
 workers_option = click.option(
     "--workers",
     metavar="N",

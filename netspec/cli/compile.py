@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from netspec.analysis.memory import plan_for
-from netspec.backend import find_backend
+from netspec.backend import Backend, find_backend
 from netspec.cli.common import (
     backend_option,
     format_option,
@@ -18,14 +19,19 @@ from netspec.cli.common import (
     set_option,
     spec_argument,
     threads_option,
+    tuned_option,
 )
+from netspec.cli.tables import columns
 from netspec.core.verify import verify
 from netspec.diagnostics import RunError
 from netspec.diagnostics.text import escape, size
-from netspec.plan import Mode, Plan
+from netspec.plan import Mode, Plan, Target
 from netspec.syntax.source import BUNDLE_SUFFIX
 from netspec.syntax.spec import Spec
 from netspec.training.threads import available_threads
+
+if TYPE_CHECKING:
+    from netspec.training.tuned import Tuned
 
 
 @click.command("compile")
@@ -45,6 +51,14 @@ from netspec.training.threads import available_threads
     help=f"A file, NAME{BUNDLE_SUFFIX}, to write the spec to as it was checked and planned: train takes it, and with "
     "--weights so do eval and predict.",
 )
+@click.option(
+    "--tune",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Measure every algorithm of each step that has several, here and with these threads, and write a file that "
+    "--tuned takes. Of --mode train predictions are measured too.",
+)
+@tuned_option
 @click.option("--emit", type=click.Choice(["graph", "plan"]), help="Show the graph, or the plan's steps and buffers.")
 @click.option("--verify", "check", is_flag=True, help="Check the graph's invariants.")
 def command(
@@ -57,6 +71,8 @@ def command(
     mode: Mode,
     batch: int | None,
     output: Path | None,
+    tune: Path | None,
+    tuned: Path | None,
     emit: str | None,
     check: bool,
 ) -> None:
@@ -66,6 +82,7 @@ def command(
     Example:
       netspec compile zoo:lenet5 --emit plan --batch 64
       netspec compile zoo:lenet5 -o lenet5.netspec
+      netspec compile zoo:resnet20 --batch 128 --tune resnet20.json
     """
     if output is not None and output.suffix != BUNDLE_SUFFIX:
         raise click.UsageError(f"the name of a bundle ends in {BUNDLE_SUFFIX}: -o {output.stem}{BUNDLE_SUFFIX}")
@@ -75,7 +92,8 @@ def command(
         recipe=replace(loaded.recipe, batch=batch or loaded.recipe.batch, memory_budget=memory_budget),
     )
     machine, count = find_backend(backend), threads or available_threads()
-    plan = plan_for(loaded, machine.target(count), loaded.recipe.batch, mode, loaded.recipe.precision)
+    measured = _algorithms(loaded, machine, count, mode, tune, tuned)
+    plan = _planned(loaded, machine.target(count), mode, measured)
     if check:
         verify(plan.graph)
     executable = machine.load(plan, machine.state(plan), count)
@@ -85,7 +103,9 @@ def command(
     if output is not None:
         _write(output, loaded, plan)
     if format_ == "json":
-        written = {} if output is None else {"bundle": str(output)}
+        written: dict[str, Any] = {} if output is None else {"bundle": str(output)}
+        if tune is not None and measured is not None:
+            written["tuned"] = measured.document()
         click.echo(json.dumps({"version": 1, "plan": plan.document(), **written}, indent=2))
     elif emit == "graph":
         click.echo(_graph(plan))
@@ -96,6 +116,60 @@ def command(
         click.echo(f"{escape(loaded.name)}: {counts} at batch {plan.batch}")
         if output is not None:
             click.echo(f"bundle: {escape(str(output))}")
+        if tune is not None and measured is not None:
+            click.echo("\n".join([f"algorithms: {escape(str(tune))}", *_times(measured)]))
+
+
+def _algorithms(
+    spec: Spec, backend: Backend, threads: int, mode: Mode, tune: Path | None, tuned: Path | None
+) -> Tuned | None:
+    """The algorithms that are measured now, or were before and are in a file; none where neither is asked for."""
+    if tune is not None and tuned is not None:
+        raise click.UsageError("--tune measures anew what --tuned takes from a file: give one of them")
+    if tune is not None:
+        return _measured(spec, backend, threads, mode, tune)
+    return None if tuned is None else _read(spec, backend, mode, tuned)
+
+
+def _planned(spec: Spec, target: Target, mode: Mode, tuned: Tuned | None) -> Plan:
+    """The plan, with the algorithms that were measured for it."""
+    plan = plan_for(spec, target, spec.recipe.batch, mode, spec.recipe.precision)
+    if tuned is None:
+        return plan
+    return plan_for(spec, target, spec.recipe.batch, mode, spec.recipe.precision, tuned.chosen(plan))
+
+
+def _measured(spec: Spec, backend: Backend, threads: int, mode: Mode, file: Path) -> Tuned:
+    """The algorithms as they are measured now, which ``file`` keeps."""
+    from netspec.bench.tuning import tune
+    from netspec.training.runtime import Runtime
+
+    runtime = Runtime(spec.graph, spec.recipe, backend, spec.recipe.batch, threads, mode == "train")
+    if not file.absolute().parent.is_dir():
+        raise click.UsageError(f"--tune {str(file)!r} cannot be written: there is no such folder")
+    found = tune(runtime, lambda text: click.echo(text, err=True))
+    found.write(file)
+    return found
+
+
+def _times(tuned: Tuned) -> list[str]:
+    """A line for each kind of step: how many there are, what it reads and makes, its algorithm, and the times."""
+    rows = []
+    for mode, steps in tuned.plans.items():
+        for step in steps:
+            times = sorted(step.milliseconds.items(), key=lambda each: each[1])
+            listed = ", ".join(f"{name} {time:.3g} ms" for name, time in times)
+            rows.append((mode, f"{len(step.values)} x", step.op, " ".join(step.types), step.algorithm, listed))
+    return columns(rows, right=(1,)) if rows else ["no step has several algorithms"]
+
+
+def _read(spec: Spec, backend: Backend, mode: Mode, file: Path) -> Tuned:
+    """The algorithms that were measured for the network."""
+    from netspec.training.tuned import conditions, read_tuned
+
+    found = read_tuned(file)
+    found.refuse_others(conditions(spec.graph, spec.recipe, backend.name, spec.recipe.batch), mode)
+    return found
 
 
 def _write(path: Path, spec: Spec, plan: Plan) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option
+from netspec.cli.common import format_option, tuned_option
 from netspec.cli.tables import columns
 from netspec.cli.trained import Trained, open_trained, trained_options
 from netspec.diagnostics.text import escape
@@ -24,6 +25,7 @@ _CONFUSION_SHOWN = 12
 
 @click.command("eval")
 @trained_options
+@tuned_option
 @click.option(
     "--data",
     metavar="SOURCE",
@@ -35,6 +37,7 @@ _CONFUSION_SHOWN = 12
 @format_option
 def command(
     trained: Trained,
+    tuned: Path | None,
     data: str | None,
     data_dir: str | None,
     part: PartName,
@@ -52,7 +55,7 @@ def command(
     from netspec.data.read import data_folder
     from netspec.training.evaluate_run import evaluate_run
 
-    dataset, evaluation = evaluate_run(open_trained(trained, data), data_folder(data_dir), part)
+    dataset, evaluation = evaluate_run(open_trained(trained, data, tuned), data_folder(data_dir), part)
     document = _document(dataset, evaluation)
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(document, part))
 

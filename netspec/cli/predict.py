@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option
+from netspec.cli.common import format_option, tuned_option
 from netspec.cli.trained import Trained, open_trained, trained_options
 from netspec.diagnostics.text import escape
 
@@ -27,6 +27,7 @@ LIKELIEST = 3
 
 @click.command("predict")
 @trained_options
+@tuned_option
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
 @click.option(
     "--resize",
@@ -43,6 +44,7 @@ LIKELIEST = 3
 @format_option
 def command(
     trained: Trained,
+    tuned: Path | None,
     inputs: tuple[str, ...],
     resize: str | None,
     top: int | None,
@@ -62,7 +64,7 @@ def command(
     from netspec.data.samples import in_batches, read_samples
     from netspec.training.evaluate import predict
 
-    opened = open_trained(trained)
+    opened = open_trained(trained, tuned=tuned)
     shapes = {value.name: value.type.shape for value in opened.spec.graph.inputs}
     written: str = getattr(opened.spec.recipe.data, "resize", "none")
     samples = read_samples(inputs, shapes, written if resize is None else resize, sys.stdin.buffer.read)

@@ -22,6 +22,7 @@ from netspec.cli.common import (
     set_option,
     spec_argument,
     threads_option,
+    tuned_option,
     workers_option,
 )
 from netspec.cli.ranks import Ranks, ranks_option
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from netspec.training.resume import Resumed
     from netspec.training.runtime import Runtime
     from netspec.training.train import Outcome
+    from netspec.training.tuned import Tuned
 
 
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15
@@ -71,6 +73,7 @@ INTERRUPTED, TERMINATED = 128 + 2, 128 + 15
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random; the spec's if left out.")
 @threads_option
 @memory_budget_option
+@tuned_option
 @workers_option
 @backend_option
 @format_option
@@ -97,6 +100,7 @@ def command(
     seed: int | None,
     threads: int | None,
     memory_budget: int | None,
+    tuned: Path | None,
     workers: int | None,
     backend: str,
     format_: str,
@@ -119,8 +123,6 @@ def command(
     Ctrl-C and SIGTERM end a run after the step that is under way, with a checkpoint to --resume from;
     the exit status is 130 and 143.
     """
-    from netspec.data.download import cache_folder
-    from netspec.data.read import data_folder, read_dataset
     from netspec.training.facts import run_facts
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
 
@@ -129,8 +131,8 @@ def command(
     options = {"epochs": epochs, "batch": batch, "memory_budget": memory_budget, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
-    dataset = read_dataset(loaded, data_folder(data_dir), folder, cache_folder(), fetches=not dry_run)
-    runtime = _runtime(loaded, dataset, _fitted(loaded, dataset, earlier), backend, threads, ranks)
+    dataset = _dataset(loaded, data_dir, fetches=not dry_run)
+    runtime = _runtime(loaded, dataset, earlier, backend, threads, ranks, tuned)
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
     taken = _take_weights(runtime, folder, quiet)
     if dry_run:
@@ -146,15 +148,50 @@ def command(
     _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, runtime.recipe))
 
 
-def _runtime(spec: Spec, dataset: Dataset, recipe: Recipe, backend: str, threads: int | None, ranks: Ranks) -> Runtime:
-    """The network in memory, on this rank's part of the cores if nothing else is said."""
+def _dataset(spec: Spec, data_dir: str | None, fetches: bool) -> Dataset:
+    """The data of the spec; where it ``fetches`` nothing, stand-ins of the same size for what is not there."""
+    from netspec.data.download import cache_folder
+    from netspec.data.read import data_folder, read_dataset
+
+    return read_dataset(spec, data_folder(data_dir), Path(spec.file).parent, cache_folder(), fetches=fetches)
+
+
+def _algorithms(file: Path | None, resumed: Path | None) -> Tuned | None:
+    """The measured algorithms in a file, else those of the run that is gone on with, if it has some."""
+    from netspec.training.runs import MANIFEST, read_manifest
+    from netspec.training.tuned import kept_tuned, read_tuned
+
+    if file is not None:
+        return read_tuned(file)
+    if resumed is None or not (resumed / MANIFEST).exists():
+        return None
+    return kept_tuned(resumed, read_manifest(resumed))
+
+
+def _runtime(
+    spec: Spec,
+    dataset: Dataset,
+    resumed: Path | None,
+    backend: str,
+    threads: int | None,
+    ranks: Ranks,
+    file: Path | None,
+) -> Runtime:
+    """The network in memory, on this rank's part of the cores if nothing else is said.
+
+    What was learnt before training and the measured algorithms, if they are in no ``file``, are those of the run that
+    is gone on with. NS172 where the file is of something else.
+    """
     from netspec.backend import find_backend
     from netspec.training.ranks import threads_of_ranks
     from netspec.training.runtime import Runtime
     from netspec.training.train import refuse_what_comes_too_late
 
+    recipe, tuned = _fitted(spec, dataset, resumed), _algorithms(file, resumed)
     threads = threads or threads_of_ranks(ranks.world, ranks.host)
-    runtime = Runtime(spec.graph, recipe, find_backend(backend), recipe.batch, threads, True, ranks.world)
+    runtime = Runtime(spec.graph, recipe, find_backend(backend), recipe.batch, threads, True, ranks.world, tuned=tuned)
+    if tuned is not None and file is not None:
+        tuned.refuse_others(runtime.conditions(), "train")
     refuse_what_comes_too_late(runtime, dataset.train)
     return runtime
 
@@ -257,6 +294,7 @@ def _open(
     from netspec.training.position import START
     from netspec.training.resume import Resumed, resume_run
     from netspec.training.runs import Run, new_folder
+    from netspec.training.tuned import keep_tuned
 
     if resume and run_dir is not None:
         steps = -(-len(dataset.train) // runtime.split.batch)
@@ -265,6 +303,7 @@ def _open(
         folder = run_dir or new_folder(Path("runs"), spec.name, _now())
         found = Resumed(Run.create(folder, resolved_text(spec), facts), START, ())
     keep_fitted(found.run.folder, runtime.recipe)
+    keep_tuned(found.run.folder, runtime.tuned)
     return found
 
 

@@ -18,6 +18,7 @@ from netspec.cli.common import ZOO, backend_option, load, threads_option
 if TYPE_CHECKING:
     from netspec.training.open_run import OpenRun
     from netspec.training.runs import Kept
+    from netspec.training.tuned import Tuned
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,31 +105,38 @@ def trained_options(function: F, weights_option: str = "--weights") -> F:
     return command  # type: ignore[return-value]  # click's decorators keep what they are given
 
 
-def open_trained(given: Trained, data: str | None = None) -> OpenRun:
+def open_trained(given: Trained, data: str | None = None, tuned: Path | None = None) -> OpenRun:
     """The network with its weights, with its own data or what ``data`` names, a path from the current folder or a
     source. A usage error where the command line does not say which weights are meant.
+
+    It takes the algorithms in the file ``tuned``, else those that its run began with; NS172 where they are of others.
     """
     from netspec.training.threads import available_threads
+    from netspec.training.tuned import read_tuned
 
     threads = given.threads or available_threads()
     # A share of other data that is kept aside would be kept from the part that is asked for.
     changes = () if data is None else (f"train.data={_source(data)}", "train.validation=0")
+    measured = None if tuned is None else read_tuned(tuned)
     with _said_by_data():
-        opened = _opened(given, changes, threads)
+        opened = _opened(given, changes, threads, measured)
+    if measured is not None:
+        measured.refuse_others(opened.runtime.conditions(), "infer")
     return opened if data is None else replace(opened, spec_folder=Path())
 
 
-def _opened(given: Trained, changes: tuple[str, ...], threads: int) -> OpenRun:
+def _opened(given: Trained, changes: tuple[str, ...], threads: int, tuned: Tuned | None) -> OpenRun:
     from netspec.training.open_run import open_as_drawn, open_run, open_weights
 
     if given.may_need_none:
-        drawn = open_as_drawn(load(given.place, changes), given.backend, threads)
+        drawn = open_as_drawn(load(given.place, changes), given.backend, threads, tuned)
         if drawn is not None:
             return drawn
     if given.is_run:
-        return open_run(Path(given.place), given.kept or "last", given.backend, threads, changes, given.averaged)
+        kept, place = given.kept or "last", Path(given.place)
+        return open_run(place, kept, given.backend, threads, changes, given.averaged, tuned=tuned)
     assert given.weights is not None
-    return open_weights(load(given.place, changes), given.weights, given.backend, threads)
+    return open_weights(load(given.place, changes), given.weights, given.backend, threads, tuned)
 
 
 @contextmanager

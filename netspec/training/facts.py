@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from netspec import __version__
-from netspec.core.graph import Graph
 from netspec.data.dataset import Dataset
 from netspec.syntax.spec import Spec
+from netspec.training.hashes import network_sha256, sha256
 from netspec.training.runtime import Runtime
 
 MANIFEST_VERSION = 2
@@ -57,7 +56,7 @@ def run_facts(
             "file": spec.file,
             "folder": str(spec_folder.resolve()),
             "overrides": list(spec.overrides),
-            "sha256": _sha256("".join(spec.texts.values()).encode()),
+            "sha256": sha256("".join(spec.texts.values()).encode()),
         },
         "data": {
             "name": dataset.name,
@@ -65,8 +64,9 @@ def run_facts(
             "classes": {head: dataset.classes(field) for head, field in dataset.train.feed.targets.items()},
             "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
         },
-        "plan_sha256": _sha256(json.dumps([plan.target, plan.batch, plan.computation()], sort_keys=True).encode()),
-        "network_sha256": _sha256(json.dumps(_written(runtime.network)).encode()),
+        "plan_sha256": sha256(json.dumps([plan.target, plan.batch, plan.computation()], sort_keys=True).encode()),
+        "network_sha256": network_sha256(runtime.network),
+        **({} if runtime.tuned is None else {"tuned_sha256": runtime.tuned.sha256()}),
         "versions": {
             "netspec": __version__,
             "python": platform.python_version(),
@@ -75,14 +75,6 @@ def run_facts(
         "machine": {"platform": platform.platform(), "processor": processor()},
         "resumed": [],
     }
-
-
-def _written(network: Graph) -> list[Any]:
-    """What a network computes, as plain data."""
-    return [
-        [node.path, node.op.name, repr(node.attrs), [value.name for value in node.inputs], str(node.output.type)]
-        for node in network.nodes
-    ]
 
 
 def processor(file: Path = Path("/proc/cpuinfo")) -> str:
@@ -100,7 +92,3 @@ def _installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

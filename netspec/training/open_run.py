@@ -21,6 +21,7 @@ from netspec.training.quantized import WEIGHTS, is_quantized, read_ranges, refus
 from netspec.training.runs import MANIFEST, SPEC, Kept, find_checkpoint, read_manifest, with_settings
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state, starts_alike
+from netspec.training.tuned import Tuned, kept_tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,14 @@ def open_run(
     changes: Sequence[str] = (),
     averaged: bool = False,
     trains: bool = False,
+    tuned: Tuned | None = None,
 ) -> OpenRun:
     """The run with the weights of its best or last checkpoint, or with their average.
 
     ``changes`` are ``name=value``, as behind ``--set``; with ``trains`` it has the form that gradients need. A RunError
     where the folder holds no run, the checkpoint is damaged, or there is no average in it.
+
+    It computes with the algorithms that are ``tuned``, else with those that the run began with.
 
     Of a folder that ``netspec quantize`` wrote there is one set of weights, and the network is computed in bytes.
     """
@@ -63,7 +67,8 @@ def open_run(
         runtime = _with_weights(spec, folder / WEIGHTS, backend, threads, ranges=read_ranges(folder))
         return OpenRun(spec, spec_folder, runtime, manifest)
     checkpoint = find_checkpoint(folder, kept)
-    runtime = _with_weights(spec, checkpoint.weights, backend, threads, trains)
+    tuned = kept_tuned(folder, manifest) if tuned is None else tuned
+    runtime = _with_weights(spec, checkpoint.weights, backend, threads, trains, tuned=tuned)
     if averaged:
         for name, array in read_average(checkpoint, read_state(runtime.state, runtime.weights)).items():
             runtime.state.write(name, array)
@@ -129,22 +134,27 @@ def _all_weights(spec: Spec, file: Path) -> dict[str, Array]:
     return read_weights(file, {slot.name: slot.param.shape for slot in spec.graph.slots})
 
 
-def open_weights(spec: Spec, weights: Path, backend: str, threads: int) -> OpenRun:
+def open_weights(spec: Spec, weights: Path, backend: str, threads: int, tuned: Tuned | None = None) -> OpenRun:
     """The network of a spec with the weights in a safetensors file, or of the last checkpoint of a run directory.
 
-    What the weights' run knows beside, the names of the classes and what preprocessing learnt, is taken too. A RunError
+    What the weights' run knows beside, the names of the classes, what preprocessing learnt and measured algorithms, is
+    taken too. A RunError
     where the weights cannot be read or are not those of the network, or its preprocessing was fitted and no run says to
     what.
     """
     file, spec, manifest = _located(spec, weights)
-    return OpenRun(spec, Path(spec.file).parent, _with_weights(spec, file, backend, threads), manifest)
+    run = _run_of(weights)
+    if tuned is None and run is not None:
+        tuned = kept_tuned(run, manifest)
+    return OpenRun(spec, Path(spec.file).parent, _with_weights(spec, file, backend, threads, tuned=tuned), manifest)
 
 
-def open_as_drawn(spec: Spec, backend: str, threads: int) -> OpenRun | None:
+def open_as_drawn(spec: Spec, backend: str, threads: int, tuned: Tuned | None = None) -> OpenRun | None:
     """The network of a spec as it starts, where that follows from the spec alone; ``None`` where chance is in it."""
     if spec.recipe.init or not starts_alike(spec.graph.slots):
         return None
-    runtime = Runtime(spec.graph, spec.recipe, find_backend(backend), spec.recipe.batch, threads, trains=False)
+    machine, batch = find_backend(backend), spec.recipe.batch
+    runtime = Runtime(spec.graph, spec.recipe, machine, batch, threads, trains=False, tuned=tuned)
     return OpenRun(spec, Path(spec.file).parent, runtime, {})
 
 
@@ -165,7 +175,13 @@ def _run_of(weights: Path) -> Path | None:
 
 
 def _with_weights(
-    spec: Spec, weights: Path, backend: str, threads: int, trains: bool = False, ranges: Ranges | None = None
+    spec: Spec,
+    weights: Path,
+    backend: str,
+    threads: int,
+    trains: bool = False,
+    ranges: Ranges | None = None,
+    tuned: Tuned | None = None,
 ) -> Runtime:
     """The network with these weights; a RunError lists what does not fit it."""
     found = find_backend(backend)
@@ -173,7 +189,7 @@ def _with_weights(
         refuse_without_bytes(found)
     # Without the ranges, which are the optimiser's to keep: the network is the float32 one that bytes are made of.
     recipe = replace(spec.recipe, quantize=None)
-    runtime = Runtime(spec.graph, recipe, found, recipe.batch, threads, trains, ranges=ranges)
+    runtime = Runtime(spec.graph, recipe, found, recipe.batch, threads, trains, ranges=ranges, tuned=tuned)
     for name, array in read_weights(weights, runtime.weight_shapes, runtime.unused_weights).items():
         runtime.state.write(name, array)
     return runtime

@@ -34,6 +34,7 @@ from netspec.training.quantization_aware import refuse_without_rounding
 from netspec.training.scores import named_metrics
 from netspec.training.state import initialize
 from netspec.training.threads import available_threads
+from netspec.training.tuned import Conditions, Tuned, conditions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +87,8 @@ class Runtime:
     Plans are for a rank's piece, ``self.batch`` samples at most; NS954 where there is not a sample for each. The state
     starts from the initialisers, drawn by ``recipe.seed``, and all plans share it. Without ``trains`` it holds no
     moments, so that a step of training is refused. With it, where the recipe trains for bytes, the network rounds in
-    all it does (NS867, NS868). With ``ranges`` of activations it predicts and is scored in bytes.
+    all it does (NS867, NS868). With ``ranges`` of activations it predicts and is scored in bytes. Plans
+    that ``tuned`` was measured for take its algorithms.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Runtime:
         trains: bool = True,
         world: Communicator = ALONE,
         ranges: Ranges | None = None,
+        tuned: Tuned | None = None,
     ) -> None:
         if batch < world.size:
             raise RunError.of("NS954", batch=batch, size=world.size)
@@ -113,6 +116,7 @@ class Runtime:
         self.threads = threads
         self.trains = trains
         self.ranges = ranges
+        self.tuned = tuned
         self._plans: dict[tuple[Purpose, DType], Plan] = {}
         self._loaded: dict[tuple[Purpose, DType], Loaded] = {}
         self._first = self.plan("train" if trains else "predict", "float32")
@@ -204,12 +208,24 @@ class Runtime:
         """The plan for batches of another size, which is not kept; see :meth:`plan`."""
         if batch == self.batch and (purpose, dtype) in self._plans:
             return self._plans[purpose, dtype]
-        graph, target = self._graph(purpose, dtype), self.backend.target(self.threads)
-        recipe = self.recipe
+        plan = self.planned_by(purpose, dtype, batch)
+        if self.tuned is None or self.ranges is not None or self.tuned.made_for != self.conditions(batch):
+            return plan
+        return self.planned_by(purpose, dtype, batch, self.tuned.chosen(plan))
+
+    def planned_by(
+        self, purpose: Purpose, dtype: DType, batch: int, algorithms: Mapping[str, str] | None = None
+    ) -> Plan:
+        """The plan in which steps take these algorithms, and others those that are expected to be the fastest."""
+        graph, target, recipe = self._graph(purpose, dtype), self.backend.target(self.threads), self.recipe
         budget = recipe.memory_budget if purpose == "train" else None
         return make_plan(
-            graph, target, batch, _MODES[purpose], recipe.math, memory_budget=budget, precision=recipe.precision
+            graph, target, batch, _MODES[purpose], recipe.math, algorithms, budget, precision=recipe.precision
         )
+
+    def conditions(self, batch: int | None = None) -> Conditions:
+        """What algorithms are measured for, where plans are for ``batch`` samples; its own if left out."""
+        return conditions(self.network, self.recipe, self.backend.name, self.batch if batch is None else batch)
 
     def is_loaded(self, purpose: Purpose, dtype: DType) -> bool:
         """Whether :meth:`load` was asked for this plan before."""
@@ -222,12 +238,15 @@ class Runtime:
             self.refuse_unfitted()
             if purpose != "predict" and balanced_heads(self.recipe, self.network.heads):
                 raise RunError.of("NS510", name="class_weights: balanced")
-            plan = self.plan(purpose, dtype)
-            executable = self.backend.load(plan, self.state, self.threads)
-            targets = target_inputs(plan.graph, self.network)
-            exchange = Exchange(plan, executable, self.world, self.backend.name)
-            self._loaded[key] = Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs, exchange)
+            self._loaded[key] = self.bound(self.plan(purpose, dtype), dtype)
         return self._loaded[key]
+
+    def bound(self, plan: Plan, dtype: DType) -> Loaded:
+        """A plan of this network for inputs of ``dtype`` with its kernels, bound to the state."""
+        executable = self.backend.load(plan, self.state, self.threads)
+        targets = target_inputs(plan.graph, self.network)
+        exchange = Exchange(plan, executable, self.world, self.backend.name)
+        return Loaded(executable, dtype, targets, "gradients_finite" in plan.graph.outputs, exchange)
 
     def refuse_unfitted(self) -> None:
         """A RunError where a transform has not yet learnt its numbers."""

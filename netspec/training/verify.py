@@ -46,6 +46,7 @@ from netspec.training.runs import (
 from netspec.training.runtime import Runtime
 from netspec.training.state import read_state, weights_sha256
 from netspec.training.transfer import take_weights
+from netspec.training.tuned import kept_tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +219,10 @@ def verify_run(
         raise RunError(f"the run '{folder}' has no checkpoint that is whole: there is nothing to compare with{listed}")
     begin = None if from_seed or len(checkpoints) == 1 else checkpoints[-2]
     dataset = read_dataset(spec, data_dir, spec_folder, cache_folder())
-    machine = find_backend(backend)
+    machine, tuned = find_backend(backend), kept_tuned(folder, manifest)
 
     def make(world: Communicator) -> Runtime:
-        return Runtime(spec.graph, spec.recipe, machine, spec.recipe.batch, threads, world=world)
+        return Runtime(spec.graph, spec.recipe, machine, spec.recipe.batch, threads, world=world, tuned=tuned)
 
     bench = _Bench(spec_folder, dataset, make, begin, manifest.get("metrics", {}).get("test"), manifest.get("last"))
     last = checkpoints[-1].step if steps is None else bench.position.step + steps

@@ -282,5 +282,29 @@ READING: dict[str, Entry] = {
         "the memory budget is {budget}, and a batch of {batch} takes at least {least}",
         "give it {bytes} bytes or more, or take a smaller batch",
     ),
+    "NS171": Entry(
+        "error",
+        "file of measured algorithms at fault",
+        "'{path}' is no file of measured algorithms: {problem}",
+        "'netspec compile SPEC --tune FILE' measures and writes one",
+    ),
+    "NS172": Entry(
+        "error",
+        "algorithms measured for something else",
+        "the algorithms in '{path}' were measured for {differing}",
+        "measure them for this: 'netspec compile SPEC --tune FILE' with the same --set, --batch, --mode and --backend",
+    ),
+    "NS173": Entry(
+        "error",
+        "unknown measured algorithm",
+        "'{path}' gives '{step}' the algorithm '{algorithm}', which does not compute it here; it has {known}",
+        "measure again with 'netspec compile SPEC --tune FILE', and give that file with --tuned",
+    ),
+    "NS174": Entry(
+        "error",
+        "run without its measured algorithms",
+        "the run '{path}' began with measured algorithms, but its {file} {problem}",
+        "put the file that it began with there, or give it with --tuned FILE",
+    ),
     "NS199": Entry("error", "linter's settings", "in the linter's settings: {problem}", "{advice}"),
 }
