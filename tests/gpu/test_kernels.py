@@ -1,14 +1,25 @@
-"""Every kernel on the GPU against the definitions, in every precision."""
+"""Every kernel on the GPU against the definitions, in every precision and by every algorithm."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from test_algorithms import AWKWARD, MANY_COLUMNS, complaints_of
+from waiting_kernels import layers_of_bytes
 
 from netspec.core.reference import Case
 from netspec.plan import Precision
-from netspec.testing import Trial, all_cases, check_case, check_trial, inference_trial, network_trials, training_trial
+from netspec.testing import (
+    Trial,
+    all_cases,
+    byte_trials,
+    check_case,
+    check_trial,
+    inference_trial,
+    network_trials,
+    training_trial,
+)
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.bench.primitives import complaints
 
@@ -34,7 +45,19 @@ def test_tensor_cores(backend: CupyBackend, case: Case, precision: Precision) ->
         assert check_trial(backend, trial, precision=precision) == []
 
 
-@pytest.mark.parametrize("trial", network_trials(), ids=str)
+@pytest.mark.parametrize("case", [*AWKWARD, MANY_COLUMNS], ids=str)
+def test_what_is_not_chosen_for_anything_so_small(backend: CupyBackend, case: Case) -> None:
+    assert complaints_of(backend, case) == []
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
+def test_warpgroups(backend: CupyBackend, precision: Precision) -> None:
+    """On Hopper; elsewhere the same by what there is."""
+    for trial in inference_trial(MANY_COLUMNS), training_trial(MANY_COLUMNS):
+        assert check_trial(backend, trial, f"{precision}/warpgroups", precision) == []
+
+
+@pytest.mark.parametrize("trial", [*network_trials(), *byte_trials(), *layers_of_bytes()], ids=str)
 def test_networks(backend: CupyBackend, trial: Trial) -> None:
     assert check_trial(backend, trial) == []
 

@@ -46,7 +46,7 @@ MANY_COLUMNS = conv(9, 9, 8, filters=132, padding=1)
 GIVEN = [case for case in all_cases() if case.attrs.declaration.name == "conv"]
 
 
-def complaints(backend: CupyBackend, case: Case, wanted: str = "") -> list[str]:
+def complaints_of(backend: CupyBackend, case: Case, wanted: str = "") -> list[str]:
     """What is wrong with the algorithms that begin so, forward and backward."""
     trials = inference_trial(case), training_trial(case)
     return [
@@ -60,13 +60,13 @@ def complaints(backend: CupyBackend, case: Case, wanted: str = "") -> list[str]:
 
 @pytest.mark.parametrize("case", [*AWKWARD, MANY_COLUMNS, *GIVEN[::8]], ids=str)
 def test_every_algorithm_agrees_with_the_definition(host_backend: CupyBackend, case: Case) -> None:
-    assert complaints(host_backend, case) == []
+    assert complaints_of(host_backend, case) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for place, case in enumerate(GIVEN) if place % 8], ids=str)
 def test_the_other_cases_too(host_backend: CupyBackend, case: Case) -> None:
-    assert complaints(host_backend, case) == []
+    assert complaints_of(host_backend, case) == []
 
 
 OTHERS = [case for case in all_cases() if case.attrs.declaration.name in ("conv_transpose", "dense")]
@@ -74,7 +74,7 @@ OTHERS = [case for case in all_cases() if case.attrs.declaration.name in ("conv_
 
 @pytest.mark.parametrize("case", [Case(Dense(units=131), (TensorType((70,)),)), *OTHERS[::6]], ids=str)
 def test_wide_tiles_make_every_product(host_backend: CupyBackend, case: Case) -> None:
-    assert complaints(host_backend, case, "direct") == []
+    assert complaints_of(host_backend, case, "direct") == []
 
 
 @pytest.mark.parametrize("case", [conv(9, 10, 4, padding=1), conv(8, 9, 6, filters=4, groups=2)], ids=str)
@@ -85,7 +85,7 @@ def test_a_few_samples_at_a_time(host_backend: CupyBackend, case: Case, monkeypa
     work = winograd.Work(2, TILES[DIRECT], case.types[0], TensorType((9, 10, case.attrs.filters)), case.attrs.groups, 3)
     assert work.samples == 1
     assert work.parts > 1
-    assert complaints(host_backend, case, "winograd") == []
+    assert complaints_of(host_backend, case, "winograd") == []
 
 
 def chosen(case: Case, batch: int, math: Math = "fast") -> dict[str, str]:

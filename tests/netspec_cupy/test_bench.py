@@ -75,6 +75,8 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> CupyBackend:
 def test_the_tests_for_a_gpu_pass_on_paper(backend: CupyBackend) -> None:
     test_kernels.test_the_seam_does_what_it_does_on_the_host_half(backend)
     test_kernels.test_a_few_sanitized(backend, test_kernels.training_trial(test_kernels.ROUNDED[0]), "tf32")
+    test_kernels.test_what_is_not_chosen_for_anything_so_small(backend, test_kernels.AWKWARD[0])
+    test_kernels.test_networks(backend, test_kernels.layers_of_bytes()[-1])
     test_training.test_steps_are_those_of_the_numba_backend(backend, "zoo:lenet5")
     test_training.test_a_recording_computes_what_single_launches_do(backend)
     test_training.test_networks_that_take_turns_do_not_get_in_each_others_way(backend)
