@@ -199,8 +199,10 @@ def test_an_interruption_of_many_processes_is_one_word(repository: Path, tmp_pat
 
 
 _TWO_CORES = """
+import signal
 from contextlib import contextmanager
 from netspec.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts the tests in the background has it ignored
 from netspec.lint import many
 many._cores = lambda: 2
 
