@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import product
 from math import inf
 from typing import NamedTuple
@@ -32,9 +31,8 @@ def _candidates(formula: Expression) -> tuple[Limits, ...]:
     return tuple(Limits(low, high) for low, high in product((-inf, *numbers), (inf, *numbers)) if low < high)
 
 
-@cache
 def _clipped(limits: Limits) -> tuple[Expression, ...]:
-    """The ways in which an activation may write that it clips."""
+    """The ways in which an activation may write that it clips. Made anew each time: a cache would take -0.0 for 0.0."""
     (x,), (low, high) = inputs(1), limits
     if high == inf:
         return where(x < low, low, x), maximum(x, low)
@@ -43,7 +41,6 @@ def _clipped(limits: Limits) -> tuple[Expression, ...]:
     return minimum(maximum(x, low), high), where(x < low, low, where(x > high, high, x))
 
 
-@cache
 def _gated(limits: Limits) -> tuple[Expression, ...]:
     (y, dy), (low, high) = inputs(2), limits
     if high == inf:
