@@ -24,17 +24,18 @@ FACTS: dict[str, Any] = {
 }
 
 
-def compared(*facts: dict[str, Any]) -> None:
-    """What comes of ranks with these manifests, each on a host of its own."""
+def compared(*facts: dict[str, Any]) -> list[int]:
+    """The ranks that are let begin with these manifests, each on a host of its own."""
 
-    def act(world: Communicator) -> None:
+    def act(world: Communicator) -> int:
         ranks.refuse_other_runs(world, f"host{world.rank}", facts[world.rank])
+        return world.rank
 
-    together(len(facts), act)
+    return together(len(facts), act)
 
 
 def test_ranks_that_are_alike_begin() -> None:
-    compared(FACTS, dict(FACTS), {**FACTS, "threads": 2, "command": ["elsewhere"]})
+    assert compared(FACTS, dict(FACTS), {**FACTS, "threads": 2, "command": ["elsewhere"]}) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

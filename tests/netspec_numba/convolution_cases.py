@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import kernel_operands  # noqa: F401 - selects the kernel cache, before any kernel is imported
+import numba
 import numpy as np
 
 from netspec.core.types import TensorType
@@ -284,3 +285,20 @@ if __name__ == "__main__":
         for name_of_algorithm in ALTERNATIVES["conv"]:
             check(tiled_case, algorithm=name_of_algorithm)
     print(f"{len(FEW_CASES) + len(TILED_CASES)} convolutions with {LANES} lanes")
+
+
+def check_threads(trial: Case, algorithm: str = DIRECT) -> None:
+    """The same bits with one thread, with two and with all there are, in each direction that the algorithm computes."""
+    available = numba.get_num_threads()
+    results = []
+    try:
+        for threads in (1, min(2, available), available):
+            numba.set_num_threads(threads)
+            results.append(outcomes(trial, algorithm=algorithm))
+    finally:
+        numba.set_num_threads(available)
+    first, *others = results
+    assert first
+    for name, outcome in first.items():
+        for other in others:
+            np.testing.assert_array_equal(outcome.computed, other[name].computed)

@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 
 import convolution_cases
-import numba
-import numpy as np
 import pytest
-from convolution_cases import Case, aligned, case, check, outcomes, workspaces
+from convolution_cases import Case, aligned, case, check, check_threads, workspaces
 
 from netspec.core.types import TensorType
 from netspec_numba.contract import KERNELS, Operand, Request
@@ -83,17 +81,7 @@ def test_three_directions_agree_with_the_definition(trial: Case) -> None:
     "trial", [FEW_CHANNELS[0], SAMPLES[1], case("large", (14, 14), 33, 40, (3, 3), pad=1, batch=8, n=7)], ids=str
 )
 def test_results_do_not_depend_on_the_number_of_threads(trial: Case) -> None:
-    available = numba.get_num_threads()
-    results = []
-    try:
-        for threads in (1, min(2, available), available):
-            numba.set_num_threads(threads)
-            results.append(outcomes(trial))
-    finally:
-        numba.set_num_threads(available)
-    for other in results[1:]:
-        for name, outcome in results[0].items():
-            np.testing.assert_array_equal(outcome.computed, other[name].computed)
+    check_threads(trial)
 
 
 def test_dead_samples_are_not_written() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-import numpy as np
 import pytest
-from convolution_cases import Case, case, check, outcomes
+from convolution_cases import Case, case, check, check_threads, outcomes
 
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv, ConvDx
@@ -52,16 +50,7 @@ def test_few_results_agree_with_the_definition(trial: Case) -> None:
 
 @pytest.mark.parametrize("trial", CASES[-3:], ids=str)
 def test_results_do_not_depend_on_the_number_of_threads(trial: Case) -> None:
-    available = numba.get_num_threads()
-    results = []
-    try:
-        for threads in (1, min(2, available)):
-            numba.set_num_threads(threads)
-            results.append(outcomes(trial, algorithm=ALGORITHM))
-    finally:
-        numba.set_num_threads(available)
-    for name, outcome in results[0].items():
-        np.testing.assert_array_equal(outcome.computed, results[1][name].computed)
+    check_threads(trial, ALGORITHM)
 
 
 def test_few_results_are_computed_in_the_lanes_of_what_is_summed() -> None:

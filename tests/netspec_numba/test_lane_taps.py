@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-import numpy as np
 import pytest
-from convolution_cases import Case, case, check, outcomes
+from convolution_cases import Case, case, check, check_threads, outcomes
 
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv, ConvDw
@@ -51,15 +49,7 @@ def test_few_channels_agree_with_the_definition(trial: Case) -> None:
 
 @pytest.mark.parametrize("trial", CASES[-2:], ids=str)
 def test_results_do_not_depend_on_the_number_of_threads(trial: Case) -> None:
-    available = numba.get_num_threads()
-    results = []
-    try:
-        for threads in (1, min(2, available)):
-            numba.set_num_threads(threads)
-            results.append(outcomes(trial, algorithm=ALGORITHM)["dw"].computed)
-    finally:
-        numba.set_num_threads(available)
-    np.testing.assert_array_equal(*results)
+    check_threads(trial, ALGORITHM)
 
 
 def chosen(channels: int, filters: int, kernel: int = 5, **attributes: Any) -> tuple[str, ...]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
-from convolution_cases import Case, case, check, outcomes
+from convolution_cases import Case, case, check, check_threads
 
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
@@ -58,16 +57,7 @@ def test_three_directions_agree_with_the_definition(trial: Case, algorithm: str)
 @pytest.mark.parametrize("algorithm", TILES)
 @pytest.mark.parametrize("trial", CASES[-5:], ids=str)
 def test_results_do_not_depend_on_the_number_of_threads(trial: Case, algorithm: str) -> None:
-    available = numba.get_num_threads()
-    results = []
-    try:
-        for threads in (1, min(2, available)):
-            numba.set_num_threads(threads)
-            results.append(outcomes(trial, algorithm=algorithm))
-    finally:
-        numba.set_num_threads(available)
-    for name, outcome in results[0].items():
-        np.testing.assert_array_equal(outcome.computed, results[1][name].computed)
+    check_threads(trial, algorithm)
 
 
 @pytest.mark.parametrize("outputs", TRANSFORMS)
