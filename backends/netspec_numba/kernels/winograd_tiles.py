@@ -50,6 +50,10 @@ TILE_HEIGHTS = (TILE_ROWS, 8, 4) if VECTOR_REGISTERS >= 32 else (TILE_ROWS, 4, 2
 UNROLLED = 4
 """Channels of one turn of a product's loop, a divisor of every number of lanes."""
 
+WEIGHTS_AHEAD = 64
+"""Rows of weights ahead of the one at hand that a product asks for: a block's next panel, or the next number's, lies
+behind it, in a larger cache."""
+
 AHEAD = 2
 """Tiles ahead of the one at hand for which memory is asked: their rows lie too far apart to be foreseen."""
 
@@ -262,7 +266,10 @@ def _multiply(
         def add(lane: ir.Value, offset: int, source: ir.Value = source, weights: ir.Value = weights) -> None:
             position = shift(builder, source, builder.mul(lane, INT64(FLOAT_BYTES)))
             row_weights = shift(builder, weights, builder.mul(lane, INT64(width * VECTOR_BYTES)))
-            columns = [load(builder, row_weights, (offset * width + vector) * VECTOR_BYTES) for vector in range(width)]
+            vectors = [(offset * width + vector) * VECTOR_BYTES for vector in range(width)]
+            columns = [load(builder, row_weights, vector) for vector in vectors]
+            for vector in vectors:
+                prefetch(builder, row_weights, vector + WEIGHTS_AHEAD * width * VECTOR_BYTES, level=1)
             for number, row in enumerate(sums):
                 value = broadcast(builder, position, number * VECTOR_BYTES + offset * FLOAT_BYTES)
                 for column, total in zip(columns, row, strict=True):
