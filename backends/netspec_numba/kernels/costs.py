@@ -21,8 +21,8 @@ WEIGHT_TILE = 18.0
 TILED = 1.25
 """A multiply-add of transformed numbers, which come from the second-level cache."""
 
-KEPT_SUM = 25.0
-"""Storing a vector of transformed sums of a weight gradient, loading it and transforming it back."""
+KEPT_SUM = 10.0
+"""Storing a vector of transformed sums of a weight gradient, loading it and transforming it back, in a cache."""
 
 SUM_OF_LANES = 6.0
 """Adding up the lanes of a vector."""

@@ -23,7 +23,7 @@ from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, TILED, WEIGHT_TILE, WRITE_TILE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
 from netspec_numba.kernels.finishing import ending
-from netspec_numba.kernels.microkernels import PANEL_VECTORS
+from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS
 from netspec_numba.kernels.moments import cells_size, moments_wanted
 from netspec_numba.kernels.packing import Int64s, forward_order, transposed_order
 from netspec_numba.kernels.winograd_drivers import (
@@ -35,16 +35,25 @@ from netspec_numba.kernels.winograd_drivers import (
     convolve_tiles,
     transform_weights,
 )
-from netspec_numba.kernels.winograd_gradients import accumulate_parts, accumulate_tiles, transform_sums
+from netspec_numba.kernels.winograd_gradients import (
+    accumulate_parts,
+    accumulate_tiles,
+    sums_room,
+    tiles_room,
+    transform_sums,
+)
 from netspec_numba.kernels.winograd_matrices import TAPS, TRANSFORMS
 from netspec_numba.kernels.winograd_tiles import OUTSIDE
 
 OWN_TILES = 2**16
 """Floats of a block of transformed tiles, x and dy, up to which a worker goes through the blocks on its own."""
 
-TOGETHER = 2**21
+TOGETHER = 2**19
 """Floats of transformed tiles that the workers go through together, so that they stay in the third-level cache."""
-FEWEST_TOGETHER = 8
+MOST_STRIPS = 8
+"""Strips of channels whose sums of all numbers, with one panel, stay in the second-level cache."""
+
+FEWEST_TOGETHER = 5
 """Blocks of tiles to go through together in any case: the sums are loaded and stored once for all."""
 
 
@@ -156,18 +165,35 @@ def _parts(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int | Non
 
 def _together(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int:
     """Blocks of tiles that a weight gradient transforms before it multiplies them."""
-    one = (x.blocks + dy.blocks) * _cell(outputs)
-    return min(max(FEWEST_TOGETHER, TOGETHER // one), _blocks(_tiling(outputs, dy), batch))
+    blocks = _blocks(_tiling(outputs, dy), batch)
+    most = max(FEWEST_TOGETHER, TOGETHER // ((x.blocks + dy.blocks) * _cell(outputs)))
+    return -(-blocks // -(-blocks // most))
+
+
+def _strips(groups: int, x: TensorType, dy: TensorType) -> int:
+    """Strips of channels that a task of the weight gradient sums up: as many as leave enough tasks."""
+    strips = -(-x.channels // groups // LANES) * LANES // GRADIENT_ROWS
+    return max(1, min(MOST_STRIPS, strips * -(-dy.channels // PANEL) // ENOUGH_TASKS))
 
 
 def gradient_scratch(
     outputs: int, groups: int, x: TensorType, dy: TensorType, batch: int, threads: int
 ) -> Mapping[str, int]:
     """Workspace of the weight gradient."""
-    parts = _parts(outputs, x, dy, batch)
-    held = (threads if parts else _together(outputs, x, dy, batch)) * _cell(outputs)
-    sums = TRANSFORMS[outputs].side ** 2 * -(-x.blocks // groups) * dy.blocks * LANES * LANES
-    return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums * (parts or 1)}
+    parts, together = _parts(outputs, x, dy, batch), _together(outputs, x, dy, batch)
+    tiling = _tiling(outputs, dy)
+    room = tiles_room(batch * tiling.rows * tiling.columns, together)
+    held = threads * _cell(outputs) if parts else TRANSFORMS[outputs].side ** 2 * LANES * room
+    group_blocks = -(-x.channels // groups // LANES)
+    if parts:
+        sums = TRANSFORMS[outputs].side ** 2 * group_blocks * dy.blocks * LANES * LANES * parts
+    else:
+        strips = _strips(groups, x, dy)
+        tasks = -(-group_blocks * LANES // (strips * GRADIENT_ROWS)) * -(-dy.channels // PANEL)
+        one_pass = together == _blocks(tiling, batch)
+        sums = sums_room(outputs, strips)
+        sums *= threads if one_pass else max(threads, tasks)
+    return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums}
 
 
 def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Launch:
@@ -177,7 +203,7 @@ def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Laun
     groups = request.attrs.groups
     tiling = _tiling(outputs, dy.type, groups)
     parts, workers = _parts(outputs, x.type, dy.type, request.batch), request.threads
-    together = _together(outputs, x.type, dy.type, request.batch)
+    together, strips = _together(outputs, x.type, dy.type, request.batch), _strips(groups, x.type, dy.type)
     zeros = np.zeros(LANES, np.float32)
     inputs = (x.array, _image(x.type), _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, geometry.before))
     gradients = (dy.array, _image(dy.type), _tables(tiling, dy.type.spatial, outputs, (0, 0)), zeros)
@@ -188,9 +214,9 @@ def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Laun
     def launch(n: int) -> None:
         if parts:
             accumulate_parts(n, workers, parts, tiling, *inputs, *gradients, *spaces)
+            transform_sums(outputs, du, channels, columns, dw.array)
         else:
-            accumulate_tiles(n, together, tiling, *inputs, *gradients, *spaces)
-        transform_sums(outputs, du, channels, columns, dw.array)
+            accumulate_tiles(n, workers, together, strips, tiling, *inputs, *gradients, *spaces, dw.array)
 
     return launch
 
@@ -208,7 +234,7 @@ def _gradient_cost(outputs: int, groups: int, x: TensorType, dy: TensorType, bat
     tiles = batch * tiling.rows * tiling.columns
     sums = numbers * x.channels // groups * dy.blocks
     passes = _parts(outputs, x, dy, batch) or -(-_blocks(tiling, batch) // _together(outputs, x, dy, batch))
-    keeping = KEPT_SUM if sums * LANES <= LAST_CACHE else 3 * FETCH
+    keeping = KEPT_SUM if passes == 1 or sums * LANES <= LAST_CACHE else 2 * FETCH
     transforms = tiles * numbers * (x.blocks + dy.blocks) * READ_TILE
     return TILED * tiles * sums + transforms + passes * keeping * sums
 

@@ -83,23 +83,23 @@ def panel_start(outputs, channels, first_column):
 
 
 @device
-def read_block(tiling, of_gradient, tiles, block, x, image, channel_block, tables, zeros, v):
-    """Transform the tiles of one block and one block of channels: x -> v [squares, BLOCK_TILES, LANES], an address.
+def read_block(tiling, of_gradient, tiles, block, x, image, channel_block, tables, zeros, v, room):
+    """Transform the tiles of one block and one block of channels: x -> v [squares, room, LANES], an address.
 
-    Tiles past the last of ``tiles`` become zeros. tables: rows and columns of the part that a tile reads.
+    Places past the last of ``tiles`` are left as they are. tables: rows and columns of the part that a tile reads.
     """
     per_sample = tiling.rows * tiling.columns
     side = tiling.outputs if of_gradient else tiling.outputs + TAPS - 1
-    for place in range(BLOCK_TILES):
-        tile = min(block * BLOCK_TILES + place, tiles - 1)
-        limit = 4 * image.block if block * BLOCK_TILES + place < tiles else 0
+    limit = 4 * image.block
+    for place in range(min(BLOCK_TILES, tiles - block * BLOCK_TILES)):
+        tile = block * BLOCK_TILES + place
         sample, cell = tile // per_sample, tile % per_sample
         row, column = cell // tiling.columns, cell % tiling.columns
         source = x.ctypes.data + 4 * (sample * image.sample + channel_block * image.block)
         rows = tables.ctypes.data + 8 * side * row
         columns = tables.ctypes.data + 8 * side * (tiling.rows + column)
         target = v + 4 * LANES * place
-        step = 4 * LANES * BLOCK_TILES
+        step = 4 * LANES * room
         if tiling.outputs == 4:
             if of_gradient:
                 read_gradient_4(source, rows, columns, limit, zeros.ctypes.data, target, step)
@@ -266,6 +266,7 @@ def convolve_tiles(
                 x_tables,
                 zeros,
                 target,
+                BLOCK_TILES,
             )
     for number in prange(workers):
         worker = np.int64(number)
@@ -283,7 +284,9 @@ def convolve_tiles(
                 if block != done:
                     for channel_block in range(channel_blocks):
                         target = source + 4 * channel_block * cell
-                        read_block(tiling, False, tiles, block, x, x_image, channel_block, x_tables, zeros, target)
+                        read_block(
+                            tiling, False, tiles, block, x, x_image, channel_block, x_tables, zeros, target, BLOCK_TILES
+                        )
                     done = block
             group = panel * PANEL * tiling.groups // y_image.channels
             live = min(BLOCK_TILES, tiles - block * BLOCK_TILES)

@@ -54,6 +54,9 @@ WEIGHTS_AHEAD = 64
 """Rows of weights ahead of the one at hand that a product asks for: a block's next panel, or the next number's, lies
 behind it, in a larger cache."""
 
+TILES_AHEAD = 16
+"""Transformed tiles ahead of the one at hand that a weight gradient asks for."""
+
 AHEAD = 2
 """Tiles ahead of the one at hand for which memory is asked: their rows lie too far apart to be foreseen."""
 
@@ -293,11 +296,11 @@ def _for_each(builder: ir.IRBuilder, count: ir.Value, together: int, body: Calla
 
 
 @intrinsic
-def gradient_product(typing_context, vectors, v, d, d_vector, blocks, v_block, d_block, tiles, begins, du):
-    """du += v·d for ``GRADIENT_ROWS`` channels and ``vectors`` vectors of columns, summed over blocks of tiles.
+def gradient_product(typing_context, vectors, v, d, d_vector, tiles, begins, du):
+    """du += v·d for ``GRADIENT_ROWS`` channels and ``vectors`` vectors of columns, summed over tiles.
 
-    v [blocks, tiles, LANES] and d [blocks, vectors, tiles, LANES], ``v_block`` and ``d_block`` from one block to the
-    next, ``d_vector`` from one vector to the next; du [channels, vectors, LANES] starts from zero where ``begins``.
+    v [tiles, LANES]; d [vectors, tiles, LANES], ``d_vector`` from one vector to the next; du [channels, vectors, LANES]
+    starts from zero where ``begins``.
     """
 
     def generate(context, builder, signature, arguments):
@@ -307,7 +310,7 @@ def gradient_product(typing_context, vectors, v, d, d_vector, blocks, v_block, d
                 _accumulate(builder, width, *others)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 10), generate
+    return types.void(*[types.int64] * 7), generate
 
 
 def _accumulate(
@@ -316,9 +319,6 @@ def _accumulate(
     v: ir.Value,
     d: ir.Value,
     d_vector: ir.Value,
-    blocks: ir.Value,
-    v_block: ir.Value,
-    d_block: ir.Value,
     tiles: ir.Value,
     begins: ir.Value,
     du: ir.Value,
@@ -326,22 +326,28 @@ def _accumulate(
     target = pointer(builder, du)
     places = [(row, vector) for row in range(GRADIENT_ROWS) for vector in range(width)]
     sums = {place: cgutils.alloca_once(builder, VECTOR) for place in places}
-    anew = builder.icmp_signed("!=", begins, INT64(0))
-    for row, vector in places:
-        old = load(builder, target, (row * width + vector) * VECTOR_BYTES)
-        builder.store(builder.select(anew, ZERO, old), sums[row, vector])
-    with cgutils.for_range(builder, blocks) as block:
-        channels = shift(builder, pointer(builder, v), builder.mul(block.index, v_block))
-        columns = shift(builder, pointer(builder, d), builder.mul(block.index, d_block))
-        vectors = [shift(builder, columns, builder.mul(d_vector, INT64(vector))) for vector in range(width)]
-        with cgutils.for_range(builder, tiles) as tile:
-            position = builder.mul(tile.index, INT64(VECTOR_BYTES))
-            gradients = [load(builder, shift(builder, vector, position)) for vector in vectors]
-            source = shift(builder, channels, position)
-            for row in range(GRADIENT_ROWS):
-                value = broadcast(builder, source, row * FLOAT_BYTES)
-                for vector, gradient in enumerate(gradients):
-                    total = sums[row, vector]
-                    builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
+    for place in places:
+        builder.store(ZERO, sums[place])
+    with builder.if_then(builder.icmp_signed("==", begins, INT64(0))):
+        for row, vector in places:
+            builder.store(load(builder, target, (row * width + vector) * VECTOR_BYTES), sums[row, vector])
+    columns = [shift(builder, pointer(builder, d), builder.mul(d_vector, INT64(each))) for each in range(width)]
+
+    def add(first: ir.Value, offset: int) -> None:
+        position = builder.mul(first, INT64(VECTOR_BYTES))
+        source = shift(builder, pointer(builder, v), position)
+        gradients = []
+        for column in columns:
+            place = shift(builder, column, position)
+            gradients.append(load(builder, place, offset * VECTOR_BYTES))
+            prefetch(builder, place, (offset + TILES_AHEAD) * VECTOR_BYTES, level=1)
+        prefetch(builder, source, (offset + TILES_AHEAD) * VECTOR_BYTES, level=1)
+        for row in range(GRADIENT_ROWS):
+            value = broadcast(builder, source, offset * VECTOR_BYTES + row * FLOAT_BYTES)
+            for vector, gradient in enumerate(gradients):
+                total = sums[row, vector]
+                builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
+
+    _for_each(builder, tiles, UNROLLED, add)
     for row, vector in places:
         store(builder, builder.load(sums[row, vector]), target, (row * width + vector) * VECTOR_BYTES)
