@@ -32,7 +32,9 @@ from netspec_numba.kernels.winograd_drivers import (
     PIECES,
     Image,
     Tiling,
+    Weights,
     convolve_tiles,
+    panel_start,
     transform_weights,
 )
 from netspec_numba.kernels.winograd_gradients import (
@@ -105,9 +107,8 @@ def product_scratch(
     outputs: int, x: TensorType, y: TensorType, batch: int, threads: int, moments: bool = False
 ) -> Mapping[str, int]:
     """Workspace of the forward direction from x to y, and of the data gradient, for which dy is x and dx is y."""
-    tiling = _tiling(outputs, y)
-    blocks = _blocks(tiling, batch)
-    held = blocks if blocks < ENOUGH_TASKS else threads
+    blocks = _blocks(_tiling(outputs, y), batch)
+    held = blocks if _shared(outputs, y, batch) else threads
     return {
         "tiles": held * x.blocks * _cell(outputs),
         "products": threads * (PANEL_VECTORS * _cell(outputs) + LANES),
@@ -116,44 +117,55 @@ def product_scratch(
     }
 
 
+def _shared(outputs: int, y: TensorType, batch: int) -> bool:
+    """Whether blocks of tiles are so few that threads share them, rather than take one each through everything."""
+    return _blocks(_tiling(outputs, y), batch) < ENOUGH_TASKS
+
+
 def weights_size(outputs: int, x: TensorType, y: TensorType, groups: int) -> int:
     """Floats of the transformed weights."""
-    padding = -(-y.channels // PANEL) * LANES
-    return TRANSFORMS[outputs].side ** 2 * (x.channels // groups * y.blocks * LANES + padding)
+    return int(panel_start(outputs, x.channels // groups, -(-y.channels // PANEL)))
 
 
-def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Prepared:
+def passing_size(outputs: int, x: TensorType, y: TensorType, groups: int, batch: int, threads: int) -> dict[str, int]:
+    """Workspace for transformed weights that nobody keeps: a panel for each thread, where weights are read once."""
+    if _shared(outputs, y, batch):
+        return {"panels": int(panel_start(outputs, x.channels // groups, threads))}
+    return {"weights": weights_size(outputs, x, y, groups)}
+
+
+def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Launch:
     """y from x with the weights as they are; with ``turned`` dx from dy, which take the places of y and x."""
     x, weight, *bias = request.inputs
-    y = request.outputs[0]
+    y, scratch, workers = request.outputs[0], request.scratch, request.threads
     groups = request.attrs.groups
     tiling = _tiling(outputs, y.type, groups)
     before = tuple(TAPS - 1 - side if turned else side for side in geometry.before)
     zeros = np.zeros(LANES, np.float32)
     x_image, y_image = _image(x.type), _image(y.type)
-    u, workers = request.scratch["weights"], request.threads
-    inputs = (x.array, x_image, _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, before), zeros, u)
-    biases = (bias[0].array, y.type.channels) if bias else (zeros, 0)
-    results = (y.array, y_image, _tables(tiling, y.type.spatial, outputs, (0, 0)))
-    spaces = (request.scratch["tiles"], request.scratch["products"])
-    shared = _blocks(tiling, request.batch) < ENOUGH_TASKS
+    passing = "panels" in scratch
+    u = scratch["panels" if passing else "weights"]
     if turned:
         order = transposed_order(TAPS * TAPS, y.type.channels, x.type.channels, LANES, groups)
     else:
         order = forward_order(TAPS * TAPS, x.type.channels, LANES, y.type.channels, groups)
-    strides = (order.tap_stride, order.group_stride, order.channel_stride, order.column_stride)
-    sizes = (order.group_channels, order.columns, order.group_columns)
-    weights = (weight.array, *sizes, strides, turned, request.scratch["taps"], u)
-
+    steps = (order.tap_stride, order.group_stride, order.channel_stride, order.column_stride)
+    lying = Weights(order.group_channels, order.columns, order.group_columns, *steps, int(turned))
+    weights = (weight.array, lying, scratch["taps"], u)
+    inputs = (x.array, x_image, _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, before), zeros)
+    biases = (bias[0].array, y.type.channels) if bias else (zeros, 0)
+    results = (y.array, y_image, _tables(tiling, y.type.spatial, outputs, (0, 0)))
+    spaces = (scratch["tiles"], scratch["products"])
+    shared = _shared(outputs, y.type, request.batch)
     finish = (*ending(request), _places(tiling, y.type.spatial), *moments_wanted(request))
 
     def prepare() -> None:
         transform_weights(workers, outputs, *weights)
 
     def launch(n: int) -> None:
-        convolve_tiles(n, workers, shared, tiling, *inputs, *biases, *results, *spaces, *finish)
+        convolve_tiles(n, workers, shared, passing, tiling, *inputs, *weights, *biases, *results, *spaces, *finish)
 
-    return Prepared(prepare, launch)
+    return launch if passing else Prepared(prepare, launch)
 
 
 def _parts(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int | None:
@@ -249,6 +261,9 @@ def _register(outputs: int) -> None:
     def weights(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
         return {"weights": weights_size(outputs, inputs[0], made[0], attrs.groups)}
 
+    def passing(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
+        return passing_size(outputs, inputs[0], made[0], attrs.groups, batch, threads)
+
     def forward_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
         x, y = inputs[0], made[0]
         return _product_cost(outputs, attrs.groups, x, y, batch, kept) if _fits(attrs, x, y) else inf
@@ -269,6 +284,7 @@ def _register(outputs: int) -> None:
         "conv",
         scratch=sizes,
         prepared=weights,
+        passing=passing,
         cost=forward_cost,
         algorithm=name,
         exact=False,
@@ -278,7 +294,16 @@ def _register(outputs: int) -> None:
     def convolution(request: Request) -> Launch:
         return convolve(request, outputs, request.attrs.geometry(request.inputs[0].type), turned=False)
 
-    @kernel("conv.dx", scratch=sizes, prepared=weights, cost=backward_cost, algorithm=name, exact=False, slices=True)
+    @kernel(
+        "conv.dx",
+        scratch=sizes,
+        prepared=weights,
+        passing=passing,
+        cost=backward_cost,
+        algorithm=name,
+        exact=False,
+        slices=True,
+    )
     def data_gradient(request: Request) -> Launch:
         return convolve(request, outputs, request.attrs.geometry(request.outputs[0].type), turned=True)
 

@@ -75,14 +75,16 @@ def accumulate_tiles(
         for number in prange(blocks * both):
             task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
             block, part = task // both, task % both
+            tile = (first + block) * BLOCK_TILES
+            end = min(tile + BLOCK_TILES, tiles)
             start = 4 * block * BLOCK_TILES * LANES
             if part < channel_blocks:
                 to = v.ctypes.data + part * size * square + start
-                read_block(tiling, False, tiles, first + block, x, x_image, part, x_tables, zeros, to, room)
+                read_block(tiling, False, tile, end, x, x_image, part, x_tables, zeros, to, room)
             else:
-                part -= channel_blocks
-                to = d.ctypes.data + part * size * square + start
-                read_block(tiling, True, tiles, first + block, dy, dy_image, part, dy_tables, zeros, to, room)
+                column_block = part - channel_blocks
+                to = d.ctypes.data + column_block * size * square + start
+                read_block(tiling, True, tile, end, dy, dy_image, column_block, dy_tables, zeros, to, room)
         for number in prange(workers):
             worker = np.int64(number)
             for task in range(worker * parts * panels // workers, (worker + 1) * parts * panels // workers):
@@ -136,13 +138,14 @@ def accumulate_parts(n, workers, parts, tiling, x, x_image, x_tables, dy, dy_ima
             if first == end:
                 zero_floats(own, sums)
             for block in range(first, end):
+                tile = block * BLOCK_TILES
+                live = min(tiles - tile, BLOCK_TILES)
                 for each in range(channel_blocks):
                     to = own_v + 4 * each * cell
-                    read_block(tiling, False, tiles, block, x, x_image, each, x_tables, zeros, to, BLOCK_TILES)
+                    read_block(tiling, False, tile, tile + live, x, x_image, each, x_tables, zeros, to, BLOCK_TILES)
                 for each in range(column_blocks):
                     to = own_d + 4 * each * cell
-                    read_block(tiling, True, tiles, block, dy, dy_image, each, dy_tables, zeros, to, BLOCK_TILES)
-                live = min(tiles - block * BLOCK_TILES, BLOCK_TILES)
+                    read_block(tiling, True, tile, tile + live, dy, dy_image, each, dy_tables, zeros, to, BLOCK_TILES)
                 for place in range(size):
                     for row in range(0, group_blocks * LANES, GRADIENT_ROWS):
                         for vector in range(0, column_blocks, PANEL_VECTORS):
