@@ -64,7 +64,7 @@ def accumulate_tiles(
     channel_blocks, column_blocks = ceil_divide(x_image.channels, LANES), ceil_divide(dy_image.channels, LANES)
     channels = x_image.channels // tiling.groups
     group_strips = ceil_divide(channels, LANES) * LANES // GRADIENT_ROWS
-    panels, parts = ceil_divide(dy_image.channels, PANEL), ceil_divide(group_strips, strips)
+    panels, runs = ceil_divide(dy_image.channels, PANEL), ceil_divide(group_strips, strips)
     both = channel_blocks + column_blocks
     room = tiles_room(tiles, together)
     square = 4 * room * LANES
@@ -87,12 +87,12 @@ def accumulate_tiles(
                 read_block(tiling, True, tile, end, dy, dy_image, column_block, dy_tables, zeros, to, room)
         for number in prange(workers):
             worker = np.int64(number)
-            for task in range(worker * parts * panels // workers, (worker + 1) * parts * panels // workers):
-                part, panel = task // panels, task % panels
-                first_strip, end_strip = part * strips, min((part + 1) * strips, group_strips)
+            for unit in range(worker * runs * panels // workers, (worker + 1) * runs * panels // workers):
+                run, panel = unit // panels, unit % panels
+                first_strip, end_strip = run * strips, min((run + 1) * strips, group_strips)
                 vectors = min(PANEL_VECTORS, column_blocks - panel * PANEL_VECTORS)
                 group = panel * PANEL * tiling.groups // dy_image.channels
-                own = du.ctypes.data + size * step * (worker if together >= all_blocks else task)
+                own = du.ctypes.data + size * step * (worker if together >= all_blocks else unit)
                 for place in range(size):
                     for strip in range(first_strip, end_strip):
                         row = group * channels + strip * GRADIENT_ROWS
