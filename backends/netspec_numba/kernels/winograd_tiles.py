@@ -85,6 +85,12 @@ def _places(
     return [[place(row, column) for column in columns] for row in rows]
 
 
+def _square(builder: ir.IRBuilder, base: ir.Value, step: ir.Value, side: int) -> list[list[ir.Value]]:
+    """Pointers to the numbers of a square that lie ``step`` bytes apart."""
+    numbers = [[builder.mul(step, INT64(row * side + column)) for column in range(side)] for row in range(side)]
+    return [[shift(builder, base, number) for number in row] for row in numbers]
+
+
 def _read_tile(matrix: Matrix) -> Any:
     """``read_tile`` for a matrix T [transformed side, side]."""
 
@@ -100,9 +106,8 @@ def _read_tile(matrix: Matrix) -> Any:
             unseen = min(side, outputs)  # rows and columns that the tiles above and before have not read
             for place in (place for row in places[-unseen:] for place in row[-unseen:]):
                 prefetch(builder, place, AHEAD * outputs * VECTOR_BYTES)
-            square = [[load(builder, place) for place in row] for row in places]
             target = pointer(builder, transformed)
-            for vector in (vector for row in transform(builder, matrix, square) for vector in row):
+            for vector in (vector for row in transform(builder, matrix, places) for vector in row):
                 store(builder, vector, target)
                 target = shift(builder, target, step)
             return context.get_dummy_value()
@@ -138,13 +143,7 @@ def _write_tile(matrix: Matrix) -> Any:
             transformed, step, bias, bias_columns, y, rows, columns, limit, nowhere, *given = arguments
             ending = Ending(*given)
             outputs, side = matrix.shape
-            source = pointer(builder, transformed)
-            square: list[list[ir.Value]] = []
-            for _ in range(side):
-                square.append([])
-                for _ in range(side):
-                    square[-1].append(load(builder, source))
-                    source = shift(builder, source, step)
+            square = _square(builder, pointer(builder, transformed), step, side)
             start = masked_load(builder, leading_lanes(builder, bias_columns), pointer(builder, bias))
             origin, beyond = pointer(builder, y), pointer(builder, nowhere)
             places = _places(builder, origin, (rows, columns), outputs, limit, beyond)
@@ -164,11 +163,6 @@ def _write_tile(matrix: Matrix) -> Any:
     return intrinsic(write_tile)
 
 
-def _square_of_taps(builder: ir.IRBuilder, base: ir.Value, step: ir.Value, side: int) -> list[list[ir.Value]]:
-    numbers = [[builder.mul(step, INT64(row * side + column)) for column in range(side)] for row in range(side)]
-    return [[load(builder, shift(builder, base, number)) for number in row] for row in numbers]
-
-
 def _weight_tile(matrix: Matrix) -> Any:
     """``weight_tile`` for a matrix G [side, 3]."""
 
@@ -178,7 +172,7 @@ def _weight_tile(matrix: Matrix) -> Any:
         def generate(context, builder, signature, arguments):
             weights, tap, transformed, step = arguments
             target = pointer(builder, transformed)
-            square = _square_of_taps(builder, pointer(builder, weights), tap, TAPS)
+            square = _square(builder, pointer(builder, weights), tap, TAPS)
             for vector in (vector for row in transform(builder, matrix, square) for vector in row):
                 store(builder, vector, target)
                 target = shift(builder, target, step)
@@ -197,7 +191,7 @@ def _weight_sum_tile(matrix: Matrix) -> Any:
 
         def generate(context, builder, signature, arguments):
             transformed, step, weights, tap, columns = arguments
-            square = _square_of_taps(builder, pointer(builder, transformed), step, matrix.shape[1])
+            square = _square(builder, pointer(builder, transformed), step, matrix.shape[1])
             mask = leading_lanes(builder, columns)
             target = pointer(builder, weights)
             for vector in (vector for row in transform(builder, matrix, square) for vector in row):
