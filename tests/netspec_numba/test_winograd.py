@@ -45,6 +45,7 @@ CASES = [
     map_of(4, 4, batch=40, n=1),
     map_of(9, 10, channels=4 * LANES, outputs=8 * LANES, groups=2),
     map_of(24, 25, batch=12, n=11, channels=2 * LANES, outputs=LANES + 3),
+    map_of(34, 33, batch=12, n=11),
 ]
 
 

@@ -38,6 +38,7 @@ from netspec_numba.kernels.winograd_drivers import (
     transform_weights,
 )
 from netspec_numba.kernels.winograd_gradients import (
+    RUN_TILES,
     accumulate_parts,
     accumulate_tiles,
     sums_room,
@@ -47,7 +48,10 @@ from netspec_numba.kernels.winograd_gradients import (
 from netspec_numba.kernels.winograd_matrices import TAPS, TRANSFORMS
 from netspec_numba.kernels.winograd_tiles import OUTSIDE
 
-OWN_TILES = 2**16
+FEWEST_BLOCKS = 8
+"""Blocks of tiles from which on a worker takes one after the other through everything."""
+
+OWN_TILES = 2**17
 """Floats of a block of transformed tiles, x and dy, up to which a worker goes through the blocks on its own."""
 
 TOGETHER = 2**19
@@ -55,7 +59,7 @@ TOGETHER = 2**19
 MOST_STRIPS = 8
 """Strips of channels whose sums of all numbers, with one panel, stay in the second-level cache."""
 
-FEWEST_TOGETHER = 5
+FEWEST_TOGETHER = 3
 """Blocks of tiles to go through together in any case: the sums are loaded and stored once for all."""
 
 
@@ -87,13 +91,13 @@ def _tables(tiling: Tiling, sides: tuple[int, ...], cells: int, before: tuple[in
     return np.concatenate(found)
 
 
-def _blocks(tiling: Tiling, batch: int) -> int:
-    return -(-batch * tiling.rows * tiling.columns // BLOCK_TILES)
+def _blocks(tiling: Tiling, batch: int, together: int = BLOCK_TILES) -> int:
+    return -(-batch * tiling.rows * tiling.columns // together)
 
 
-def _cell(outputs: int) -> int:
+def _cell(outputs: int, tiles: int = BLOCK_TILES) -> int:
     """Floats of a block of tiles in the transform domain, for one block of channels."""
-    return TRANSFORMS[outputs].side ** 2 * BLOCK_TILES * LANES
+    return TRANSFORMS[outputs].side ** 2 * tiles * LANES
 
 
 def _places(tiling: Tiling, sides: tuple[int, ...]) -> Int64s:
@@ -119,7 +123,7 @@ def product_scratch(
 
 def _shared(outputs: int, y: TensorType, batch: int) -> bool:
     """Whether blocks of tiles are so few that threads share them, rather than take one each through everything."""
-    return _blocks(_tiling(outputs, y), batch) < ENOUGH_TASKS
+    return _blocks(_tiling(outputs, y), batch) < FEWEST_BLOCKS
 
 
 def weights_size(outputs: int, x: TensorType, y: TensorType, groups: int) -> int:
@@ -170,15 +174,15 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
 
 def _parts(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int | None:
     """Parts of the batch with sums of their own; ``None`` where all workers go through the tiles together."""
-    blocks = _blocks(_tiling(outputs, dy), batch)
-    alone = (x.blocks + dy.blocks) * _cell(outputs) <= OWN_TILES and blocks >= ENOUGH_TASKS
+    blocks = _blocks(_tiling(outputs, dy), batch, RUN_TILES)
+    alone = (x.blocks + dy.blocks) * _cell(outputs, RUN_TILES) <= OWN_TILES and blocks >= ENOUGH_TASKS
     return ENOUGH_TASKS if alone else None
 
 
 def _together(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int:
     """Blocks of tiles that a weight gradient transforms before it multiplies them."""
-    blocks = _blocks(_tiling(outputs, dy), batch)
-    most = max(FEWEST_TOGETHER, TOGETHER // ((x.blocks + dy.blocks) * _cell(outputs)))
+    blocks = _blocks(_tiling(outputs, dy), batch, RUN_TILES)
+    most = max(FEWEST_TOGETHER, TOGETHER // ((x.blocks + dy.blocks) * _cell(outputs, RUN_TILES)))
     return -(-blocks // -(-blocks // most))
 
 
@@ -195,14 +199,14 @@ def gradient_scratch(
     parts, together = _parts(outputs, x, dy, batch), _together(outputs, x, dy, batch)
     tiling = _tiling(outputs, dy)
     room = tiles_room(batch * tiling.rows * tiling.columns, together)
-    held = threads * _cell(outputs) if parts else TRANSFORMS[outputs].side ** 2 * LANES * room
+    held = threads * _cell(outputs, RUN_TILES) if parts else TRANSFORMS[outputs].side ** 2 * LANES * room
     group_blocks = -(-x.channels // groups // LANES)
     if parts:
         sums = TRANSFORMS[outputs].side ** 2 * group_blocks * dy.blocks * LANES * LANES * parts
     else:
         strips = _strips(groups, x, dy)
         tasks = -(-group_blocks * LANES // (strips * GRADIENT_ROWS)) * -(-dy.channels // PANEL)
-        one_pass = together == _blocks(tiling, batch)
+        one_pass = together == _blocks(tiling, batch, RUN_TILES)
         sums = sums_room(outputs, strips)
         sums *= threads if one_pass else max(threads, tasks)
     return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums}
@@ -245,7 +249,7 @@ def _gradient_cost(outputs: int, groups: int, x: TensorType, dy: TensorType, bat
     numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, dy)
     tiles = batch * tiling.rows * tiling.columns
     sums = numbers * x.channels // groups * dy.blocks
-    passes = _parts(outputs, x, dy, batch) or -(-_blocks(tiling, batch) // _together(outputs, x, dy, batch))
+    passes = _parts(outputs, x, dy, batch) or -(-_blocks(tiling, batch, RUN_TILES) // _together(outputs, x, dy, batch))
     keeping = KEPT_SUM if passes == 1 or sums * LANES <= LAST_CACHE else 2 * FETCH
     transforms = tiles * numbers * (x.blocks + dy.blocks) * READ_TILE
     return TILED * tiles * sums + transforms + passes * keeping * sums

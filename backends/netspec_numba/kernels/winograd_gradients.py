@@ -12,10 +12,13 @@ from numba import prange
 
 from netspec_numba.host import LANES
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, ceil_divide
-from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS
+from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS, TILE_ROWS
 from netspec_numba.kernels.moves import add_floats, zero_floats
-from netspec_numba.kernels.winograd_drivers import BLOCK_TILES, PANEL, device, parallel, read_block, squares
+from netspec_numba.kernels.winograd_drivers import PANEL, device, parallel, read_block, squares
 from netspec_numba.kernels.winograd_tiles import gradient_product, weight_sum_tile_2, weight_sum_tile_4
+
+RUN_TILES = 4 * TILE_ROWS
+"""Tiles that are transformed in one go, and the fewest that are summed up before sums go back to a cache."""
 
 
 @device
@@ -44,7 +47,7 @@ def sums_room(outputs, strips):
 @device
 def tiles_room(tiles, together):
     """Tiles of ``together`` blocks that a square has room for. An odd number, for the same reason."""
-    return min(together * BLOCK_TILES, tiles) | 1
+    return min(together * RUN_TILES, tiles) | 1
 
 
 @parallel
@@ -60,7 +63,7 @@ def accumulate_tiles(
     """
     size = squares(tiling.outputs)
     tiles = n * tiling.rows * tiling.columns
-    all_blocks = ceil_divide(tiles, BLOCK_TILES)
+    all_blocks = ceil_divide(tiles, RUN_TILES)
     channel_blocks, column_blocks = ceil_divide(x_image.channels, LANES), ceil_divide(dy_image.channels, LANES)
     channels = x_image.channels // tiling.groups
     group_strips = ceil_divide(channels, LANES) * LANES // GRADIENT_ROWS
@@ -71,13 +74,13 @@ def accumulate_tiles(
     step = 4 * sums_room(tiling.outputs, strips) // size
     for first in range(0, all_blocks, together):
         blocks = min(together, all_blocks - first)
-        live = min(tiles, (first + blocks) * BLOCK_TILES) - first * BLOCK_TILES
+        live = min(tiles, (first + blocks) * RUN_TILES) - first * RUN_TILES
         for number in prange(blocks * both):
             task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
             block, part = task // both, task % both
-            tile = (first + block) * BLOCK_TILES
-            end = min(tile + BLOCK_TILES, tiles)
-            start = 4 * block * BLOCK_TILES * LANES
+            tile = (first + block) * RUN_TILES
+            end = min(tile + RUN_TILES, tiles)
+            start = 4 * block * RUN_TILES * LANES
             if part < channel_blocks:
                 to = v.ctypes.data + part * size * square + start
                 read_block(tiling, False, tile, end, x, x_image, part, x_tables, zeros, to, room)
@@ -123,8 +126,8 @@ def accumulate_parts(n, workers, parts, tiling, x, x_image, x_tables, dy, dy_ima
     """
     size = squares(tiling.outputs)
     tiles = n * tiling.rows * tiling.columns
-    cell = size * BLOCK_TILES * LANES
-    blocks = ceil_divide(tiles, BLOCK_TILES)
+    cell = size * RUN_TILES * LANES
+    blocks = ceil_divide(tiles, RUN_TILES)
     channel_blocks, column_blocks = ceil_divide(x_image.channels, LANES), ceil_divide(dy_image.channels, LANES)
     group_blocks = ceil_divide(x_image.channels // tiling.groups, LANES)
     sums = size * group_blocks * column_blocks * LANES * LANES
@@ -138,14 +141,14 @@ def accumulate_parts(n, workers, parts, tiling, x, x_image, x_tables, dy, dy_ima
             if first == end:
                 zero_floats(own, sums)
             for block in range(first, end):
-                tile = block * BLOCK_TILES
-                live = min(tiles - tile, BLOCK_TILES)
+                tile = block * RUN_TILES
+                live = min(tiles - tile, RUN_TILES)
                 for each in range(channel_blocks):
                     to = own_v + 4 * each * cell
-                    read_block(tiling, False, tile, tile + live, x, x_image, each, x_tables, zeros, to, BLOCK_TILES)
+                    read_block(tiling, False, tile, tile + live, x, x_image, each, x_tables, zeros, to, RUN_TILES)
                 for each in range(column_blocks):
                     to = own_d + 4 * each * cell
-                    read_block(tiling, True, tile, tile + live, dy, dy_image, each, dy_tables, zeros, to, BLOCK_TILES)
+                    read_block(tiling, True, tile, tile + live, dy, dy_image, each, dy_tables, zeros, to, RUN_TILES)
                 for place in range(size):
                     for row in range(0, group_blocks * LANES, GRADIENT_ROWS):
                         for vector in range(0, column_blocks, PANEL_VECTORS):
@@ -153,7 +156,7 @@ def accumulate_parts(n, workers, parts, tiling, x, x_image, x_tables, dy, dy_ima
                             vectors = min(PANEL_VECTORS, column_blocks - vector)
                             channel_block = group * group_blocks + row // LANES
                             sums_of_block = (place * group_blocks + row // LANES) * column_blocks + vector
-                            start = 4 * place * BLOCK_TILES * LANES
+                            start = 4 * place * RUN_TILES * LANES
                             gradient_product(
                                 vectors,
                                 own_v + 4 * channel_block * cell + start + 4 * (row % LANES),
