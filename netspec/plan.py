@@ -77,8 +77,11 @@ class ChoosingTarget(Target, Protocol):
     def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Workspaces the algorithm wants: bytes by name."""
 
-    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
-        """Workspaces that hold what the algorithm computes from parameters alone: bytes by name."""
+    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT, kept: bool = True) -> Mapping[str, int]:
+        """Workspaces that hold what the algorithm computes from parameters alone: bytes by name.
+
+        Where it is not ``kept`` from one run to the next, less of it may have to be there at a time.
+        """
 
 
 @runtime_checkable
@@ -285,7 +288,8 @@ def _lay_out(
     choices = _choices(graph, constants, target, batch, allowed, algorithms)
 
     def prepared(node: Node) -> Mapping[str, int]:
-        return choosing.prepared(node, batch, choices[node.outputs[0]].algorithm) if choosing else {}
+        choice = choices[node.outputs[0]]
+        return choosing.prepared(node, batch, choice.algorithm, choice.kept) if choosing else {}
 
     def kept(node: Node) -> Mapping[str, int]:
         return prepared(node) if choices[node.outputs[0]].kept else {}

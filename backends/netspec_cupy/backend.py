@@ -92,7 +92,7 @@ class CupyTarget:
         sizes = find(node.attrs, algorithm).scratch(node.attrs, *_types(node), batch)
         return {name: elements * ITEM for name, elements in sizes.items()}
 
-    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
+    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT, kept: bool = True) -> Mapping[str, int]:
         """Nothing: no kernel rearranges weights."""
         return {}
 

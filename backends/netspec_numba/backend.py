@@ -99,11 +99,13 @@ class NumbaTarget:
 
         return self._bytes(find(node.attrs, algorithm).scratch, node, batch)
 
-    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
+    def prepared(self, node: Node, batch: int, algorithm: str = DIRECT, kept: bool = True) -> Mapping[str, int]:
         """Bytes by name of the workspaces that hold packed or transformed weights."""
         from netspec_numba.kernels import find
 
-        return self._bytes(find(node.attrs, algorithm).prepared, node, batch)
+        kernel = find(node.attrs, algorithm)
+        sizes = kernel.prepared if kept or kernel.passing is None else kernel.passing
+        return self._bytes(sizes, node, batch)
 
     def _bytes(self, sizes: ScratchSizes, node: Node, batch: int) -> Mapping[str, int]:
         found = sizes(node.attrs, *_types(node), batch, self._threads)

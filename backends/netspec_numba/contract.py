@@ -106,6 +106,8 @@ class Kernel:
     scratch: ScratchSizes = _nothing
     prepared: ScratchSizes = _nothing
     """Workspaces that hold what is computed from parameters alone; ``build`` then returns a :class:`Prepared`."""
+    passing: ScratchSizes | None = None
+    """The workspaces in their place where nothing is kept from one run to the next, if it then takes others."""
     cost: Cost = _unknown
     exact: bool = True
     """Whether it computes plain sums, which is all that ``math: exact`` allows."""
@@ -127,6 +129,7 @@ def kernel(
     op: str,
     scratch: ScratchSizes = _nothing,
     prepared: ScratchSizes = _nothing,
+    passing: ScratchSizes | None = None,
     cost: Cost = _unknown,
     algorithm: str = DIRECT,
     exact: bool = True,
@@ -140,7 +143,7 @@ def kernel(
         table, key = (KERNELS, op) if algorithm == DIRECT else (ALTERNATIVES.setdefault(op, {}), algorithm)
         if key in table:
             raise ValueError(f"two Numba kernels for {op!r}, {algorithm}")
-        table[key] = Kernel(build, scratch, prepared, cost, exact, epilogue, moments, slices)
+        table[key] = Kernel(build, scratch, prepared, passing, cost, exact, epilogue, moments, slices)
         return build
 
     return register

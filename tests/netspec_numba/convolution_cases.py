@@ -170,12 +170,19 @@ def logical(operand: Operand, n: int) -> Array:
 
 
 def run(
-    op: str, attrs: Any, inputs: list[Operand], output: Operand, batch: int, n: int, algorithm: str = DIRECT
+    op: str,
+    attrs: Any,
+    inputs: list[Operand],
+    output: Operand,
+    batch: int,
+    n: int,
+    algorithm: str = DIRECT,
+    kept: bool = True,
 ) -> Array:
     """Build the kernel of ``op`` as a plan would, launch it, return the live part of what it wrote."""
     entry = KERNELS[op] if algorithm == DIRECT else ALTERNATIVES[op][algorithm]
     types = tuple(operand.type for operand in inputs)
-    scratch = workspaces(entry, attrs, types, (output.type,), batch)
+    scratch = workspaces(entry, attrs, types, (output.type,), batch, kept)
     launch = entry.build(Request(attrs, tuple(inputs), (output,), batch, 2, scratch))
     launch(n)
     return logical(output, n).copy()
@@ -188,9 +195,12 @@ def computes(algorithm: str, op: str, trial: Case, inputs: list[Operand], output
     return entry is not None and math.isfinite(entry.cost(trial.window, *types, trial.batch, False))
 
 
-def workspaces(entry: Kernel, attrs: Any, inputs: Types, outputs: Types, batch: int) -> dict[str, Array]:
-    """All that a kernel asks for, for two threads, full of NaN."""
-    sizes = {**entry.scratch(attrs, inputs, outputs, batch, 2), **entry.prepared(attrs, inputs, outputs, batch, 2)}
+def workspaces(
+    entry: Kernel, attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool = True
+) -> dict[str, Array]:
+    """All that a kernel asks for, for two threads, full of NaN, in a plan that keeps what is prepared or not."""
+    prepared = entry.prepared if kept or entry.passing is None else entry.passing
+    sizes = {**entry.scratch(attrs, inputs, outputs, batch, 2), **prepared(attrs, inputs, outputs, batch, 2)}
     return {name: aligned(size) for name, size in sizes.items()}
 
 
@@ -203,7 +213,7 @@ class Outcome:
     bound: Array
 
 
-def outcomes(trial: Case, prefix: str = "conv", algorithm: str = DIRECT) -> dict[str, Outcome]:
+def outcomes(trial: Case, prefix: str = "conv", algorithm: str = DIRECT, kept: bool = True) -> dict[str, Outcome]:
     """Run those of forward, data gradient and weight gradient of a case that the algorithm computes.
 
     Dead samples and padding lanes start as NaN.
@@ -238,7 +248,7 @@ def outcomes(trial: Case, prefix: str = "conv", algorithm: str = DIRECT) -> dict
         given = [operands[key] for key in names]
         if algorithm != DIRECT and not computes(algorithm, op, trial, given, output):
             continue
-        computed = run(op, trial.window, given, output, trial.batch, trial.n, algorithm)
+        computed = run(op, trial.window, given, output, trial.batch, trial.n, algorithm, kept)
         left, right = {"y": (x, weight), "dx": (dy, weight), "dw": (x, dy)}[name]
         shape = weight_shape if name == "dw" else (trial.n, *tensor.shape)
         exact = reference(name, geometry, groups, left.astype(float), right.astype(float), shape)

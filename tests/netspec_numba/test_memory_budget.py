@@ -60,8 +60,9 @@ def test_a_large_plan_makes_a_little_again_unasked() -> None:
     again = [node for node in large.graph if node.derived_from == "recomputation"]
     assert not any(node.derived_from == "recomputation" for node in small.graph)
     assert 1 <= len(again) <= 3
-    assert large.total_bytes <= 635 * 2**20
-    assert planned("resnet18", 2 * large.total_bytes, 32).total_bytes > 700 * 2**20  # a budget says how much is enough
+    assert large.total_bytes <= 608 * 2**20
+    enough = planned("resnet18", 2 * large.total_bytes, 32)  # a budget says how much is enough
+    assert enough.total_bytes > large.total_bytes + 50 * 2**20
 
 
 def run(plan: Plan) -> tuple[Any, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from convolution_cases import Case, case, check, check_threads
+from convolution_cases import Case, case, check, check_threads, outcomes
 
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
@@ -45,6 +45,7 @@ CASES = [
     map_of(4, 4, batch=40, n=1),
     map_of(9, 10, channels=4 * LANES, outputs=8 * LANES, groups=2),
     map_of(24, 25, batch=12, n=11, channels=2 * LANES, outputs=LANES + 3),
+    map_of(34, 33, batch=12, n=11),
 ]
 
 
@@ -52,6 +53,14 @@ CASES = [
 @pytest.mark.parametrize("trial", CASES, ids=str)
 def test_three_directions_agree_with_the_definition(trial: Case, algorithm: str) -> None:
     check(trial, algorithm=algorithm)
+
+
+@pytest.mark.parametrize("algorithm", TILES)
+@pytest.mark.parametrize("trial", [CASES[6], *CASES[8:13], CASES[16]], ids=str)
+def test_weights_that_are_transformed_panel_by_panel_give_the_same_bits(trial: Case, algorithm: str) -> None:
+    kept, passing = (outcomes(trial, algorithm=algorithm, kept=each) for each in (True, False))
+    for name, outcome in passing.items():
+        np.testing.assert_array_equal(outcome.computed, kept[name].computed)
 
 
 @pytest.mark.parametrize("algorithm", TILES)

@@ -18,11 +18,11 @@ WRITE_TILE = 9.0
 WEIGHT_TILE = 18.0
 """Transforming weights, for each number of the transformed tile, out of the cache and into it."""
 
-TILED = 1.25
+TILED = 1.2
 """A multiply-add of transformed numbers, which come from the second-level cache."""
 
-KEPT_SUM = 25.0
-"""Storing a vector of transformed sums of a weight gradient, loading it and transforming it back."""
+KEPT_SUM = 6.0
+"""Storing a vector of transformed sums of a weight gradient, loading it and transforming it back, in a cache."""
 
 SUM_OF_LANES = 6.0
 """Adding up the lanes of a vector."""

@@ -285,7 +285,7 @@ def _accumulate_channels(
         if len(columns) == PANEL_VECTORS:  # with one vector, loads are what the loop waits for
             later = shift(builder, row_weights, builder.mul(given.weight_row, INT64(WEIGHTS_AHEAD)))
             for vector in range(PANEL_VECTORS):
-                prefetch(builder, later, vector * VECTOR_BYTES)
+                prefetch(builder, later, vector * VECTOR_BYTES, level=1)
         for position, row in zip(positions, sums, strict=True):
             value = broadcast(builder, element(builder, position, lane.index))
             for column, total in zip(columns, row, strict=True):
@@ -326,7 +326,7 @@ def _accumulate_pairs(builder: ir.IRBuilder, given: GradientArguments, rows: int
         columns = [load(builder, block) for block in blocks]
         with builder.if_then(builder.icmp_signed("!=", given.ahead, INT64(0))):
             for place in (x_position, *blocks):
-                prefetch(builder, place, given.ahead)
+                prefetch(builder, place, given.ahead, level=1)
         for number, row in enumerate(sums):
             value = broadcast(builder, x_position, number * FLOAT_BYTES)
             for column, total in zip(columns, row, strict=True):

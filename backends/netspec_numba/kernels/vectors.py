@@ -80,11 +80,13 @@ def broadcast(builder: ir.IRBuilder, base: ir.Value, offset: int = 0) -> ir.Valu
     return spread(builder, builder.load(shift(builder, base, offset), typ=FLOAT, align=FLOAT_BYTES), VECTOR)
 
 
-def prefetch(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int = 0, to_write: bool = False) -> None:
-    """Ask for the cache line at ``base + offset`` in the second-level cache; any address will do."""
+def prefetch(
+    builder: ir.IRBuilder, base: ir.Value, offset: ir.Value | int = 0, to_write: bool = False, level: int = 2
+) -> None:
+    """Ask for the cache line at ``base + offset`` in the cache of this ``level``; any address will do."""
     function = declare(builder, "llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32]))
-    purpose, second_level, data = INT32(int(to_write)), INT32(2), INT32(1)
-    builder.call(function, [shift(builder, base, offset), purpose, second_level, data])
+    purpose, locality, data = INT32(int(to_write)), INT32(4 - level), INT32(1)
+    builder.call(function, [shift(builder, base, offset), purpose, locality, data])
 
 
 def fused_multiply_add(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, addend: ir.Value) -> ir.Value:

@@ -23,7 +23,7 @@ from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, TILED, WEIGHT_TILE, WRITE_TILE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
 from netspec_numba.kernels.finishing import ending
-from netspec_numba.kernels.microkernels import PANEL_VECTORS
+from netspec_numba.kernels.microkernels import GRADIENT_ROWS, PANEL_VECTORS
 from netspec_numba.kernels.moments import cells_size, moments_wanted
 from netspec_numba.kernels.packing import Int64s, forward_order, transposed_order
 from netspec_numba.kernels.winograd_drivers import (
@@ -32,19 +32,34 @@ from netspec_numba.kernels.winograd_drivers import (
     PIECES,
     Image,
     Tiling,
+    Weights,
     convolve_tiles,
+    panel_start,
     transform_weights,
 )
-from netspec_numba.kernels.winograd_gradients import accumulate_parts, accumulate_tiles, transform_sums
+from netspec_numba.kernels.winograd_gradients import (
+    RUN_TILES,
+    accumulate_parts,
+    accumulate_tiles,
+    sums_room,
+    tiles_room,
+    transform_sums,
+)
 from netspec_numba.kernels.winograd_matrices import TAPS, TRANSFORMS
 from netspec_numba.kernels.winograd_tiles import OUTSIDE
 
-OWN_TILES = 2**16
+FEWEST_BLOCKS = 8
+"""Blocks of tiles from which on a worker takes one after the other through everything."""
+
+OWN_TILES = 2**17
 """Floats of a block of transformed tiles, x and dy, up to which a worker goes through the blocks on its own."""
 
-TOGETHER = 2**21
+TOGETHER = 2**19
 """Floats of transformed tiles that the workers go through together, so that they stay in the third-level cache."""
-FEWEST_TOGETHER = 8
+MOST_STRIPS = 8
+"""Strips of channels whose sums of all numbers, with one panel, stay in the second-level cache."""
+
+FEWEST_TOGETHER = 3
 """Blocks of tiles to go through together in any case: the sums are loaded and stored once for all."""
 
 
@@ -76,13 +91,13 @@ def _tables(tiling: Tiling, sides: tuple[int, ...], cells: int, before: tuple[in
     return np.concatenate(found)
 
 
-def _blocks(tiling: Tiling, batch: int) -> int:
-    return -(-batch * tiling.rows * tiling.columns // BLOCK_TILES)
+def _blocks(tiling: Tiling, batch: int, together: int = BLOCK_TILES) -> int:
+    return -(-batch * tiling.rows * tiling.columns // together)
 
 
-def _cell(outputs: int) -> int:
+def _cell(outputs: int, tiles: int = BLOCK_TILES) -> int:
     """Floats of a block of tiles in the transform domain, for one block of channels."""
-    return TRANSFORMS[outputs].side ** 2 * BLOCK_TILES * LANES
+    return TRANSFORMS[outputs].side ** 2 * tiles * LANES
 
 
 def _places(tiling: Tiling, sides: tuple[int, ...]) -> Int64s:
@@ -96,9 +111,8 @@ def product_scratch(
     outputs: int, x: TensorType, y: TensorType, batch: int, threads: int, moments: bool = False
 ) -> Mapping[str, int]:
     """Workspace of the forward direction from x to y, and of the data gradient, for which dy is x and dx is y."""
-    tiling = _tiling(outputs, y)
-    blocks = _blocks(tiling, batch)
-    held = blocks if blocks < ENOUGH_TASKS else threads
+    blocks = _blocks(_tiling(outputs, y), batch)
+    held = blocks if _shared(outputs, y, batch) else threads
     return {
         "tiles": held * x.blocks * _cell(outputs),
         "products": threads * (PANEL_VECTORS * _cell(outputs) + LANES),
@@ -107,67 +121,95 @@ def product_scratch(
     }
 
 
+def _shared(outputs: int, y: TensorType, batch: int) -> bool:
+    """Whether blocks of tiles are so few that threads share them, rather than take one each through everything."""
+    return _blocks(_tiling(outputs, y), batch) < FEWEST_BLOCKS
+
+
 def weights_size(outputs: int, x: TensorType, y: TensorType, groups: int) -> int:
     """Floats of the transformed weights."""
-    padding = -(-y.channels // PANEL) * LANES
-    return TRANSFORMS[outputs].side ** 2 * (x.channels // groups * y.blocks * LANES + padding)
+    return int(panel_start(outputs, x.channels // groups, -(-y.channels // PANEL)))
 
 
-def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Prepared:
+def passing_size(outputs: int, x: TensorType, y: TensorType, groups: int, batch: int, threads: int) -> dict[str, int]:
+    """Workspace for transformed weights that nobody keeps: a panel for each thread, where weights are read once."""
+    if _shared(outputs, y, batch):
+        return {"panels": int(panel_start(outputs, x.channels // groups, threads))}
+    return {"weights": weights_size(outputs, x, y, groups)}
+
+
+def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Launch:
     """y from x with the weights as they are; with ``turned`` dx from dy, which take the places of y and x."""
     x, weight, *bias = request.inputs
-    y = request.outputs[0]
+    y, scratch, workers = request.outputs[0], request.scratch, request.threads
     groups = request.attrs.groups
     tiling = _tiling(outputs, y.type, groups)
     before = tuple(TAPS - 1 - side if turned else side for side in geometry.before)
     zeros = np.zeros(LANES, np.float32)
     x_image, y_image = _image(x.type), _image(y.type)
-    u, workers = request.scratch["weights"], request.threads
-    inputs = (x.array, x_image, _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, before), zeros, u)
-    biases = (bias[0].array, y.type.channels) if bias else (zeros, 0)
-    results = (y.array, y_image, _tables(tiling, y.type.spatial, outputs, (0, 0)))
-    spaces = (request.scratch["tiles"], request.scratch["products"])
-    shared = _blocks(tiling, request.batch) < ENOUGH_TASKS
+    passing = "panels" in scratch
+    u = scratch["panels" if passing else "weights"]
     if turned:
         order = transposed_order(TAPS * TAPS, y.type.channels, x.type.channels, LANES, groups)
     else:
         order = forward_order(TAPS * TAPS, x.type.channels, LANES, y.type.channels, groups)
-    strides = (order.tap_stride, order.group_stride, order.channel_stride, order.column_stride)
-    sizes = (order.group_channels, order.columns, order.group_columns)
-    weights = (weight.array, *sizes, strides, turned, request.scratch["taps"], u)
-
+    steps = (order.tap_stride, order.group_stride, order.channel_stride, order.column_stride)
+    lying = Weights(order.group_channels, order.columns, order.group_columns, *steps, int(turned))
+    weights = (weight.array, lying, scratch["taps"], u)
+    inputs = (x.array, x_image, _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, before), zeros)
+    biases = (bias[0].array, y.type.channels) if bias else (zeros, 0)
+    results = (y.array, y_image, _tables(tiling, y.type.spatial, outputs, (0, 0)))
+    spaces = (scratch["tiles"], scratch["products"])
+    shared = _shared(outputs, y.type, request.batch)
     finish = (*ending(request), _places(tiling, y.type.spatial), *moments_wanted(request))
 
     def prepare() -> None:
         transform_weights(workers, outputs, *weights)
 
     def launch(n: int) -> None:
-        convolve_tiles(n, workers, shared, tiling, *inputs, *biases, *results, *spaces, *finish)
+        convolve_tiles(n, workers, shared, passing, tiling, *inputs, *weights, *biases, *results, *spaces, *finish)
 
-    return Prepared(prepare, launch)
+    return launch if passing else Prepared(prepare, launch)
 
 
 def _parts(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int | None:
     """Parts of the batch with sums of their own; ``None`` where all workers go through the tiles together."""
-    blocks = _blocks(_tiling(outputs, dy), batch)
-    alone = (x.blocks + dy.blocks) * _cell(outputs) <= OWN_TILES and blocks >= ENOUGH_TASKS
+    blocks = _blocks(_tiling(outputs, dy), batch, RUN_TILES)
+    alone = (x.blocks + dy.blocks) * _cell(outputs, RUN_TILES) <= OWN_TILES and blocks >= ENOUGH_TASKS
     return ENOUGH_TASKS if alone else None
 
 
 def _together(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int:
     """Blocks of tiles that a weight gradient transforms before it multiplies them."""
-    one = (x.blocks + dy.blocks) * _cell(outputs)
-    return min(max(FEWEST_TOGETHER, TOGETHER // one), _blocks(_tiling(outputs, dy), batch))
+    blocks = _blocks(_tiling(outputs, dy), batch, RUN_TILES)
+    most = max(FEWEST_TOGETHER, TOGETHER // ((x.blocks + dy.blocks) * _cell(outputs, RUN_TILES)))
+    return -(-blocks // -(-blocks // most))
+
+
+def _strips(groups: int, x: TensorType, dy: TensorType) -> int:
+    """Strips of channels that a task of the weight gradient sums up: as many as leave enough tasks."""
+    strips = -(-x.channels // groups // LANES) * LANES // GRADIENT_ROWS
+    return max(1, min(MOST_STRIPS, strips * -(-dy.channels // PANEL) // ENOUGH_TASKS))
 
 
 def gradient_scratch(
     outputs: int, groups: int, x: TensorType, dy: TensorType, batch: int, threads: int
 ) -> Mapping[str, int]:
     """Workspace of the weight gradient."""
-    parts = _parts(outputs, x, dy, batch)
-    held = (threads if parts else _together(outputs, x, dy, batch)) * _cell(outputs)
-    sums = TRANSFORMS[outputs].side ** 2 * -(-x.blocks // groups) * dy.blocks * LANES * LANES
-    return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums * (parts or 1)}
+    parts, together = _parts(outputs, x, dy, batch), _together(outputs, x, dy, batch)
+    tiling = _tiling(outputs, dy)
+    room = tiles_room(batch * tiling.rows * tiling.columns, together)
+    held = threads * _cell(outputs, RUN_TILES) if parts else TRANSFORMS[outputs].side ** 2 * LANES * room
+    group_blocks = -(-x.channels // groups // LANES)
+    if parts:
+        sums = TRANSFORMS[outputs].side ** 2 * group_blocks * dy.blocks * LANES * LANES * parts
+    else:
+        strips = _strips(groups, x, dy)
+        tasks = -(-group_blocks * LANES // (strips * GRADIENT_ROWS)) * -(-dy.channels // PANEL)
+        one_pass = together == _blocks(tiling, batch, RUN_TILES)
+        sums = sums_room(outputs, strips)
+        sums *= threads if one_pass else max(threads, tasks)
+    return {"tiles": held * x.blocks, "gradients": held * dy.blocks, "sums": sums}
 
 
 def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Launch:
@@ -177,7 +219,7 @@ def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Laun
     groups = request.attrs.groups
     tiling = _tiling(outputs, dy.type, groups)
     parts, workers = _parts(outputs, x.type, dy.type, request.batch), request.threads
-    together = _together(outputs, x.type, dy.type, request.batch)
+    together, strips = _together(outputs, x.type, dy.type, request.batch), _strips(groups, x.type, dy.type)
     zeros = np.zeros(LANES, np.float32)
     inputs = (x.array, _image(x.type), _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, geometry.before))
     gradients = (dy.array, _image(dy.type), _tables(tiling, dy.type.spatial, outputs, (0, 0)), zeros)
@@ -188,9 +230,9 @@ def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Laun
     def launch(n: int) -> None:
         if parts:
             accumulate_parts(n, workers, parts, tiling, *inputs, *gradients, *spaces)
+            transform_sums(outputs, du, channels, columns, dw.array)
         else:
-            accumulate_tiles(n, together, tiling, *inputs, *gradients, *spaces)
-        transform_sums(outputs, du, channels, columns, dw.array)
+            accumulate_tiles(n, workers, together, strips, tiling, *inputs, *gradients, *spaces, dw.array)
 
     return launch
 
@@ -207,8 +249,8 @@ def _gradient_cost(outputs: int, groups: int, x: TensorType, dy: TensorType, bat
     numbers, tiling = TRANSFORMS[outputs].side ** 2, _tiling(outputs, dy)
     tiles = batch * tiling.rows * tiling.columns
     sums = numbers * x.channels // groups * dy.blocks
-    passes = _parts(outputs, x, dy, batch) or -(-_blocks(tiling, batch) // _together(outputs, x, dy, batch))
-    keeping = KEPT_SUM if sums * LANES <= LAST_CACHE else 3 * FETCH
+    passes = _parts(outputs, x, dy, batch) or -(-_blocks(tiling, batch, RUN_TILES) // _together(outputs, x, dy, batch))
+    keeping = KEPT_SUM if passes == 1 or sums * LANES <= LAST_CACHE else 2 * FETCH
     transforms = tiles * numbers * (x.blocks + dy.blocks) * READ_TILE
     return TILED * tiles * sums + transforms + passes * keeping * sums
 
@@ -222,6 +264,9 @@ def _register(outputs: int) -> None:
 
     def weights(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
         return {"weights": weights_size(outputs, inputs[0], made[0], attrs.groups)}
+
+    def passing(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
+        return passing_size(outputs, inputs[0], made[0], attrs.groups, batch, threads)
 
     def forward_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
         x, y = inputs[0], made[0]
@@ -243,6 +288,7 @@ def _register(outputs: int) -> None:
         "conv",
         scratch=sizes,
         prepared=weights,
+        passing=passing,
         cost=forward_cost,
         algorithm=name,
         exact=False,
@@ -252,7 +298,16 @@ def _register(outputs: int) -> None:
     def convolution(request: Request) -> Launch:
         return convolve(request, outputs, request.attrs.geometry(request.inputs[0].type), turned=False)
 
-    @kernel("conv.dx", scratch=sizes, prepared=weights, cost=backward_cost, algorithm=name, exact=False, slices=True)
+    @kernel(
+        "conv.dx",
+        scratch=sizes,
+        prepared=weights,
+        passing=passing,
+        cost=backward_cost,
+        algorithm=name,
+        exact=False,
+        slices=True,
+    )
     def data_gradient(request: Request) -> Launch:
         return convolve(request, outputs, request.attrs.geometry(request.outputs[0].type), turned=True)
 

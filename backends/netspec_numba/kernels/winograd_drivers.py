@@ -14,6 +14,7 @@ from numba import njit, prange
 
 from netspec_numba.host import LANES
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, ceil_divide
+from netspec_numba.kernels.lanes import prefetch
 from netspec_numba.kernels.microkernels import PANEL_VECTORS, TILE_ROWS
 from netspec_numba.kernels.moments import begin_cell, gather_tile, join_cells
 from netspec_numba.kernels.moves import copy_floats, zero_floats
@@ -76,30 +77,29 @@ def squares(outputs):
 
 
 @device
-def panel_start(outputs, channels, first_column):
+def panel_start(outputs, channels, panel):
     """Where in u the weights of a panel begin. Each square has room for one more vector, so that the squares of a
     channel do not all lie a power of two apart, where they would drive each other out of the cache."""
-    return squares(outputs) * (first_column * channels + first_column // PANEL * LANES)
+    return panel * squares(outputs) * (channels * PANEL + LANES)
 
 
 @device
-def read_block(tiling, of_gradient, tiles, block, x, image, channel_block, tables, zeros, v):
-    """Transform the tiles of one block and one block of channels: x -> v [squares, BLOCK_TILES, LANES], an address.
+def read_block(tiling, of_gradient, first, end, x, image, channel_block, tables, zeros, v, room):
+    """Transform tiles from ``first`` on of one block of channels: x -> v [squares, room, LANES], an address.
 
-    Tiles past the last of ``tiles`` become zeros. tables: rows and columns of the part that a tile reads.
+    tables: rows and columns of the part that a tile reads.
     """
     per_sample = tiling.rows * tiling.columns
     side = tiling.outputs if of_gradient else tiling.outputs + TAPS - 1
-    for place in range(BLOCK_TILES):
-        tile = min(block * BLOCK_TILES + place, tiles - 1)
-        limit = 4 * image.block if block * BLOCK_TILES + place < tiles else 0
+    limit = 4 * image.block
+    for tile in range(first, end):
         sample, cell = tile // per_sample, tile % per_sample
         row, column = cell // tiling.columns, cell % tiling.columns
         source = x.ctypes.data + 4 * (sample * image.sample + channel_block * image.block)
         rows = tables.ctypes.data + 8 * side * row
         columns = tables.ctypes.data + 8 * side * (tiling.rows + column)
-        target = v + 4 * LANES * place
-        step = 4 * LANES * BLOCK_TILES
+        target = v + 4 * LANES * (tile - first)
+        step = 4 * LANES * room
         if tiling.outputs == 4:
             if of_gradient:
                 read_gradient_4(source, rows, columns, limit, zeros.ctypes.data, target, step)
@@ -123,9 +123,17 @@ def height_of(left):
 
 
 @device
+def tiles_of_block(tiles):
+    """Tiles of each block but the last: as even as may be, since every block has the same weights to fetch."""
+    lowest = TILE_HEIGHTS[-1]
+    share = ceil_divide(tiles, ceil_divide(tiles, BLOCK_TILES))
+    return min(ceil_divide(share, lowest) * lowest, BLOCK_TILES)
+
+
+@device
 def multiply_block(
     tiling,
-    block,
+    first_tile,
     first_place,
     end_place,
     channels,
@@ -149,12 +157,11 @@ def multiply_block(
 ):
     """Multiply tiles of a transformed block with a panel of weights, and transform the products back: v, u -> y.
 
-    v, m [vectors, squares, BLOCK_TILES, LANES] and nowhere are addresses. ``first_cell`` is that of the panel.
+    v, u, m [vectors, squares, BLOCK_TILES, LANES] and nowhere are addresses. ``first_cell`` is that of the panel.
     """
     step = LANES * BLOCK_TILES
     size = squares(tiling.outputs)
     vectors = min(PANEL_VECTORS, ceil_divide(image.channels - first_column, LANES))
-    panel = u.ctypes.data + 4 * panel_start(tiling.outputs, channels, first_column)
     for number in range(size):
         place = first_place
         while place < end_place:
@@ -165,7 +172,7 @@ def multiply_block(
                 v + 4 * (number * step + place * LANES),
                 4 * size * step,
                 channels,
-                panel + 4 * number * (channels * vectors + 1) * LANES,
+                u + 4 * number * (channels * vectors + 1) * LANES,
                 m + 4 * (number * step + place * LANES),
                 4 * size * step,
             )
@@ -177,7 +184,7 @@ def multiply_block(
         if wanted:
             begin_cell(cells, first_cell + vector)
         for place in range(first_place, end_place):
-            tile = block * BLOCK_TILES + place
+            tile = first_tile + place
             sample, cell = tile // per_sample, tile % per_sample
             source = m + 4 * (vector * size * step + place * LANES)
             numbers = bias.ctypes.data + 4 * min(column, bias_columns)
@@ -213,11 +220,15 @@ def convolve_tiles(
     n,
     workers,
     shared,
+    passing,
     tiling,
     x,
     x_image,
     x_tables,
     zeros,
+    weight,
+    order,
+    taps,
     u,
     bias,
     bias_columns,
@@ -234,17 +245,19 @@ def convolve_tiles(
     cells,
     moments,
 ):
-    """y = bias + x*w for the first ``n`` samples, and its ending, with transformed weights u.
+    """y = bias + x*w for the first ``n`` samples, and its ending.
 
     Where blocks of tiles are few, all are transformed first (``shared``), and then multiplied panel by panel, so that
     threads have enough to do and weights are read once. Otherwise a worker takes one block through everything, and the
     block stays in its cache. v: all blocks or one a worker; m: per worker products of one panel, and a vector to write
-    to what is not wanted. places [tiles of a sample, outputs²]: where in a block of channels each number of a tile is
-    stored, -1 beyond the border. With ``wanted`` moments are gathered of what is stored.
+    to what is not wanted. u: all transformed weights or, where they are ``passing``, room for one panel of every
+    worker, who transforms it when it comes to it. places [tiles of a sample, outputs²]: where in a block of channels
+    each number of a tile is stored, -1 beyond the border. With ``wanted`` moments are gathered of what is stored.
     """
     size = squares(tiling.outputs)
     tiles = n * tiling.rows * tiling.columns
     blocks = ceil_divide(tiles, BLOCK_TILES)
+    each = tiles_of_block(tiles)
     channels = x_image.channels // tiling.groups
     channel_blocks = ceil_divide(x_image.channels, LANES)
     panels = ceil_divide(y_image.channels, PANEL)
@@ -254,25 +267,16 @@ def convolve_tiles(
     if shared:
         for number in prange(blocks * channel_blocks):
             task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-            target = v.ctypes.data + 4 * task * cell
-            read_block(
-                tiling,
-                False,
-                tiles,
-                task // channel_blocks,
-                x,
-                x_image,
-                task % channel_blocks,
-                x_tables,
-                zeros,
-                target,
-            )
+            block, part = task // channel_blocks, task % channel_blocks
+            first, end = block * each, min((block + 1) * each, tiles)
+            to = v.ctypes.data + 4 * task * cell
+            read_block(tiling, False, first, end, x, x_image, part, x_tables, zeros, to, BLOCK_TILES)
     for number in prange(workers):
         worker = np.int64(number)
         own = m.ctypes.data + 4 * worker * (PANEL_VECTORS * cell + LANES)
         nowhere = own + 4 * PANEL_VECTORS * cell
         tasks = blocks * panels * pieces
-        done = np.int64(-1)
+        done = made = np.int64(-1)
         for unit in range(worker * tasks // workers, (worker + 1) * tasks // workers):
             if shared:
                 piece, block, panel = unit % pieces, unit // pieces % blocks, unit // pieces // blocks
@@ -280,22 +284,26 @@ def convolve_tiles(
             else:
                 piece, block, panel = 0, unit // panels, unit % panels
                 source = v.ctypes.data + 4 * worker * channel_blocks * cell
-                if block != done:
-                    for channel_block in range(channel_blocks):
-                        target = source + 4 * channel_block * cell
-                        read_block(tiling, False, tiles, block, x, x_image, channel_block, x_tables, zeros, target)
-                    done = block
+            first, end = block * each, min((block + 1) * each, tiles)
+            if not shared and block != done:
+                for part in range(channel_blocks):
+                    to = source + 4 * part * cell
+                    read_block(tiling, False, first, end, x, x_image, part, x_tables, zeros, to, BLOCK_TILES)
+                done = block
+            weights = u.ctypes.data + 4 * panel_start(tiling.outputs, channels, worker if passing else panel)
+            if passing and panel != made:
+                transform_panel(tiling.outputs, weight, order, panel, taps, worker, weights)
+                made = panel
             group = panel * PANEL * tiling.groups // y_image.channels
-            live = min(BLOCK_TILES, tiles - block * BLOCK_TILES)
             multiply_block(
                 tiling,
-                block,
-                piece * live // pieces,
-                (piece + 1) * live // pieces,
+                first,
+                piece * (end - first) // pieces,
+                (piece + 1) * (end - first) // pieces,
                 channels,
                 panel * PANEL,
                 source + 4 * group * (channels // LANES) * cell,
-                u,
+                weights,
                 own,
                 bias,
                 bias_columns,
@@ -316,43 +324,94 @@ def convolve_tiles(
             join_cells(blocks * pieces, y_blocks, np.int64(number), y_image.channels, cells, moments)
 
 
-@parallel
-def transform_weights(workers, outputs, weight, channels, columns, group_columns, strides, turned, work, u):
-    """weight -> u [panels, squares, channels of a group, columns of the panel], zero past the last column.
+class Weights(NamedTuple):
+    """How weights lie in memory: that of a tap, a group, a channel and a column of the group at the sum of each times
+    its step."""
 
-    The weight of a tap, a group, a channel and a column of the group lies at their product with ``strides``. ``turned``
-    weights are those of the data gradient: the window is read from its end. work: per worker [9 taps, LANES, columns of
-    a panel].
+    channels: int
+    """Channels of a group."""
+    columns: int
+    """Columns of all groups."""
+    group_columns: int
+    tap_step: int
+    group_step: int
+    channel_step: int
+    column_step: int
+    turned: int
+    """1 if the window is read from its end, which makes weights those of the data gradient; else 0."""
+
+
+@device
+def transform_panel(outputs, weight, order, panel, work, worker, u):
+    """weight -> u [squares, channels of a group, columns of the panel], an address, zero past the last column.
+
+    work: per worker [9 taps, LANES, columns of a panel].
     """
-    tap_stride, group_stride, channel_stride, column_stride = strides
     taps = TAPS * TAPS
-    channel_blocks = ceil_divide(channels, LANES)
-    tasks = channel_blocks * ceil_divide(columns, PANEL)
-    for number in prange(workers):
-        worker = np.int64(number)
-        start = worker * taps * LANES * PANEL
-        own = work.ctypes.data + 4 * start
-        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
-            column, channel = task // channel_blocks * PANEL, task % channel_blocks * LANES
-            width = min(PANEL, ceil_divide(columns - column, LANES) * LANES)
-            live_columns, live = min(width, columns - column), min(LANES, channels - channel)
-            zero_floats(own, taps * LANES * PANEL)
-            for tap in range(taps):
-                source = (taps - 1 - tap if turned else tap) * tap_stride
-                source += column // group_columns * group_stride + column % group_columns * column_stride
-                source += channel * channel_stride
-                target = start + tap * LANES * width
-                if column_stride == 1:
-                    for row in range(live):
-                        origin = weight.ctypes.data + 4 * (source + row * channel_stride)
-                        copy_floats(work.ctypes.data + 4 * (target + row * width), origin, live_columns)
+    start = worker * taps * LANES * PANEL
+    own = work.ctypes.data + 4 * start
+    column = panel * PANEL
+    width = min(PANEL, ceil_divide(order.columns - column, LANES) * LANES)
+    live_columns = min(width, order.columns - column)
+    in_place = order.column_step == 1 and live_columns == width
+    row_step, tap_step = (order.channel_step, order.tap_step) if in_place else (width, LANES * width)
+    step = 4 * (order.channels * width + LANES)
+    panel_source = column // order.group_columns * order.group_step
+    panel_source += column % order.group_columns * order.column_step
+    for channel in range(0, order.channels, LANES):
+        live = min(LANES, order.channels - channel)
+        source = panel_source + channel * order.channel_step
+        for tap in range(taps):
+            ask_for_weights(weight, order, source + LANES * order.channel_step + tap * order.tap_step, width)
+        given = weight.ctypes.data + 4 * source
+        if not in_place:
+            given = own
+            gather_weights(weight, order, source, live, live_columns, work, start, width)
+        for row in range(live):
+            for lane in range(0, width, LANES):
+                made = u + 4 * ((channel + row) * width + lane)
+                place = given + 4 * (row * row_step + lane)
+                if outputs == 4:
+                    weight_tile_4(place, 4 * tap_step, made, step)
                 else:
-                    transpose_floats(work, target, width, weight, source, column_stride, live, live_columns)
+                    weight_tile_2(place, 4 * tap_step, made, step)
+
+
+@device
+def ask_for_weights(weight, order, source, width):
+    """Ask for a tap's weights of one block of channels and ``width`` columns: they lie too far apart to be foreseen."""
+    if order.column_step == 1:
+        for row in range(LANES):
+            for lane in range(0, width, LANES):
+                prefetch(weight, source + row * order.channel_step + lane)
+    else:
+        for column in range(width):
+            prefetch(weight, source + column * order.column_step)
+
+
+@device
+def gather_weights(weight, order, source, live, live_columns, work, start, width):
+    """weight -> work [9 taps, LANES, width] from ``start`` on, zero past the live columns."""
+    taps = TAPS * TAPS
+    if live_columns < width:
+        zero_floats(work.ctypes.data + 4 * start, taps * LANES * width)
+    for tap in range(taps):
+        origin = source + (taps - 1 - tap if order.turned else tap) * order.tap_step
+        target = start + tap * LANES * width
+        if order.column_step == 1:
             for row in range(live):
-                for lane in range(0, width, LANES):
-                    given = own + 4 * (row * width + lane)
-                    made = u.ctypes.data + 4 * (panel_start(outputs, channels, column) + (channel + row) * width + lane)
-                    if outputs == 4:
-                        weight_tile_4(given, 4 * LANES * width, made, 4 * (channels * width + LANES))
-                    else:
-                        weight_tile_2(given, 4 * LANES * width, made, 4 * (channels * width + LANES))
+                to = work.ctypes.data + 4 * (target + row * width)
+                copy_floats(to, weight.ctypes.data + 4 * (origin + row * order.channel_step), live_columns)
+        else:
+            transpose_floats(work, target, width, weight, origin, order.column_step, live, live_columns)
+
+
+@parallel
+def transform_weights(workers, outputs, weight, order, work, u):
+    """weight -> u [panels, squares, channels of a group, columns of the panel], zero past the last column."""
+    panels = ceil_divide(order.columns, PANEL)
+    for number in prange(workers):
+        worker = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
+        for panel in range(worker * panels // workers, (worker + 1) * panels // workers):
+            to = u.ctypes.data + 4 * panel_start(outputs, order.channels, panel)
+            transform_panel(outputs, weight, order, panel, work, worker, to)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 
-from netspec_numba.kernels.vectors import constant, fused_multiply_add
+from netspec_numba.kernels.vectors import constant, fused_multiply_add, load
 
 TAPS = 3
 """Side of the window."""
@@ -75,9 +75,14 @@ TRANSFORMS: dict[int, Transforms] = {
 Vectors = list[ir.Value]
 
 
-def transform(builder: ir.IRBuilder, matrix: Matrix, square: list[Vectors]) -> list[Vectors]:
-    """matrix · square · matrixᵀ, for a square of vectors, each of which is a number per lane."""
-    columns = [multiply(builder, matrix, [row[place] for row in square]) for place in range(len(square))]
+def transform(builder: ir.IRBuilder, matrix: Matrix, places: list[list[ir.Value]]) -> list[Vectors]:
+    """matrix · square · matrixᵀ, for a square of vectors at these addresses, each of which is a number per lane.
+
+    A column is loaded when it is multiplied: a whole square does not fit the registers.
+    """
+    columns = []
+    for place in range(len(places)):
+        columns.append(multiply(builder, matrix, [load(builder, row[place]) for row in places]))
     return [multiply(builder, matrix, [column[place] for column in columns]) for place in range(len(matrix))]
 
 

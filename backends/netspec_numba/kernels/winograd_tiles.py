@@ -50,6 +50,13 @@ TILE_HEIGHTS = (TILE_ROWS, 8, 4) if VECTOR_REGISTERS >= 32 else (TILE_ROWS, 4, 2
 UNROLLED = 4
 """Channels of one turn of a product's loop, a divisor of every number of lanes."""
 
+WEIGHTS_AHEAD = 64
+"""Rows of weights ahead of the one at hand that a product asks for: a block's next panel, or the next number's, lies
+behind it, in a larger cache."""
+
+TILES_AHEAD = 16
+"""Transformed tiles ahead of the one at hand that a weight gradient asks for."""
+
 AHEAD = 2
 """Tiles ahead of the one at hand for which memory is asked: their rows lie too far apart to be foreseen."""
 
@@ -78,6 +85,12 @@ def _places(
     return [[place(row, column) for column in columns] for row in rows]
 
 
+def _square(builder: ir.IRBuilder, base: ir.Value, step: ir.Value, side: int) -> list[list[ir.Value]]:
+    """Pointers to the numbers of a square that lie ``step`` bytes apart."""
+    numbers = [[builder.mul(step, INT64(row * side + column)) for column in range(side)] for row in range(side)]
+    return [[shift(builder, base, number) for number in row] for row in numbers]
+
+
 def _read_tile(matrix: Matrix) -> Any:
     """``read_tile`` for a matrix T [transformed side, side]."""
 
@@ -93,9 +106,8 @@ def _read_tile(matrix: Matrix) -> Any:
             unseen = min(side, outputs)  # rows and columns that the tiles above and before have not read
             for place in (place for row in places[-unseen:] for place in row[-unseen:]):
                 prefetch(builder, place, AHEAD * outputs * VECTOR_BYTES)
-            square = [[load(builder, place) for place in row] for row in places]
             target = pointer(builder, transformed)
-            for vector in (vector for row in transform(builder, matrix, square) for vector in row):
+            for vector in (vector for row in transform(builder, matrix, places) for vector in row):
                 store(builder, vector, target)
                 target = shift(builder, target, step)
             return context.get_dummy_value()
@@ -131,13 +143,7 @@ def _write_tile(matrix: Matrix) -> Any:
             transformed, step, bias, bias_columns, y, rows, columns, limit, nowhere, *given = arguments
             ending = Ending(*given)
             outputs, side = matrix.shape
-            source = pointer(builder, transformed)
-            square: list[list[ir.Value]] = []
-            for _ in range(side):
-                square.append([])
-                for _ in range(side):
-                    square[-1].append(load(builder, source))
-                    source = shift(builder, source, step)
+            square = _square(builder, pointer(builder, transformed), step, side)
             start = masked_load(builder, leading_lanes(builder, bias_columns), pointer(builder, bias))
             origin, beyond = pointer(builder, y), pointer(builder, nowhere)
             places = _places(builder, origin, (rows, columns), outputs, limit, beyond)
@@ -157,11 +163,6 @@ def _write_tile(matrix: Matrix) -> Any:
     return intrinsic(write_tile)
 
 
-def _square_of_taps(builder: ir.IRBuilder, base: ir.Value, step: ir.Value, side: int) -> list[list[ir.Value]]:
-    numbers = [[builder.mul(step, INT64(row * side + column)) for column in range(side)] for row in range(side)]
-    return [[load(builder, shift(builder, base, number)) for number in row] for row in numbers]
-
-
 def _weight_tile(matrix: Matrix) -> Any:
     """``weight_tile`` for a matrix G [side, 3]."""
 
@@ -171,7 +172,7 @@ def _weight_tile(matrix: Matrix) -> Any:
         def generate(context, builder, signature, arguments):
             weights, tap, transformed, step = arguments
             target = pointer(builder, transformed)
-            square = _square_of_taps(builder, pointer(builder, weights), tap, TAPS)
+            square = _square(builder, pointer(builder, weights), tap, TAPS)
             for vector in (vector for row in transform(builder, matrix, square) for vector in row):
                 store(builder, vector, target)
                 target = shift(builder, target, step)
@@ -190,7 +191,7 @@ def _weight_sum_tile(matrix: Matrix) -> Any:
 
         def generate(context, builder, signature, arguments):
             transformed, step, weights, tap, columns = arguments
-            square = _square_of_taps(builder, pointer(builder, transformed), step, matrix.shape[1])
+            square = _square(builder, pointer(builder, transformed), step, matrix.shape[1])
             mask = leading_lanes(builder, columns)
             target = pointer(builder, weights)
             for vector in (vector for row in transform(builder, matrix, square) for vector in row):
@@ -262,7 +263,10 @@ def _multiply(
         def add(lane: ir.Value, offset: int, source: ir.Value = source, weights: ir.Value = weights) -> None:
             position = shift(builder, source, builder.mul(lane, INT64(FLOAT_BYTES)))
             row_weights = shift(builder, weights, builder.mul(lane, INT64(width * VECTOR_BYTES)))
-            columns = [load(builder, row_weights, (offset * width + vector) * VECTOR_BYTES) for vector in range(width)]
+            vectors = [(offset * width + vector) * VECTOR_BYTES for vector in range(width)]
+            columns = [load(builder, row_weights, vector) for vector in vectors]
+            for vector in vectors:
+                prefetch(builder, row_weights, vector + WEIGHTS_AHEAD * width * VECTOR_BYTES, level=1)
             for number, row in enumerate(sums):
                 value = broadcast(builder, position, number * VECTOR_BYTES + offset * FLOAT_BYTES)
                 for column, total in zip(columns, row, strict=True):
@@ -286,11 +290,11 @@ def _for_each(builder: ir.IRBuilder, count: ir.Value, together: int, body: Calla
 
 
 @intrinsic
-def gradient_product(typing_context, vectors, v, d, d_vector, blocks, v_block, d_block, tiles, begins, du):
-    """du += v·d for ``GRADIENT_ROWS`` channels and ``vectors`` vectors of columns, summed over blocks of tiles.
+def gradient_product(typing_context, vectors, v, d, d_vector, tiles, begins, du):
+    """du += v·d for ``GRADIENT_ROWS`` channels and ``vectors`` vectors of columns, summed over tiles.
 
-    v [blocks, tiles, LANES] and d [blocks, vectors, tiles, LANES], ``v_block`` and ``d_block`` from one block to the
-    next, ``d_vector`` from one vector to the next; du [channels, vectors, LANES] starts from zero where ``begins``.
+    v [tiles, LANES]; d [vectors, tiles, LANES], ``d_vector`` from one vector to the next; du [channels, vectors, LANES]
+    starts from zero where ``begins``.
     """
 
     def generate(context, builder, signature, arguments):
@@ -300,7 +304,7 @@ def gradient_product(typing_context, vectors, v, d, d_vector, blocks, v_block, d
                 _accumulate(builder, width, *others)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 10), generate
+    return types.void(*[types.int64] * 7), generate
 
 
 def _accumulate(
@@ -309,9 +313,6 @@ def _accumulate(
     v: ir.Value,
     d: ir.Value,
     d_vector: ir.Value,
-    blocks: ir.Value,
-    v_block: ir.Value,
-    d_block: ir.Value,
     tiles: ir.Value,
     begins: ir.Value,
     du: ir.Value,
@@ -319,22 +320,28 @@ def _accumulate(
     target = pointer(builder, du)
     places = [(row, vector) for row in range(GRADIENT_ROWS) for vector in range(width)]
     sums = {place: cgutils.alloca_once(builder, VECTOR) for place in places}
-    anew = builder.icmp_signed("!=", begins, INT64(0))
-    for row, vector in places:
-        old = load(builder, target, (row * width + vector) * VECTOR_BYTES)
-        builder.store(builder.select(anew, ZERO, old), sums[row, vector])
-    with cgutils.for_range(builder, blocks) as block:
-        channels = shift(builder, pointer(builder, v), builder.mul(block.index, v_block))
-        columns = shift(builder, pointer(builder, d), builder.mul(block.index, d_block))
-        vectors = [shift(builder, columns, builder.mul(d_vector, INT64(vector))) for vector in range(width)]
-        with cgutils.for_range(builder, tiles) as tile:
-            position = builder.mul(tile.index, INT64(VECTOR_BYTES))
-            gradients = [load(builder, shift(builder, vector, position)) for vector in vectors]
-            source = shift(builder, channels, position)
-            for row in range(GRADIENT_ROWS):
-                value = broadcast(builder, source, row * FLOAT_BYTES)
-                for vector, gradient in enumerate(gradients):
-                    total = sums[row, vector]
-                    builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
+    for place in places:
+        builder.store(ZERO, sums[place])
+    with builder.if_then(builder.icmp_signed("==", begins, INT64(0))):
+        for row, vector in places:
+            builder.store(load(builder, target, (row * width + vector) * VECTOR_BYTES), sums[row, vector])
+    columns = [shift(builder, pointer(builder, d), builder.mul(d_vector, INT64(each))) for each in range(width)]
+
+    def add(first: ir.Value, offset: int) -> None:
+        position = builder.mul(first, INT64(VECTOR_BYTES))
+        source = shift(builder, pointer(builder, v), position)
+        gradients = []
+        for column in columns:
+            place = shift(builder, column, position)
+            gradients.append(load(builder, place, offset * VECTOR_BYTES))
+            prefetch(builder, place, (offset + TILES_AHEAD) * VECTOR_BYTES, level=1)
+        prefetch(builder, source, (offset + TILES_AHEAD) * VECTOR_BYTES, level=1)
+        for row in range(GRADIENT_ROWS):
+            value = broadcast(builder, source, offset * VECTOR_BYTES + row * FLOAT_BYTES)
+            for vector, gradient in enumerate(gradients):
+                total = sums[row, vector]
+                builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
+
+    _for_each(builder, tiles, UNROLLED, add)
     for row, vector in places:
         store(builder, builder.load(sums[row, vector]), target, (row * width + vector) * VECTOR_BYTES)
