@@ -10,7 +10,7 @@ which tests hold to the bound that is stated beside the definition of the op.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Array, Launch, Prepared, Request, Types, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, TILED, WEIGHT_TILE, WRITE_TILE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
@@ -138,11 +138,13 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
 
     finish = (*ending(request), _places(tiling, y.type.spatial), *moments_wanted(request))
 
-    def prepare() -> None:
-        transform_weights(workers, outputs, *weights)
+    @Calls
+    def prepare(n: int) -> Iterator[Call]:
+        yield transform_weights, (workers, outputs, *weights)
 
-    def launch(n: int) -> None:
-        convolve_tiles(n, workers, shared, tiling, *inputs, *biases, *results, *spaces, *finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield convolve_tiles, (n, workers, shared, tiling, *inputs, *biases, *results, *spaces, *finish)
 
     return Prepared(prepare, launch)
 
@@ -185,12 +187,13 @@ def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Laun
     spaces = (request.scratch["tiles"], request.scratch["gradients"], du)
     channels, columns = x.type.channels // groups, dy.type.channels
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         if parts:
-            accumulate_parts(n, workers, parts, tiling, *inputs, *gradients, *spaces)
+            yield accumulate_parts, (n, workers, parts, tiling, *inputs, *gradients, *spaces)
         else:
-            accumulate_tiles(n, together, tiling, *inputs, *gradients, *spaces)
-        transform_sums(outputs, du, channels, columns, dw.array)
+            yield accumulate_tiles, (n, together, tiling, *inputs, *gradients, *spaces)
+        yield transform_sums, (outputs, du, channels, columns, dw.array)
 
     return launch
 
