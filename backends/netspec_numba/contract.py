@@ -2,17 +2,25 @@
 
 A kernel module registers one builder per op::
 
-    @kernel("conv", scratch=scratch_bytes_by_name)
-    def conv(request: Request) -> Launch: ...
+    @kernel("softmax")
+    def softmax(request: Request) -> Launch:
+        (x,), (y,) = request.inputs, request.outputs
+
+        @Calls
+        def launch(n: int) -> Iterator[Call]:
+            yield normalise, (n, x.array, y.array)
+
+        return launch
 
 The builder runs once, when a plan is loaded: it makes index tables, looks at shapes, picks a variant. The
 ``Launch`` it returns runs the op for the first ``n`` samples of the batch, allocates nothing, and may be
-called from one thread only.
+called from one thread only. As ``Calls`` it says what it would call, and the runtime may do that without Python
+(:mod:`netspec_numba.native`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +39,28 @@ class Launch(Protocol):
     def __call__(self, n: int) -> None: ...
 
 
+Call = tuple[Callable[..., None], tuple[Any, ...]]
+"""A function and its arguments: compiled by Numba, or else a launch or any other function of Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """A launch that is described by the calls it consists of, in their order.
+
+    ``of`` looks at nothing but ``n``, above all not into arrays: what it yields for an ``n`` is called again and again.
+    """
+
+    of: Callable[[int], Iterable[Call]]
+
+    def __call__(self, n: int) -> None:
+        for function, arguments in self.of(n):
+            function(*arguments)
+
+
+NOTHING = Calls(lambda n: ())
+"""Does nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A launch that reads something computed from parameters alone, such as packed weights.
@@ -39,12 +69,28 @@ class Prepared:
     last changed and since the workspaces were last written by others. Calling the whole runs both parts.
     """
 
-    prepare: Callable[[], None]
+    prepare: Launch
+    """For any number of samples."""
     launch: Launch
 
     def __call__(self, n: int) -> None:
-        self.prepare()
+        self.prepare(n)
         self.launch(n)
+
+
+def calls_of(launch: Launch, n: int) -> Iterator[Call]:
+    """What ``launch`` calls for ``n`` samples, down to functions that are no launches described by calls."""
+    if isinstance(launch, Calls):
+        for function, arguments in launch.of(n):
+            if isinstance(function, Calls | Prepared):
+                yield from calls_of(function, *arguments)
+            else:
+                yield function, arguments
+    elif isinstance(launch, Prepared):
+        yield from calls_of(launch.prepare, n)
+        yield from calls_of(launch.launch, n)
+    else:
+        yield launch, (n,)
 
 
 @dataclass(frozen=True, slots=True)

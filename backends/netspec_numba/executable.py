@@ -13,9 +13,10 @@ import numpy as np
 
 from netspec.core.graph import Region, Value
 from netspec.plan import Plan, Step
-from netspec_numba.contract import Array, Launch, Operand, Prepared, Request
+from netspec_numba.contract import Array, Call, Launch, Operand, Prepared, Request, calls_of
 from netspec_numba.host import check_memory
 from netspec_numba.kernels import find
+from netspec_numba.native import stretches
 from netspec_numba.small_steps import is_small
 from netspec_numba.state import NumbaState, aligned
 
@@ -48,6 +49,8 @@ class NumbaExecutable:
                 shared = 1 if is_small(step, plan.batch) else threads
                 self._launches[step.node.region].append((place, launch, shared))
         self._samples = 0
+        self._native: dict[tuple[int, tuple[Region, ...]], tuple[Callable[[], None], ...]] = {}
+        """What makes all calls of a run of so many samples through these regions; nothing after the first such run."""
 
     def _views(self, state: NumbaState) -> dict[Value, Array]:
         """A flat array for every value, in the arena or in the state."""
@@ -83,7 +86,7 @@ class NumbaExecutable:
         launch = find(node.attrs, step.algorithm).build(request)
         if not (step.kept and isinstance(launch, Prepared)):
             return launch
-        self._prepares.append(launch.prepare)
+        self._prepares.append(partial(launch.prepare, 1))
         return launch.launch
 
     def run(
@@ -98,10 +101,38 @@ class NumbaExecutable:
 
         After each step what ``after`` has for its place in the plan is called.
         """
+        native = None if after else self._without_python(samples, regions)
+        if native is not None:
+            self._begin(inputs, scalars, samples)
+            for each in native:
+                each()
+            self._end()
+            return
         for place, launch in self._running(inputs, scalars, samples, regions):
             launch(samples)
             if place in after:
                 after[place]()
+
+    def _without_python(self, samples: int, regions: tuple[Region, ...]) -> tuple[Callable[[], None], ...] | None:
+        """The calls of such a run as compiled code makes them, from the second run on: the first compiles them."""
+        key = samples, regions
+        if key not in self._native:
+            self._native[key] = ()
+            return None
+        if not self._native[key]:
+            self._native[key] = tuple(stretches(self._calls(samples, regions)))
+        return self._native[key]
+
+    def _calls(self, samples: int, regions: tuple[Region, ...]) -> Iterator[Call]:
+        """What such a run calls, threads being set in between."""
+        threads = 0
+        for region in regions:
+            for _, launch, shared in self._launches[region]:
+                if shared != threads:
+                    yield numba.set_num_threads, (shared,)
+                    threads = shared
+                yield from calls_of(launch, samples)
+        yield numba.set_num_threads, (self._threads,)
 
     def memory(self, name: str) -> Array:
         """The memory itself of a value that does not grow with the batch, flat."""
@@ -122,8 +153,8 @@ class NumbaExecutable:
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float], samples: int, regions: tuple[Region, ...]
     ) -> Iterator[tuple[int, Launch]]:
         """What a run launches, each with its place, to be run by as many threads as are set meanwhile."""
-        numba.set_num_threads(self._threads)
         self._begin(inputs, scalars, samples)
+        numba.set_num_threads(self._threads)
         threads = self._threads
         for region in regions:
             for place, launch, shared in self._launches[region]:
@@ -157,6 +188,8 @@ class NumbaExecutable:
         """Compute what depends on the state alone, if that has changed since."""
         if self._prepared_version == self._state.version:
             return
+        if self._prepares:
+            numba.set_num_threads(self._threads)
         for prepare in self._prepares:
             prepare()
         self._prepared_version = self._state.version

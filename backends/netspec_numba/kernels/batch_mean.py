@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.loops import Walk, padded, parts, serial, walk
 from netspec_numba.kernels.sums import gather_sums
@@ -27,10 +27,11 @@ def batch_mean(request: Request) -> Launch:
     (x,), (mean,) = request.inputs, request.outputs
     over, sums = walk(x.type), request.scratch["sums"].view(np.float64)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
-        gather_sums(n, count, over, x.array, sums)
-        join_means(count, over, n * x.type.elements, sums, mean.array)
+        yield gather_sums, (n, count, over, x.array, sums)
+        yield join_means, (count, over, n * x.type.elements, sums, mean.array)
 
     return launch
 
@@ -40,10 +41,17 @@ def batch_mean_dx(request: Request) -> Launch:
     """dmean -> dx, dmean over the count of numbers in every place."""
     (dmean,), (dx,) = request.inputs, request.outputs
 
-    def launch(n: int) -> None:
-        dx.array[: n * dx.type.stored] = dmean.array[0] / (n * dx.type.elements)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield spread_mean, (n * dx.type.stored, n * dx.type.elements, dmean.array, dx.array)
 
     return launch
+
+
+@serial
+def spread_mean(stored: int, count: int, dmean: Array, dx: Array) -> None:
+    """dmean (1,) -> dx (stored,), its share of ``count`` numbers."""
+    dx[:stored] = dmean[0] / np.float32(count)
 
 
 @serial

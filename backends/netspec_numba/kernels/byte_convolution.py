@@ -9,7 +9,7 @@ threads or vectors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit, prange
 
 from netspec.core.types import LARGEST_WEIGHT, Quantized
-from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.byte_layers import copy_padded_rows, held, relative
 from netspec_numba.kernels.byte_reading import CHANNEL, END, FIRST_COLUMN, OFFSET, VECTORS, Reading, reading_of
@@ -63,13 +63,14 @@ def convolution(request: Request) -> Launch:
     added = residual[0].array if residual else y.array
     operands = packed, panels, biases, factors, y.array, added, _ending(request, residual)
 
-    def prepare() -> None:
+    @Calls
+    def prepare(n: int) -> Iterator[Call]:
         if reading.apart:
-            pack_channels(weight.array, packed, panels, sizes[0], outputs)
+            yield pack_channels, (weight.array, packed, panels, sizes[0], outputs)
         else:
-            pack_bytes(weight.array, packed, panels, *sizes)
-        biases[:] = np.tile(bias.array[:outputs], repeats)
-        factors[:] = np.tile(factor.array[:outputs], repeats)
+            yield pack_bytes, (weight.array, packed, panels, *sizes)
+        for columns, each in ((biases, bias), (factors, factor)):
+            yield np.copyto, (columns.reshape(repeats, outputs), each.array[:outputs])
 
     launch = _sliding if reading.slides else _tiled
     return Prepared(prepare, launch(request, reading, zero, operands))
@@ -85,8 +86,9 @@ def _sliding(request: Request, reading: Reading, zero: int, operands: Operands) 
     slide = slide_of(reading, x.type, request.outputs[0].type, request.batch)
     copied, offsets = request.scratch["input"].view(np.uint8), window_offsets(slide)
 
-    def launch(n: int) -> None:
-        slide_bytes(n, slide, np.uint8(zero), x.array, copied, offsets, *operands)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield slide_bytes, (n, slide, np.uint8(zero), x.array, copied, offsets, *operands)
 
     return launch
 
@@ -103,10 +105,11 @@ def _tiled(request: Request, reading: Reading, zero: int, operands: Operands) ->
     tables = live_rows, table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel()
     distances = source.view.sample, result.sample, reading.groups
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         if fill is not None:
-            fill(n)
-        multiply_bytes(n, read, zeros, *distances, *operands, *tables)
+            yield fill, (n,)
+        yield multiply_bytes, (n, read, zeros, *distances, *operands, *tables)
 
     return launch
 
@@ -251,8 +254,9 @@ def quantize_weights(request: Request) -> Launch:
     scale = 1.0 if attrs.y is None else float(attrs.y.scale)
     rows = request.inputs[0].type.elements // columns
 
-    def launch(n: int) -> None:
-        round_weights(rows, columns, attrs.x.scale, attrs.x.zero, scale, weight, numbers, *outputs)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield round_weights, (rows, columns, attrs.x.scale, attrs.x.zero, scale, weight, numbers, *outputs)
 
     return launch
 

@@ -5,6 +5,7 @@ Activations are plain, (N, *axes, C). What is done number by number goes over a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numba import prange
 from netspec.core.axis_map import AxisMap
 from netspec.core.declare import declaration_of
 from netspec.core.types import Quantized, TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.byte_rows import LONG, copy_bytes, fill_bytes, largest_rows
 from netspec_numba.kernels.copying import copy_rows
@@ -64,8 +65,9 @@ def quantize(request: Request) -> Launch:
     held_by = held(y.type)
     ending = (*relative(held_by, 0, 255), np.int32(held_by.zero))
 
-    def launch(n: int) -> None:
-        to_bytes(n, parts(over, n), over, x.array, y.array, factor, summand, *ending)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield to_bytes, (n, parts(over, n), over, x.array, y.array, factor, summand, *ending)
 
     return launch
 
@@ -109,8 +111,9 @@ def dequantize(request: Request) -> Launch:
     over, given = walk(_flat(y.type)), held(x.type)
     scale, zero = np.float32(given.scale), np.int32(given.zero)
 
-    def launch(n: int) -> None:
-        to_floats(n, parts(over, n), over, x.array, y.array, scale, zero)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield to_floats, (n, parts(over, n), over, x.array, y.array, scale, zero)
 
     return launch
 
@@ -139,8 +142,9 @@ def add(request: Request) -> Launch:
     zeros = np.int32(given.zero), np.int32(other.zero), np.int32(made.zero)
     limits, stored = relative(made, request.attrs.low, request.attrs.high), y.type.stored
 
-    def launch(n: int) -> None:
-        add_bytes(n * stored, a.array, b.array, y.array, *scales, *zeros, *limits)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield add_bytes, (n * stored, a.array, b.array, y.array, *scales, *zeros, *limits)
 
     return launch
 
@@ -185,9 +189,10 @@ def concat(request: Request) -> Launch:
         launches.append(_rescaled(x, y, offset, (0, 255)))
         offset += x.type.channels
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         for each in launches:
-            each(n)
+            yield each, (n,)
 
     return launch
 
@@ -201,8 +206,9 @@ def _rescaled(x: Operand, y: Operand, offset: int, limits: tuple[int, int]) -> L
     numbers = np.float32(given.scale / made.scale), np.int32(given.zero), np.int32(made.zero)
     ending = relative(made, *limits)
 
-    def launch(n: int) -> None:
-        rescale_rows(n * rows, *sizes, offset, x.array, y.array, *numbers, *ending)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield rescale_rows, (n * rows, *sizes, offset, x.array, y.array, *numbers, *ending)
 
     return launch
 
@@ -238,8 +244,9 @@ def max_pool(request: Request) -> Launch:
     gather = forward_gather(pool.bins(x.type) if hasattr(pool, "bins") else pool.geometry(x.type))
     sizes = x.type.channels, x.type.positions, y.type.positions, splits(request.batch, 1, y.type.positions)
 
-    def launch(n: int) -> None:
-        largest_bytes(n, *sizes, gather.start, gather.source, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield largest_bytes, (n, *sizes, gather.start, gather.source, x.array, y.array)
 
     return launch
 
@@ -269,8 +276,9 @@ def mean(request: Request) -> Launch:
     sizes = x.type.channels, x.type.positions, gather.rows, splits(request.batch, 1, gather.rows)
     ending = (*relative(made, 0, 255), np.int32(made.zero))
 
-    def launch(n: int) -> None:
-        mean_bytes(n, *sizes, gather.start, gather.source, cells, factor, x.array, y.array, *ending)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield mean_bytes, (n, *sizes, gather.start, gather.source, cells, factor, x.array, y.array, *ending)
 
     return launch
 
@@ -335,9 +343,10 @@ def move(request: Request) -> Launch:
     if sum(width for _, _, width in segments) == y.type.elements:
         return moved
 
-    def launch(n: int) -> None:
-        y.array[: n * stored] = np.uint8(zero)
-        moved(n)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield y.array[: n * stored].fill, (zero,)
+        yield moved, (n,)
 
     return launch
 
@@ -346,8 +355,9 @@ def _among_other_channels(x: Operand, y: Operand, before: int, zero: int) -> Lau
     """The channels of x, as many as fit, from ``before`` on; the zero around them."""
     rows, width, y_width = x.type.positions, x.type.channels, y.type.channels
 
-    def launch(n: int) -> None:
-        copy_padded_rows(n * rows, width, y_width, before, zero, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield copy_padded_rows, (n * rows, width, y_width, before, zero, x.array, y.array)
 
     return launch
 
@@ -358,8 +368,9 @@ def _picked_channels(x: Operand, y: Operand, runs: list[tuple[int, int, int]], z
     for begin, to, width in runs:
         places[to : to + width] = np.arange(begin, begin + width)
 
-    def launch(n: int) -> None:
-        pick_bytes(n * x.type.positions, *sizes, places, zero, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield pick_bytes, (n * x.type.positions, *sizes, places, zero, x.array, y.array)
 
     return launch
 

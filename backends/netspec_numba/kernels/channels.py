@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import NOTHING, Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_along_axis, copy_channels
 from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED
@@ -43,9 +43,10 @@ def concat(request: Request) -> Launch:
             copies.append(_copy(x, 0, y, offset, count, axis, request.batch))
         offset += count
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         for copy in copies:
-            copy(n)
+            yield copy, (n,)
 
     return launch
 
@@ -56,7 +57,7 @@ def concat_dx(request: Request) -> Launch:
     (dy,), (dx,) = request.inputs, request.outputs
     axis, offset = request.attrs.axis_index(len(dy.type.spatial)), int(request.attrs.offset)
     if _lies_in(dx, dy, offset):
-        return _nothing
+        return NOTHING  # the numbers are there already
     return _copy(dy, offset, dx, 0, dx.type.shape[axis], axis, request.batch)
 
 
@@ -64,10 +65,6 @@ def _lies_in(part: Operand, whole: Operand, channel: int) -> bool:
     """Whether the storage of ``part`` is that of the channels of ``whole`` from ``channel`` on."""
     begin = whole.array.ctypes.data + channel * whole.type.positions * whole.array.itemsize
     return part.type.pitch is not None and part.array.ctypes.data == begin
-
-
-def _nothing(n: int) -> None:
-    """The launch of a copy to where the numbers are."""
 
 
 def _copy(
@@ -98,9 +95,10 @@ def _copy_blocks(
         done = whole * LANES
         copies.append(copy_channels(source, from_channel + done, target, to_channel + done, last, batch))
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         for copy in copies:
-            copy(n)
+            yield copy, (n,)
 
     return launch
 
@@ -125,8 +123,9 @@ def channel_sum(request: Request) -> Launch:
     (dy,), (total,) = request.inputs, request.outputs
     over, sums = walk(dy.type), request.scratch["sums"].view(np.float64)
 
-    def launch(n: int) -> None:
-        sum_channels(n, parts(over, n), over, dy.array, sums, total.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield sum_channels, (n, parts(over, n), over, dy.array, sums, total.array)
 
     return launch
 
@@ -137,8 +136,9 @@ def sample_sum(request: Request) -> Launch:
     (dy,), (total,) = request.inputs, request.outputs
     over = walk(dy.type)
 
-    def launch(n: int) -> None:
-        sum_samples(n, over, dy.array, total.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield sum_samples, (n, over, dy.array, total.array)
 
     return launch
 
@@ -156,8 +156,9 @@ def affine(request: Request) -> Launch:
         rows.append(per_lane(np.tile(each, repeats), over))
     coefficients = np.concatenate(rows)
 
-    def launch(n: int) -> None:
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, NO_RESIDUAL, UNCHANGED)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield scale_shift, (n, parts(over, n), over, x.array, y.array, coefficients, NO_RESIDUAL, UNCHANGED)
 
     return launch
 

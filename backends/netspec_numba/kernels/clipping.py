@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import as_double, load_lanes, spread, sum_of_lanes
 from netspec_numba.kernels.loops import load, parallel
@@ -32,12 +32,18 @@ def global_norm(request: Request) -> Launch:
     squares = request.scratch["squares"].view(np.float64)[: len(arrays) * PARTS]
     (norm,) = (operand.array for operand in request.outputs)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         for position, numbers in enumerate(arrays):
-            sums_of_squares(numbers.size, numbers, squares, position * PARTS)
-        norm[0] = math.sqrt(squares.sum())
+            yield sums_of_squares, (numbers.size, numbers, squares, position * PARTS)
+        yield join_squares, (squares, norm)
 
     return launch
+
+
+def join_squares(squares: Array, norm: Array) -> None:
+    """squares -> norm (1,), the root of their sum."""
+    norm[0] = math.sqrt(squares.sum())
 
 
 @parallel

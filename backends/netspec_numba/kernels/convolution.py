@@ -12,7 +12,7 @@ Summation order depends on shapes alone, so results do not depend on the number 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels import depthwise
 from netspec_numba.kernels.costs import FETCH
@@ -89,8 +89,9 @@ def _input_launch(source: Source, x: Operand, request: Request) -> tuple[Array, 
         return x.array, None
     padded = request.scratch["input"]
 
-    def launch(n: int) -> None:
-        pad_rows(x.array, padded, n * padding.rows, padding.row, padding.padded_row, padding.before)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield pad_rows, (x.array, padded, n * padding.rows, padding.row, padding.padded_row, padding.before)
 
     return padded, launch
 
@@ -170,9 +171,10 @@ def _one_after_another(first: Launch, second: Launch | None) -> Launch:
     if second is None:
         return first
 
-    def launch(n: int) -> None:
-        first(n)
-        second(n)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield first, (n,)
+        yield second, (n,)
 
     return launch
 
@@ -239,12 +241,14 @@ class Product:
         arguments = (*operands, *bias, *output, *tables, order.taps, *ending(self.request), *gathering)
         packing = (panels, *order.numbers)
 
-        def prepare() -> None:
+        @Calls
+        def prepare(n: int) -> Iterator[Call]:
             if packed is not None:
-                pack_weights(weight, packed, *packing)
+                yield pack_weights, (weight, packed, *packing)
 
-        def launch(n: int) -> None:
-            multiply_tiles(n, *arguments)
+        @Calls
+        def launch(n: int) -> Iterator[Call]:
+            yield multiply_tiles, (n, *arguments)
 
         return Prepared(prepare, _one_after_another(launch, apart))
 
@@ -362,7 +366,8 @@ class Meetings:
         channels = (groups, view.channels // groups, dy.type.channels // groups)
         arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
 
-        def launch(n: int) -> None:
-            accumulate_strips(n, *arguments)
+        @Calls
+        def launch(n: int) -> Iterator[Call]:
+            yield accumulate_strips, (n, *arguments)
 
         return launch

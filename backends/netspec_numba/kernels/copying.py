@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import load_lanes, store_first
 from netspec_numba.kernels.loops import check_layout, parallel, splits
@@ -97,8 +97,9 @@ def copy_rows(
 
     x, y = (_bytes_for_bools(each.array) for each in (source, target))
 
-    def launch(n: int) -> None:
-        copy_segments(n, *sizes, table, x, y)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield copy_segments, (n, *sizes, table, x, y)
 
     return launch
 

@@ -6,14 +6,14 @@ With m the largest logit, log Σⱼ e^zⱼ − zₖ = log Σⱼ e^(zⱼ − m) +
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.functions import exp_lanes
 from netspec_numba.kernels.lanes import as_double, choose, load_lanes, spread, store_first, sum_of_lanes
@@ -59,10 +59,11 @@ def cross_entropy(request: Request) -> Launch:
         same_layout(logits.type, target.type)
         gather = gather_target_losses
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         parts = row_parts(rows, n)
-        gather(n, parts, rows, blend, weights, logits.array, target.array, losses, counts)
-        join_losses(parts, losses, counts, loss.array, divisor.array)
+        yield gather, (n, parts, rows, blend, weights, logits.array, target.array, losses, counts)
+        yield join_losses, (parts, losses, counts, loss.array, divisor.array)
 
     return launch
 
@@ -79,9 +80,10 @@ def cross_entropy_dx(request: Request) -> Launch:
         same_layout(logits.type, target.type)
         spread_loss = target_loss_gradient
 
-    def launch(n: int) -> None:
-        slope = float(dloss.array[0]) / float(divisor.array[0]) if divisor.array[0] else math.nan
-        spread_loss(n, row_parts(rows, n), rows, blend, weights, slope, logits.array, target.array, dlogits.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        given = dloss.array, divisor.array, logits.array, target.array
+        yield spread_loss, (n, row_parts(rows, n), rows, blend, weights, *given, dlogits.array)
 
     return launch
 
@@ -184,6 +186,13 @@ def join_losses(parts: int, losses: Array, counts: Array, loss: Array, divisor: 
     divisor[0] = counted
 
 
+@device
+def _slope(dloss: Array, divisor: Array) -> float:
+    """dloss over the divisor; NaN where nothing was counted."""
+    counted = np.float64(divisor[0])
+    return np.float64(dloss[0]) / counted if counted != 0.0 else np.nan
+
+
 @parallel
 def loss_gradient(
     n: int,
@@ -191,13 +200,15 @@ def loss_gradient(
     rows: Rows,
     blend: Blend,
     weights: Array,
-    slope: float,
+    dloss: Array,
+    divisor: Array,
     x: Array,
     labels: Array,
     dx: Array,
 ) -> None:
-    """x, dx (n, blocks, positions, lanes), labels (n, positions); slope is dloss over the divisor."""
+    """x, dx (n, blocks, positions, lanes), labels (n, positions); dloss, divisor (1,)."""
     per_part, count = rows.rows_per_part, n * rows.positions
+    slope = _slope(dloss, divisor)
     even = slope * blend.smoothing / rows.channels
     for part in prange(parts):
         for row in range(part * per_part, min(count, (part + 1) * per_part)):
@@ -227,13 +238,15 @@ def target_loss_gradient(
     rows: Rows,
     blend: Blend,
     weights: Array,
-    slope: float,
+    dloss: Array,
+    divisor: Array,
     x: Array,
     target: Array,
     dx: Array,
 ) -> None:
-    """x, target, dx (n, blocks, positions, lanes); slope is dloss over the divisor."""
+    """x, target, dx (n, blocks, positions, lanes); dloss, divisor (1,)."""
     per_part, count = rows.rows_per_part, n * rows.positions
+    slope = _slope(dloss, divisor)
     kept, even = 1.0 - blend.smoothing, blend.smoothing / rows.channels
     for part in prange(parts):
         for row in range(part * per_part, min(count, (part + 1) * per_part)):

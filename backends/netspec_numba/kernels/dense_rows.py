@@ -9,13 +9,13 @@ memory gives them, and need no second copy in another order. The rows are cut in
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numba import prange
 
-from netspec_numba.contract import Launch, Request, Types, kernel
+from netspec_numba.contract import Call, Calls, Launch, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, JOINED_SUM, READ_IN_ORDER, SECOND_LOOP
 from netspec_numba.kernels.finishing import finished, finishing
@@ -57,9 +57,10 @@ def dense(request: Request) -> Launch:
     added = bias[0].array if bias else np.zeros(columns + LANES, np.float32)
     residual, finish = finishing(request)
 
-    def launch(n: int) -> None:
-        sum_rows(n, x.array, x.type.channels, weight.array, columns, partial)
-        join_parts(n, columns, partial, added, y.array, residual, finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield sum_rows, (n, x.array, x.type.channels, weight.array, columns, partial)
+        yield join_parts, (n, columns, partial, added, y.array, residual, finish)
 
     return launch
 

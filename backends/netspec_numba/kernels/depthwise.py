@@ -11,6 +11,7 @@ shapes alone, and partial sums are added up in their order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from numba import njit, prange
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request
 from netspec_numba.host import LANES
 from netspec_numba.kernels.depthwise_tables import (
     CELL,
@@ -68,8 +69,9 @@ def slide(
     pieces = splits(request.batch, blocks, len(reading.rows))
     finish = ending(request)
 
-    def launch(n: int) -> None:
-        slide_lanes(n, blocks, pieces, *operands, *biases, *results, *tables, *lengths, *finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield slide_lanes, (n, blocks, pieces, *operands, *biases, *results, *tables, *lengths, *finish)
 
     return launch
 
@@ -108,8 +110,9 @@ def weight_gradient(request: Request, x: Operand, dy: Operand, geometry: WindowG
     tables = (reading.rows, segments, steps, reading.neighbour_step, reading.row_length)
     sizes = (division.blocks, division.parts)
 
-    def launch(n: int) -> None:
-        accumulate_lanes(n, *sizes, *operands, *results, *tables)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield accumulate_lanes, (n, *sizes, *operands, *results, *tables)
 
     return launch
 

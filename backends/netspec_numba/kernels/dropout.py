@@ -14,10 +14,12 @@ Layout, batch cutting and threads do not enter.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import prange
 
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.loops import device, load, parallel, same_layout, splits, store
 from netspec_numba.kernels.random_numbers import philox
@@ -39,11 +41,13 @@ def dropout_mask(request: Request) -> Launch:
     scale = np.float32(1.0 / (1.0 - rate) if rate < 1.0 else 0.0)
     choice = round(rate * 2**32), scale, key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF
 
-    def launch(n: int) -> None:
-        mask(n, *sizes, *choice, seed.array, step.array, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield mask, (n, *sizes, *choice, seed.array, step.array, x.array, y.array)
 
-    def launch_samples(n: int) -> None:
-        mask_samples(n, stored, cuts, *choice, seed.array, step.array, x.array, y.array)
+    @Calls
+    def launch_samples(n: int) -> Iterator[Call]:
+        yield mask_samples, (n, stored, cuts, *choice, seed.array, step.array, x.array, y.array)
 
     return launch_samples if drop == "sample" else launch
 

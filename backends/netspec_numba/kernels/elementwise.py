@@ -25,7 +25,7 @@ from netspec.core.expression import (
     variables,
 )
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request
 from netspec_numba.kernels.gates import build_gate
 from netspec_numba.kernels.generated import module
 
@@ -108,14 +108,16 @@ def build_elementwise(request: Request) -> Launch:
         strides = tuple(by_place[at].type.sample_stride for at in range(len(arrays)))
         pieces = -(-stored // NUMBERS_PER_PART)
 
-        def launch_slices(n: int) -> None:
-            run(n, stored, pieces, strides, *arrays)
+        @Calls
+        def launch_slices(n: int) -> Iterator[Call]:
+            yield run, (n, stored, pieces, strides, *arrays)
 
         return launch_slices
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         total = n * stored if batched else stored
-        run(total, -(-total // NUMBERS_PER_PART), *arrays)
+        yield run, (total, -(-total // NUMBERS_PER_PART), *arrays)
 
     return launch
 

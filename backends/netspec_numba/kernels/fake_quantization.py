@@ -6,13 +6,13 @@ Activations are rounded by a generated kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import LARGEST_WEIGHT, TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.functions import maximum, minimum
 from netspec_numba.kernels.lanes import choose, load_lanes, spread, store_lanes
@@ -32,8 +32,9 @@ def fake_quantize_weights(request: Request) -> Launch:
     columns = weight.type.channels
     rows = weight.type.elements // columns
 
-    def launch(n: int) -> None:
-        round_weights(rows, columns, weight.array, made.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield round_weights, (rows, columns, weight.array, made.array)
 
     return launch
 
@@ -75,11 +76,12 @@ def extremes(request: Request) -> Launch:
     blocks = 1 if x.type.block is None else x.type.blocks
     live = LANES if x.type.block is None else x.type.channels - (blocks - 1) * LANES
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         planes, rows = _planes(x.type, n)
-        extremes_of_planes(planes, rows, x.array, low, high)
-        join(planes, blocks, live, low, high, planes * rows * LANES, n * x.type.stored, x.array,
-             lowest.array, highest.array)  # fmt: skip
+        yield extremes_of_planes, (planes, rows, x.array, low, high)
+        read = planes * rows * LANES
+        yield join, (planes, blocks, live, low, high, read, n * x.type.stored, x.array, lowest.array, highest.array)
 
     return launch
 

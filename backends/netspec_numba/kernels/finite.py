@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.kernels.loops import load, parallel
 
 NUMBERS_PER_PART = 8192
@@ -44,8 +44,9 @@ def all_finite(request: Request) -> Launch:
     largest = request.scratch["largest"].view(np.int32)[: len(parts)]
     (verdict,) = (operand.array for operand in request.outputs)
 
-    def launch(n: int) -> None:
-        judge(first, spans.ravel(), largest, verdict)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield judge, (first, spans.ravel(), largest, verdict)
 
     return launch
 

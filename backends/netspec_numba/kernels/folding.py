@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.kernels.loops import parallel, serial
 
 Types = tuple[TensorType, ...]
@@ -37,9 +37,10 @@ def fold_norm(request: Request) -> Launch:
     rows, eps = request.outputs[0].type.elements // channels, float(attrs.eps)
     factors = request.scratch["factors"].view(np.float64)
 
-    def launch(n: int) -> None:
-        fold_bias(channels, eps, bias, scale, shift, mean, variance, factors, new_bias)
-        scale_weights(rows, channels, weight, factors, new_weight)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield fold_bias, (channels, eps, bias, scale, shift, mean, variance, factors, new_bias)
+        yield scale_weights, (rows, channels, weight, factors, new_weight)
 
     return launch
 

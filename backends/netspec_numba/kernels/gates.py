@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numba import prange
 
 from netspec.core.clipping import limits_of_gate
-from netspec_numba.contract import Array, Launch, Request, Types
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, Types
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import as_double, choose, load_lanes, prefetch, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import AHEAD, Walk, padded, parallel, parts, same_layout, span, walk
@@ -36,10 +36,11 @@ def build_gate(request: Request) -> Launch:
     bounded = int(np.isfinite(high))
     sums = request.scratch["sums"].view(np.float64)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
-        pass_gate(n, count, over, y.array, dy.array, dy_sample, low, high, bounded, g.array, sums)
-        join_sums(count, over, sums, total.array)
+        yield pass_gate, (n, count, over, y.array, dy.array, dy_sample, low, high, bounded, g.array, sums)
+        yield join_sums, (count, over, sums, total.array)
 
     return launch
 

@@ -9,7 +9,7 @@ all around, so that no position has to look where it is, and the weights are rea
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from numba import njit, prange
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Launch, Request, Types, kernel
+from netspec_numba.contract import Call, Calls, Launch, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import TURNED
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
@@ -106,9 +106,10 @@ def convolution(request: Request) -> Launch:
     arguments = (image, math.prod(window.input), spans, distances, weight.array, *biases, *results)
     finish = ending(request)
 
-    def launch(n: int) -> None:
-        pad_images(n, x.array, x.type.stored, image, *copied)
-        convolve_positions(n, pieces, *arguments, *finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield pad_images, (n, x.array, x.type.stored, image, *copied)
+        yield convolve_positions, (n, pieces, *arguments, *finish)
 
     return launch
 

@@ -9,7 +9,7 @@ of channels. Index tables and the order of the work are those of :mod:`convoluti
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit, prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Operand, Prepared, Request, Types, kernel
+from netspec_numba.contract import Array, Call, Calls, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, SUM_OF_LANES
 from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide
@@ -71,11 +71,13 @@ class _Sums:
         arguments = (*operands, *bias, *results, *tables, order.taps, *ending(request))
         packing = (panels, order.taps, x.type.blocks, order.tap_stride, order.channel_stride, order.column_stride)
 
-        def prepare() -> None:
-            turn_weights(weight, packed, *packing)
+        @Calls
+        def prepare(n: int) -> Iterator[Call]:
+            yield turn_weights, (weight, packed, *packing)
 
-        def launch(n: int) -> None:
-            sum_lanes(n, *arguments)
+        @Calls
+        def launch(n: int) -> Iterator[Call]:
+            yield sum_lanes, (n, *arguments)
 
         return Prepared(prepare, launch)
 

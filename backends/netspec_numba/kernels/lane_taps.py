@@ -10,7 +10,7 @@ where it is. Each part of the batch has an image and sums of its own; the sums a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numba import njit, prange
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Launch, Request, Types, kernel
+from netspec_numba.contract import Call, Calls, Launch, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import PIECE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
@@ -122,8 +122,9 @@ def weight_gradient(request: Request) -> Launch:
         *(dw.array, slots.ravel(), _parts(request.batch)),
     )
 
-    def launch(n: int) -> None:
-        accumulate_taps(n, *arguments)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield accumulate_taps, (n, *arguments)
 
     return launch
 

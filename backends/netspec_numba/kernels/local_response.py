@@ -6,14 +6,14 @@ that begin one number apart. Across space it is a table of positions, as in pool
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import choose, load_lanes, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import parallel, same_layout, splits
@@ -60,17 +60,19 @@ def _sums(request: Request, x: Operand, given: Operand, made: Operand, gradient:
         pieces = splits(request.batch, x.type.blocks, x.type.positions)
         sizes = x.type.lanes, x.type.positions, pieces
 
-        def launch_space(n: int) -> None:
-            planes = n * x.type.blocks
-            sum_positions(planes, *sizes, gather.start, gather.source, gradient, x.array, given.array, made.array)
+        @Calls
+        def launch_space(n: int) -> Iterator[Call]:
+            tables = gather.start, gather.source
+            yield sum_positions, (n * x.type.blocks, *sizes, *tables, gradient, x.array, given.array, made.array)
 
         return launch_space
     (size,) = lrn.window(x.type)
     before = size // 2 if gradient else (size - 1) // 2
     rows, length, lines = rows_of(x.type), _line(x.type, size), request.scratch["lines"]
 
-    def launch_channels(n: int) -> None:
-        sum_channels(n, TASKS, rows, size, before, length, lines, gradient, x.array, given.array, made.array)
+    @Calls
+    def launch_channels(n: int) -> Iterator[Call]:
+        yield sum_channels, (n, TASKS, rows, size, before, length, lines, gradient, x.array, given.array, made.array)
 
     return launch_channels
 

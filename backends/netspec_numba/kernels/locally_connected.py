@@ -11,7 +11,7 @@ output channels in front. Activations are read and written plain: copies in betw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from numba import njit, prange
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import NOTHING, Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_channels
 from netspec_numba.kernels.drivers import ENOUGH_TASKS, ceil_divide
@@ -83,9 +83,10 @@ def data_gradient(request: Request) -> Launch:
     multiply = _product(request, dy, dx, joined, groups, turned, None)
     sizes = groups, dx.type.channels // groups, dy.type.channels // groups
 
-    def launch(n: int) -> None:
-        turn_weights(weight.array, turned, pairs, *sizes)
-        multiply(n)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield turn_weights, (weight.array, turned, pairs, *sizes)
+        yield multiply, (n,)
 
     return launch
 
@@ -105,10 +106,11 @@ def weight_gradient(request: Request) -> Launch:
     sizes = x.type.elements, dy.type.elements, x.type.channels, dy.type.channels, x.type.channels // layer.groups
     tables = cells.ravel(), cells.shape[1], offsets.ravel(), len(offsets), panels
 
-    def launch(n: int) -> None:
-        prepare(n)
-        prepare_gradient(n)
-        multiply_samples(n, read, gradient, dw.array, request.scratch["tiles"], *sizes, *tables)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield prepare, (n,)
+        yield prepare_gradient, (n,)
+        yield multiply_samples, (n, read, gradient, dw.array, request.scratch["tiles"], *sizes, *tables)
 
     return launch
 
@@ -165,7 +167,7 @@ def _panels(channels: int, columns: int, groups: int) -> Int64s:
 def _plain_input(request: Request, operand: Operand, name: str) -> tuple[Array, Launch]:
     """The operand's numbers in the plain layout, and what brings them there."""
     if operand.type.block is None:
-        return operand.array, lambda n: None
+        return operand.array, NOTHING
     plain = Operand(operand.type.plain(), request.scratch[name])
     return plain.array, copy_channels(operand, 0, plain, 0, operand.type.channels, request.batch)
 
@@ -173,7 +175,7 @@ def _plain_input(request: Request, operand: Operand, name: str) -> tuple[Array, 
 def _plain_output(request: Request, operand: Operand) -> tuple[Array, Launch]:
     """Where the plain numbers go, and what brings them from there into the operand."""
     if operand.type.block is None:
-        return operand.array, lambda n: None
+        return operand.array, NOTHING
     plain = Operand(operand.type.plain(), request.scratch["output"])
     return plain.array, copy_channels(plain, 0, operand, 0, operand.type.channels, request.batch)
 
@@ -194,10 +196,11 @@ def _product(
     tables = (places.starts, places.taps, sources.ravel(), destinations, places.matrices * (channels // groups))
     panels = _panels(channels, columns, groups)
 
-    def launch(n: int) -> None:
-        prepare(n)
-        multiply_places(n, *operands, *results, *tables, panels, UNLIMITED)
-        finish(n)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield prepare, (n,)
+        yield multiply_places, (n, *operands, *results, *tables, panels, UNLIMITED)
+        yield finish, (n,)
 
     return launch
 

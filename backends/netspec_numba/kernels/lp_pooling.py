@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numba import prange
 
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import as_double, as_single, choose, lane, load_lanes, spread, store_first
 from netspec_numba.kernels.loops import check_layout, device, parallel, same_layout, splits, store
@@ -23,8 +24,9 @@ def lp_pool(request: Request) -> Launch:
     pieces = splits(request.batch, x.type.blocks, gather.rows)
     sizes = int(request.attrs.p), x.type.lanes, x.type.positions, y.type.positions, pieces
 
-    def launch(n: int) -> None:
-        norms(n * x.type.blocks, *sizes, gather.start, gather.source, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield norms, (n * x.type.blocks, *sizes, gather.start, gather.source, x.array, y.array)
 
     return launch
 
@@ -39,8 +41,10 @@ def lp_pool_dx(request: Request) -> Launch:
     pieces = splits(request.batch, x.type.blocks, gather.rows)
     sizes = int(request.attrs.p), x.type.lanes, y.type.positions, x.type.positions, pieces
 
-    def launch(n: int) -> None:
-        norm_gradients(n * x.type.blocks, *sizes, gather.start, gather.source, x.array, y.array, dy.array, dx.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        planes, tables = n * x.type.blocks, (gather.start, gather.source)
+        yield norm_gradients, (planes, *sizes, *tables, x.array, y.array, dy.array, dx.array)
 
     return launch
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import prange
 
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import choose, load_lanes, spread, store_first
 from netspec_numba.kernels.loops import check_layout, parallel, same_layout, splits
@@ -22,8 +24,9 @@ def median_pool(request: Request) -> Launch:
     sizes = x.type.lanes, x.type.positions, y.type.positions, pieces
     tables, results = (gather.start, gather.source, gather.tap), (y.array, lower.array, upper.array)
 
-    def launch(n: int) -> None:
-        medians(n * x.type.blocks, *sizes, *tables, x.array, *results)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield medians, (n * x.type.blocks, *sizes, *tables, x.array, *results)
 
     return launch
 
@@ -39,8 +42,9 @@ def median_pool_dx(request: Request) -> Launch:
     sizes = dx.type.lanes, dy.type.positions, dx.type.positions, pieces
     tables, given = (gather.start, gather.source, gather.tap), (lower.array, upper.array, dy.array)
 
-    def launch(n: int) -> None:
-        spread_median(n * dx.type.blocks, *sizes, *tables, *given, dx.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield spread_median, (n * dx.type.blocks, *sizes, *tables, *given, dx.array)
 
     return launch
 

@@ -8,11 +8,13 @@ number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit, prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import as_double, as_single, lane, load_lanes, prefetch, spread, store_lanes
 from netspec_numba.kernels.loops import AHEAD, Walk, parallel, parts, span, walk
@@ -42,8 +44,9 @@ def moments_of(x: Operand, cells: Array, moments: Array) -> Launch:
     """Gather the moments (3, C) of x, which is stored already: mean, what is missing from it as rounded, variance."""
     over, sums = walk(x.type), cells.view(np.float64)
 
-    def launch(n: int) -> None:
-        gather_moments(n, parts(over, n), over, x.array, sums, moments)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield gather_moments, (n, parts(over, n), over, x.array, sums, moments)
 
     return launch
 

@@ -7,14 +7,14 @@ none is added up, runs of them are copied; else number by number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numba import prange
 
 from netspec.core.axis_map import AxisMap
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.kernels.copying import pick_channels
 from netspec_numba.kernels.loops import check_layout, load, parallel, splits, store
 from netspec_numba.kernels.pooling import gather_positions
@@ -57,9 +57,10 @@ def _move(request: Request, value: float) -> Launch:
         return moved
     filled = _fill_gaps(y, cells, channels, value, request.batch)
 
-    def launch(n: int) -> None:
-        moved(n)
-        filled(n)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield moved, (n,)
+        yield filled, (n,)
 
     return launch
 
@@ -95,8 +96,9 @@ def _gather_rows(x: Operand, y: Operand, cells: Gather, batch: int) -> Launch:
     pieces = splits(batch, y.type.blocks, cells.rows)
     sizes = y.type.lanes, x.type.positions, y.type.positions, pieces
 
-    def launch(n: int) -> None:
-        gather_positions(n * y.type.blocks, *sizes, cells.start, cells.source, cells.weight, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield gather_positions, (n * y.type.blocks, *sizes, cells.start, cells.source, cells.weight, x.array, y.array)
 
     return launch
 
@@ -107,8 +109,9 @@ def _gather_numbers(x: Operand, y: Operand, cells: Gather, channels: Gather, bat
     stored = y.type.stored, x.type.stored
     tables = cells.start, cells.source, cells.weight, channels.start, channels.source, channels.weight
 
-    def launch(n: int) -> None:
-        gather_numbers(n, y.type.blocks, pieces, *sizes, *stored, *tables, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield gather_numbers, (n, y.type.blocks, pieces, *sizes, *stored, *tables, x.array, y.array)
 
     return launch
 
@@ -121,8 +124,9 @@ def _fill_gaps(y: Operand, cells: Gather, channels: AxisMap | None, value: float
     pieces = splits(batch, y.type.blocks, cells.rows)
     sizes = y.type.blocks, pieces, y.type.lanes, y.type.positions
 
-    def launch(n: int) -> None:
-        fill_gaps(n, *sizes, bare_cells, bare_channels, np.float32(value), y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield fill_gaps, (n, *sizes, bare_cells, bare_channels, np.float32(value), y.array)
 
     return launch
 

@@ -6,13 +6,13 @@ Means and variances are those that the kernel which stored x has gathered, or co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED, finishing
 from netspec_numba.kernels.loops import Walk, padded, parts, same_layout, serial, walk
@@ -66,11 +66,12 @@ def batch_norm_train(request: Request) -> Launch:
     gather = None if given else moments_of(x, request.scratch["cells"], moments)
     residual, finish = finishing(request)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         if gather is not None:
-            gather(n)
-        training_coefficients(over, eps, scale, shift, moments, *arrays, coefficients)
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
+            yield gather, (n,)
+        yield training_coefficients, (over, eps, scale, shift, moments, *arrays, coefficients)
+        yield scale_shift, (n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
@@ -86,9 +87,10 @@ def batch_norm(request: Request) -> Launch:
     coefficients = request.scratch["coefficients"]
     residual, finish = finishing(request)
 
-    def launch(n: int) -> None:
-        inference_coefficients(over, eps, scale, shift, mean.array, variance.array, coefficients)
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield inference_coefficients, (over, eps, scale, shift, mean.array, variance.array, coefficients)
+        yield scale_shift, (n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
@@ -104,9 +106,10 @@ def batch_norm_frozen_dx(request: Request) -> Launch:
     scale = given[0].array if request.attrs.scale else np.ones(dy.type.channels, np.float32)
     coefficients = request.scratch["coefficients"]
 
-    def launch(n: int) -> None:
-        inference_coefficients(over, eps, scale, zeros, zeros, variance.array, coefficients)
-        scale_shift(n, parts(over, n), over, dy.array, dx.array, coefficients, NO_RESIDUAL, UNCHANGED)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield inference_coefficients, (over, eps, scale, zeros, zeros, variance.array, coefficients)
+        yield scale_shift, (n, parts(over, n), over, dy.array, dx.array, coefficients, NO_RESIDUAL, UNCHANGED)
 
     return launch
 
@@ -134,14 +137,15 @@ def batch_norm_dx(request: Request) -> Launch:
     joined = (scale, variance.array, dscale, dshift, coefficients)
     ending = (int(request.epilogue is not None), *finishing(request))
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
         if over.blocks >= MANY_BLOCKS:
-            gradients_by_blocks(n, count, over, *given, sums, eps, *joined, dx.array, *ending)
+            yield gradients_by_blocks, (n, count, over, *given, sums, eps, *joined, dx.array, *ending)
             return
-        gather_gradients(n, count, over, *given, sums)
-        join_gradients(n, count, over, sums, eps, *joined)
-        input_gradient(n, count, over, *given, coefficients, dx.array, *ending)
+        yield gather_gradients, (n, count, over, *given, sums)
+        yield join_gradients, (n, count, over, sums, eps, *joined)
+        yield input_gradient, (n, count, over, *given, coefficients, dx.array, *ending)
 
     return launch
 
@@ -154,11 +158,12 @@ def batch_norm_moving(request: Request) -> Launch:
     momentum, positions = float(request.attrs.momentum), int(request.attrs.positions)
     unbiased, channels = bool(request.attrs.unbiased), request.outputs[0].type.channels
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         rows = n * positions
         factor = rows / (rows - 1) if unbiased and rows > 1 else 1.0
-        move(channels, momentum, 1.0, old_mean, mean, new_mean)
-        move(channels, momentum, factor, old_variance, variance, new_variance)
+        yield move, (channels, momentum, 1.0, old_mean, mean, new_mean)
+        yield move, (channels, momentum, factor, old_variance, variance, new_variance)
 
     return launch
 

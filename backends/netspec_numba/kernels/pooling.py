@@ -7,6 +7,7 @@ the windows of a whole plane in their order instead, where there are planes enou
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numba import prange
 
 from netspec.core.types import TensorType
 from netspec.core.window import BinGeometry, WindowGeometry
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import (
     any_lane,
@@ -49,9 +50,10 @@ def max_pool(request: Request) -> Launch:
     pieces = splits(request.batch, x.type.blocks, y.type.positions)
     sizes = x.type.lanes, x.type.positions, y.type.positions, pieces
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         planes = n * x.type.blocks
-        pool_maximum(planes, *sizes, gather.start, gather.source, gather.tap, x.array, y.array, index.array)
+        yield pool_maximum, (planes, *sizes, gather.start, gather.source, gather.tap, x.array, y.array, index.array)
 
     return launch
 
@@ -65,8 +67,9 @@ def max_pool_values(request: Request) -> Launch:
     pieces = splits(request.batch, x.type.blocks, y.type.positions)
     sizes = x.type.lanes, x.type.positions, y.type.positions, pieces
 
-    def launch(n: int) -> None:
-        keep_maximum(n * x.type.blocks, *sizes, gather.start, gather.source, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield keep_maximum, (n * x.type.blocks, *sizes, gather.start, gather.source, x.array, y.array)
 
     return launch
 
@@ -88,9 +91,10 @@ def max_pool_dx(request: Request) -> Launch:
     gather = backward_gather(geometry)
     sizes = dx.type.lanes, dy.type.positions, dx.type.positions, pieces
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         planes = n * dx.type.blocks
-        spread_maximum(planes, *sizes, gather.start, gather.source, gather.tap, index.array, dy.array, dx.array)
+        yield spread_maximum, (planes, *sizes, gather.start, gather.source, gather.tap, index.array, dy.array, dx.array)
 
     return launch
 
@@ -105,8 +109,9 @@ def _send_back(geometry: WindowGeometry | BinGeometry, index: Operand, dy: Opera
     sizes = dx.type.lanes, dy.type.positions, dx.type.positions
     tables = gather.start, gather.source, gather.tap, begins, unseen
 
-    def launch(n: int) -> None:
-        send_maximum(n * dx.type.blocks, *sizes, *tables, index.array, dy.array, dx.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield send_maximum, (n * dx.type.blocks, *sizes, *tables, index.array, dy.array, dx.array)
 
     return launch
 
@@ -164,9 +169,10 @@ def _gather_launch(request: Request, given: Operand, made: Operand, gather: Gath
     pieces = splits(request.batch, made.type.blocks, gather.rows)
     sizes = made.type.lanes, given.type.positions, made.type.positions, pieces
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         planes = n * made.type.blocks
-        gather_positions(planes, *sizes, gather.start, gather.source, gather.weight, given.array, made.array)
+        yield gather_positions, (planes, *sizes, gather.start, gather.source, gather.weight, given.array, made.array)
 
     return launch
 
@@ -178,8 +184,9 @@ def global_average_pool(request: Request) -> Launch:
     check_layout(x.type, y.type)
     sizes = x.type.blocks, x.type.lanes, x.type.positions, y.type.stored
 
-    def launch(n: int) -> None:
-        average_positions(n, *sizes, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield average_positions, (n, *sizes, x.array, y.array)
 
     return launch
 
@@ -191,8 +198,9 @@ def global_average_pool_dx(request: Request) -> Launch:
     check_layout(dy.type, dx.type)
     sizes = dx.type.blocks, dx.type.lanes, dx.type.positions, dy.type.stored
 
-    def launch(n: int) -> None:
-        spread_positions(n, *sizes, dy.array, dx.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield spread_positions, (n, *sizes, dy.array, dx.array)
 
     return launch
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numba import prange
 
-from netspec_numba.contract import Array, Launch, Operand
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import (
     as_double,
@@ -29,9 +30,10 @@ def position_norm(
     """Launch of x -> y, and mean and variance (N, positions); scale and shift hold one number per channel."""
     rows = rows_of(x.type)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = row_parts(rows, n)
-        normalise_rows(n, count, rows, eps, x.array, scale, shift, y.array, mean.array, variance.array)
+        yield normalise_rows, (n, count, rows, eps, x.array, scale, shift, y.array, mean.array, variance.array)
 
     return launch
 
@@ -51,12 +53,13 @@ def position_gradient(
     """Launch of (x, mean, variance, dy) -> dx, dscale and dshift (C,)."""
     rows, over = rows_of(x.type), walk(x.type)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
-        gather_row_slopes(n, count, over, eps, x.array, dy.array, mean.array, variance.array, sums)
-        join_row_slopes(count, over, sums, dscale, dshift)
+        yield gather_row_slopes, (n, count, over, eps, x.array, dy.array, mean.array, variance.array, sums)
+        yield join_row_slopes, (count, over, sums, dscale, dshift)
         cut = row_parts(rows, n)
-        row_input_gradient(n, cut, rows, eps, x.array, dy.array, scale, mean.array, variance.array, dx.array)
+        yield row_input_gradient, (n, cut, rows, eps, x.array, dy.array, scale, mean.array, variance.array, dx.array)
 
     return launch
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import as_double, choose, load_lanes, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import Walk, padded, parallel, parts, same_layout, span, walk
@@ -31,8 +31,9 @@ def prelu(request: Request) -> Launch:
     same_layout(x.type, y.type)
     over = walk(x.type)
 
-    def launch(n: int) -> None:
-        bend(n, parts(over, n), over, x.array, x.array, slope.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield bend, (n, parts(over, n), over, x.array, x.array, slope.array, y.array)
 
     return launch
 
@@ -44,11 +45,12 @@ def prelu_dx(request: Request) -> Launch:
     same_layout(x.type, dy.type, dx.type)
     over, sums = walk(x.type), request.scratch["sums"].view(np.float64)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
-        gather_below(n, count, over, x.array, dy.array, sums)
-        join_sums(count, over, sums, dslope.array)
-        bend(n, count, over, x.array, dy.array, slope.array, dx.array)
+        yield gather_below, (n, count, over, x.array, dy.array, sums)
+        yield join_sums, (count, over, sums, dslope.array)
+        yield bend, (n, count, over, x.array, dy.array, slope.array, dx.array)
 
     return launch
 

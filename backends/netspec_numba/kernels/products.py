@@ -6,14 +6,14 @@ meets, and one with a single channel has that in every lane.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.copying import copy_channels
 from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED
@@ -28,14 +28,15 @@ from netspec_numba.kernels.lanes import (
     sum_of_lanes,
 )
 from netspec_numba.kernels.loops import (
+    Walk,
     check_layout,
     device,
     load,
     padded,
     parallel,
     parts,
-    per_lane,
     same_layout,
+    serial,
     splits,
     store,
     walk,
@@ -78,9 +79,10 @@ def _multiply(factors: tuple[Operand, ...], y: Operand, batch: int) -> Launch:
         return copy_channels(first, 0, y, 0, y.type.channels, batch)
     passes = [_multiply_two(first, others[0], y, batch), *(_multiply_two(y, other, y, batch) for other in others[1:])]
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         for each in passes:
-            each(n)
+            yield each, (n,)
 
     return launch
 
@@ -92,8 +94,9 @@ def _multiply_two(a: Operand, b: Operand, y: Operand, batch: int) -> Launch:
     pieces = splits(batch, blocks, y.type.positions)
     sizes = y.type.positions, blocks, pieces, writable
 
-    def launch(n: int) -> None:
-        multiply_rows(n, *sizes, a_place, b_place, y_place, a_rows, b_rows, y_rows, a.array, b.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield multiply_rows, (n, *sizes, a_place, b_place, y_place, a_rows, b_rows, y_rows, a.array, b.array, y.array)
 
     return launch
 
@@ -122,9 +125,10 @@ def multiply_dx(request: Request) -> Launch:
     multiplied = _multiply((dy, *others[:-1]), product, request.batch)
     summed = _multiply_and_sum(product, others[-1], dx, dy.type, request.batch)
 
-    def launch(n: int) -> None:
-        multiplied(n)
-        summed(n)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield multiplied, (n,)
+        yield summed, (n,)
 
     return launch
 
@@ -138,8 +142,10 @@ def _multiply_and_sum(a: Operand, b: Operand, y: Operand, whole: TensorType, bat
     sizes = whole.channels, -(-whole.channels // LANES), y.type.positions, blocks, y.type.lanes, writable
     own = Stretch(y_place.sample, LANES if y.type.block is None else y.type.positions * LANES, y_place.narrow)
 
-    def launch(n: int) -> None:
-        multiply_and_sum(n, *sizes, a_place, b_place, own, start, order, a_rows, b_rows, a.array, b.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        places, tables = (a_place, b_place, own), (start, order, a_rows, b_rows)
+        yield multiply_and_sum, (n, *sizes, *places, *tables, a.array, b.array, y.array)
 
     return launch
 
@@ -155,16 +161,27 @@ def scale(request: Request) -> Launch:
     same_layout(x.type, y.type)
     over = walk(x.type)
     learned = [operand.array for operand in parameters]
-    factor = learned.pop(0) if isinstance(request.attrs.by, str) else float(request.attrs.by)
-    summand = learned[0] if request.attrs.bias else 0.0
+    by = None if isinstance(request.attrs.by, str) else float(request.attrs.by)
+    factor = learned.pop(0) if by is None else np.full(over.channels, by, np.float32)
+    summand = learned[0] if request.attrs.bias else np.zeros(over.channels, np.float32)
     coefficients = request.scratch["coefficients"]
 
-    def launch(n: int) -> None:
-        rows = (per_lane(0.0, over), per_lane(factor, over), per_lane(summand, over))
-        coefficients[:] = np.concatenate(rows)
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, NO_RESIDUAL, UNCHANGED)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield lay_out_coefficients, (coefficients, over, factor, summand)
+        yield scale_shift, (n, parts(over, n), over, x.array, y.array, coefficients, NO_RESIDUAL, UNCHANGED)
 
     return launch
+
+
+@serial
+def lay_out_coefficients(coefficients: Array, over: Walk, factor: Array, summand: Array) -> None:
+    """factor, summand (channels,) -> coefficients (3, padded channels): what is taken off before, factor, summand."""
+    coefficients[:] = 0.0
+    padded_channels = over.blocks * LANES
+    for channel in range(over.channels):
+        coefficients[padded_channels + channel] = factor[channel]
+        coefficients[2 * padded_channels + channel] = summand[channel]
 
 
 @device

@@ -7,10 +7,12 @@ weight gradient  dw (I, U) = 2 sum over N of (w - x) dy
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import prange
 
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import choose, lane_numbers, load_lanes, spread, store_first, sum_of_lanes
 from netspec_numba.kernels.loops import parallel
@@ -22,8 +24,9 @@ def rbf(request: Request) -> Launch:
     (x, weight), (y,) = request.inputs, request.outputs
     inputs, units = weight.type.shape
 
-    def launch(n: int) -> None:
-        squared_distances(n, inputs, units, x.array, weight.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield squared_distances, (n, inputs, units, x.array, weight.array, y.array)
 
     return launch
 
@@ -34,8 +37,9 @@ def rbf_dx(request: Request) -> Launch:
     (x, weight, dy), (dx,) = request.inputs, request.outputs
     inputs, units = weight.type.shape
 
-    def launch(n: int) -> None:
-        pull_inputs(n, inputs, units, x.array, weight.array, dy.array, dx.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield pull_inputs, (n, inputs, units, x.array, weight.array, dy.array, dx.array)
 
     return launch
 
@@ -46,8 +50,9 @@ def rbf_dw(request: Request) -> Launch:
     (x, weight, dy), (dw,) = request.inputs, request.outputs
     inputs, units = weight.type.shape
 
-    def launch(n: int) -> None:
-        pull_points(n, inputs, units, x.array, weight.array, dy.array, dw.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield pull_points, (n, inputs, units, x.array, weight.array, dy.array, dw.array)
 
     return launch
 

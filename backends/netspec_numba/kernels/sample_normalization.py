@@ -7,14 +7,14 @@ the channels of a group, so that a group may begin and end anywhere in a vector.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.lanes import as_double, as_single, load_lanes, prefetch, spread, store_first, store_lanes
 from netspec_numba.kernels.loops import AHEAD, Walk, padded, parallel, parts, rows_in, same_layout, span, walk
@@ -70,11 +70,12 @@ def sample_norm(request: Request) -> Launch:
     over, eps, groups = sample_walk(x.type), float(attrs.eps), int(attrs.groups)
     sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
-        gather_moments(n, count, over, x.array, sums)
-        join_groups(n, groups, over, sums, eps, mean.array, variance.array, coefficients)
-        normalise_groups(n, count, over, x.array, *scale, *shift, coefficients, y.array)
+        yield gather_moments, (n, count, over, x.array, sums)
+        yield join_groups, (n, groups, over, sums, eps, mean.array, variance.array, coefficients)
+        yield normalise_groups, (n, count, over, x.array, *scale, *shift, coefficients, y.array)
 
     return launch
 
@@ -98,16 +99,17 @@ def sample_norm_dx(request: Request) -> Launch:
     # A factor per channel can wait until sums are joined; one per number cannot.
     inside, outside = (scale, ones) if norm.whole else (ones, scale)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
-        spread_means(n, groups, over, mean.array, means)
-        gather_group_slopes(n, count, over, x.array, dy.array, means, *inside, sums)
-        join_group_slopes(n, groups, over, sums, eps, outside.array, variance.array, coefficients)
+        yield spread_means, (n, groups, over, mean.array, means)
+        yield gather_group_slopes, (n, count, over, x.array, dy.array, means, *inside, sums)
+        yield join_group_slopes, (n, groups, over, sums, eps, outside.array, variance.array, coefficients)
         if norm.whole:
-            number_gradients(n, over, x.array, dy.array, means, coefficients, dscale, dshift)
+            yield number_gradients, (n, over, x.array, dy.array, means, coefficients, dscale, dshift)
         else:
-            channel_gradients(n, over, sums, coefficients, dscale, dshift)
-        group_input_gradient(n, count, over, x.array, dy.array, means, *scale, coefficients, dx.array)
+            yield channel_gradients, (n, over, sums, coefficients, dscale, dshift)
+        yield group_input_gradient, (n, count, over, x.array, dy.array, means, *scale, coefficients, dx.array)
 
     return launch
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import prange
 
-from netspec_numba.contract import Array, Launch, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.functions import exp_lanes
 from netspec_numba.kernels.lanes import (
@@ -28,8 +30,9 @@ def softmax(request: Request) -> Launch:
     same_layout(x.type, y.type)
     rows = rows_of(x.type)
 
-    def launch(n: int) -> None:
-        normalise(n, row_parts(rows, n), rows, x.array, y.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield normalise, (n, row_parts(rows, n), rows, x.array, y.array)
 
     return launch
 
@@ -41,8 +44,9 @@ def softmax_dx(request: Request) -> Launch:
     same_layout(y.type, dy.type, dx.type)
     rows = rows_of(y.type)
 
-    def launch(n: int) -> None:
-        normalise_gradient(n, row_parts(rows, n), rows, y.array, dy.array, dx.array)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield normalise_gradient, (n, row_parts(rows, n), rows, y.array, dy.array, dx.array)
 
     return launch
 

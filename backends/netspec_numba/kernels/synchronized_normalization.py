@@ -6,13 +6,13 @@ The passes over memory are those of :mod:`normalization`; between them stands wh
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Operand, Request, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Request, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.finishing import NO_RESIDUAL, UNCHANGED, finishing
 from netspec_numba.kernels.loops import Walk, padded, parts, same_layout, serial, walk
@@ -49,11 +49,12 @@ def batch_norm_moments(request: Request) -> Launch:
     gather = None if given else moments_of(x, request.scratch["cells"], moments)
     rows = moments.reshape(-1)[: 3 * channels].reshape(3, channels)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         if gather is not None:
-            gather(n)
+            yield gather, (n,)
         for operand, row in zip(request.outputs, rows, strict=True):
-            operand.array[:channels] = row
+            yield np.copyto, (operand.array[:channels], row)
 
     return launch
 
@@ -72,9 +73,10 @@ def batch_norm_synchronized(request: Request) -> Launch:
     moments = mean.array, missing.array, variance.array
     residual, finish = finishing(request)
 
-    def launch(n: int) -> None:
-        whole_coefficients(over, eps, scale, shift, *moments, coefficients)
-        scale_shift(n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield whole_coefficients, (over, eps, scale, shift, *moments, coefficients)
+        yield scale_shift, (n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
 
     return launch
 
@@ -90,10 +92,11 @@ def batch_norm_sums(request: Request) -> Launch:
     sums, coefficients = request.scratch["sums"].view(np.float64), request.scratch["coefficients"]
     given = _given(x, dy, mean)
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         count = parts(over, n)
-        gather_gradients(n, count, over, *given, sums)
-        join_gradients(n, count, over, sums, eps, ones, variance.array, along, slope, coefficients)
+        yield gather_gradients, (n, count, over, *given, sums)
+        yield join_gradients, (n, count, over, sums, eps, ones, variance.array, along, slope, coefficients)
 
     return launch
 
@@ -110,9 +113,10 @@ def batch_norm_synchronized_dx(request: Request) -> Launch:
     means = along.array, slope.array
     read = _given(x, dy, mean)
 
-    def launch(n: int) -> None:
-        whole_gradient(over, eps, scale, variance.array, *means, coefficients)
-        input_gradient(n, parts(over, n), over, *read, coefficients, dx.array, 0, NO_RESIDUAL, UNCHANGED)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield whole_gradient, (over, eps, scale, variance.array, *means, coefficients)
+        yield input_gradient, (n, parts(over, n), over, *read, coefficients, dx.array, 0, NO_RESIDUAL, UNCHANGED)
 
     return launch
 

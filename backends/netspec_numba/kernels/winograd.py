@@ -10,7 +10,7 @@ which tests hold to the bound that is stated beside the definition of the op.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec_numba.contract import Array, Launch, Prepared, Request, Types, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.costs import FETCH, KEPT_SUM, LAST_CACHE, READ_TILE, TILED, WEIGHT_TILE, WRITE_TILE
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
@@ -163,11 +163,16 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     shared = _shared(outputs, y.type, request.batch)
     finish = (*ending(request), _places(tiling, y.type.spatial), *moments_wanted(request))
 
-    def prepare() -> None:
-        transform_weights(workers, outputs, *weights)
+    @Calls
+    def prepare(n: int) -> Iterator[Call]:
+        yield transform_weights, (workers, outputs, *weights)
 
-    def launch(n: int) -> None:
-        convolve_tiles(n, workers, shared, passing, tiling, *inputs, *weights, *biases, *results, *spaces, *finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield (
+            convolve_tiles,
+            (n, workers, shared, passing, tiling, *inputs, *weights, *biases, *results, *spaces, *finish),
+        )
 
     return launch if passing else Prepared(prepare, launch)
 
@@ -227,12 +232,13 @@ def accumulate(request: Request, outputs: int, geometry: WindowGeometry) -> Laun
     spaces = (request.scratch["tiles"], request.scratch["gradients"], du)
     channels, columns = x.type.channels // groups, dy.type.channels
 
-    def launch(n: int) -> None:
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
         if parts:
-            accumulate_parts(n, workers, parts, tiling, *inputs, *gradients, *spaces)
-            transform_sums(outputs, du, channels, columns, dw.array)
+            yield accumulate_parts, (n, workers, parts, tiling, *inputs, *gradients, *spaces)
+            yield transform_sums, (outputs, du, channels, columns, dw.array)
         else:
-            accumulate_tiles(n, workers, together, strips, tiling, *inputs, *gradients, *spaces, dw.array)
+            yield accumulate_tiles, (n, workers, together, strips, tiling, *inputs, *gradients, *spaces, dw.array)
 
     return launch
 
