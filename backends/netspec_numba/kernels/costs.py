@@ -39,6 +39,12 @@ READ_IN_ORDER = 0.8
 JOINED_SUM = 2.0
 """Storing a vector of partial sums and adding it to the others."""
 
+PERMUTED = 2.0
+"""Choosing lanes of two vectors in a cache and adding them."""
+
+GATHERED = 1.2
+"""A multiply-add of a weight gradient whose second factor has been sorted into a cache."""
+
 SECOND_LOOP = 4000.0
 """Handing a second loop over to the threads."""
 

@@ -102,7 +102,7 @@ def _winograd(c: float) -> dict[str, Bound]:
 
 
 _BY_ALGORITHM = {
-    **dict.fromkeys(("lane-positions", "lane-sums", "lane-taps"), BOUNDS),
+    **dict.fromkeys(("lane-groups", "lane-positions", "lane-sums", "lane-taps"), BOUNDS),
     "winograd-2": _winograd(4),
     "winograd-4": _winograd(16),
 }
