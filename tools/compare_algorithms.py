@@ -3,15 +3,17 @@
     python tools/compare_algorithms.py --batch 8 56x64 28x128 14x256
     python tools/compare_algorithms.py --torch --stride 2 56x32:64/32 56x128:128/32
 
-A layer is the side of its map and its channels, in and out, or in, out and groups; the window is 3x3. Times are those of
-the processor, not of the clock on the wall, so that other programs disturb them less; one thread. With ``--torch``
-PyTorch computes the same, on numbers that lie as it likes best of NCHW and channels last.
+A layer is the side of its map and its channels, in and out, or in, out and groups; the window is 3x3. Times are those
+of the processor, not of the clock on the wall, so that other programs disturb them less; one thread. With ``--torch``
+PyTorch computes the same, on numbers that lie as NCHW and channels last.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,22 +69,22 @@ def torch_launches(conv: Conv, x: TensorType, batch: int) -> dict[str, dict[str,
 
     torch.set_num_threads(1)
     found: dict[str, dict[str, Any]] = {"forward": {}, "data gradient": {}, "weight gradient": {}}
+    stride, ones, zeros = [conv.stride] * 2, [1, 1], [0, 0]
     for name, form in (("torch", torch.contiguous_format), ("channels_last", torch.channels_last)):
         image = torch.randn(batch, x.channels, *x.spatial).contiguous(memory_format=form)
         weight = torch.randn(conv.filters, x.channels // conv.groups, 3, 3).contiguous(memory_format=form)
-        rest = {"stride": conv.stride, "padding": 1, "groups": conv.groups}
-        slopes = torch.randn_like(torch.nn.functional.conv2d(image, weight, **rest)).contiguous(memory_format=form)
-
-        def backward(*wanted: bool, held: Any = (slopes, image, weight), rest: Any = rest) -> Any:
-            pair = lambda number: [number, number]  # noqa: E731 - a word for the line below
-            function = torch.ops.aten.convolution_backward
-            window = (pair(rest["stride"]), pair(1), pair(1), False, pair(0))
-            return lambda n: function(*held, None, *window, rest["groups"], [*wanted, False])
-
-        found["forward"][name] = lambda n, a=image, b=weight, r=rest: torch.nn.functional.conv2d(a, b, **r)
-        found["data gradient"][name] = backward(True, False)
-        found["weight gradient"][name] = backward(False, True)
+        forward = partial(torch.conv2d, image, weight, None, stride, ones, ones, conv.groups)
+        slopes = torch.randn_like(forward()).contiguous(memory_format=form)
+        window = (None, stride, ones, ones, False, zeros, conv.groups)
+        backward = partial(torch.ops.aten.convolution_backward, slopes, image, weight, *window)
+        found["forward"][name] = _ignoring_the_batch(forward)
+        found["data gradient"][name] = _ignoring_the_batch(partial(backward, [True, False, False]))
+        found["weight gradient"][name] = _ignoring_the_batch(partial(backward, [False, True, False]))
     return found
+
+
+def _ignoring_the_batch(call: Callable[[], Any]) -> Callable[[int], Any]:
+    return lambda n: call()
 
 
 def measure(sizes: Layer, stride: int, batch: int, against: bool) -> None:

@@ -23,7 +23,7 @@ from netspec.core.window import WindowGeometry
 from netspec_numba.contract import Array, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels import depthwise
-from netspec_numba.kernels.costs import FETCH
+from netspec_numba.kernels.costs import FETCH, NARROW, NARROW_TILE
 from netspec_numba.kernels.drivers import (
     ENOUGH_TASKS,
     STRIP_ROWS,
@@ -44,6 +44,9 @@ from netspec_numba.kernels.index_tables import (
 from netspec_numba.kernels.microkernels import GRADIENT_ROWS, TILE_ROWS
 from netspec_numba.kernels.moments import cells_size, moments_apart, moments_wanted, rows_size
 from netspec_numba.kernels.packing import (
+    END_CHANNEL,
+    FIRST_CHANNEL,
+    VECTORS,
     Int64s,
     WeightOrder,
     column_panels,
@@ -75,6 +78,22 @@ def direct_cost(taps: int, channels: int, result: TensorType, batch: int) -> flo
     """Multiply-adds of vectors for ``result``, each number of which is a sum over taps and channels."""
     weights = taps * channels * -(-result.channels // LANES)
     return float(max(batch * result.positions * weights, FETCH * weights))
+
+
+def taps_met(geometry: WindowGeometry, forward: bool) -> float:
+    """Taps through which a position of the result meets something, on average and with what lies in the padding."""
+    return geometry.taps if forward else geometry.taps * math.prod(geometry.output) / max(1, math.prod(geometry.input))
+
+
+def product_cost(order: WeightOrder, met: float, result: TensorType, batch: int) -> float:
+    """Multiply-adds of vectors for ``result``, the zeros between groups included, whose positions meet ``met`` taps."""
+    if order.groups == 1 or order.group_channels == order.group_columns == 1:
+        return direct_cost(order.taps, order.group_channels, result, batch)
+    panels = packed_panels(order)
+    channels, vectors = panels[:, END_CHANNEL] - panels[:, FIRST_CHANNEL], panels[:, VECTORS]
+    narrow = vectors == 1
+    each = np.where(narrow, NARROW * met * channels + NARROW_TILE, met * channels * vectors)
+    return float(max(batch * result.positions * each.sum(), FETCH * order.taps * (channels * vectors).sum()))
 
 
 def _copied_input(source: Source, batch: int) -> int:
@@ -136,7 +155,8 @@ def forward_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, thre
 
 def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
     """Cost of ``conv``."""
-    return direct_cost(attrs.geometry(inputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
+    x, y, taps = inputs[0], outputs[0], attrs.geometry(inputs[0]).taps
+    return product_cost(forward_order(taps, x.channels, x.lanes, y.channels, attrs.groups), taps, y, batch)
 
 
 @kernel(
@@ -187,7 +207,8 @@ def data_gradient_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int
 
 def data_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
     """Cost of ``conv.dx``."""
-    return direct_cost(attrs.geometry(outputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
+    (dy, _), (dx,), geometry = inputs, outputs, attrs.geometry(outputs[0])
+    return product_cost(_transposed_order(geometry, dy, dx, attrs.groups), taps_met(geometry, False), dx, batch)
 
 
 @kernel("conv.dx", prepared=data_gradient_prepared, cost=data_gradient_cost, slices=True)
@@ -307,7 +328,7 @@ def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: in
 def weight_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
     """Cost of ``conv.dw``."""
     x, dy = inputs
-    return direct_cost(attrs.geometry(x).taps, x.channels // attrs.groups, dy, batch)
+    return forward_cost(attrs, (x,), (dy,), batch, kept)
 
 
 @kernel("conv.dw", scratch=weight_gradient_scratch, cost=weight_gradient_cost, slices=True)

@@ -58,7 +58,10 @@ def order_weights(
     channel_stride,
     column_stride,
 ):
-    """weight, logical order -> packed [block][tap][term][lane]; zero in lanes behind the last channel."""
+    """weight, logical order -> packed [block][tap][term][lane]; zero in lanes behind the last channel.
+
+    The terms of a channel begin with another column each; see ``Unit``.
+    """
     for number in prange(blocks):
         block = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
         for lane in range(LANES):
@@ -69,7 +72,8 @@ def order_weights(
                     value = np.float32(0.0)
                     if group < groups:
                         source = tap * tap_stride + group * group_stride
-                        value = weight[source + within * channel_stride + term * column_stride]
+                        column = (within + term) % group_columns
+                        value = weight[source + within * channel_stride + column * column_stride]
                     packed[((block * taps + tap) * group_columns + term) * LANES + lane] = value
 
 
@@ -259,9 +263,9 @@ def accumulate_groups(
                 break
             for tap in range(taps):
                 for term in range(group_columns):
-                    target = tap * tap_stride + group * group_stride
+                    target = tap * tap_stride + group * group_stride + within * channel_stride
                     place = block * parts * part + (tap * group_columns + term) * LANES + lane
-                    dw[target + within * channel_stride + term * column_stride] = partial[place]
+                    dw[target + (within + term) % group_columns * column_stride] = partial[place]
 
 
 @njit(cache=True)

@@ -1,8 +1,10 @@
 """Tables of convolutions with narrow groups: which lanes of the sums of each channel make a vector of results.
 
 A *unit* is the smallest number of groups whose channels fill whole blocks on both sides. In it, every lane of the
-source keeps a sum for each result of its group (its *terms*); a result is the sum of one term over the lanes of its
-group. Where those lie does not depend on the unit, nor on the position, so that a short table of permutations tells it.
+source keeps a sum for each result of its group (its *terms*); a result is a sum over the lanes of its group. Where they
+lie does not depend on the unit, nor on the position, so that a short table of permutations tells it. The first term of
+the first channel of a group belongs to the first result, but that of the second channel to the second, and so on: the
+lanes of one result then lie in different vectors, and each permutation moves something into every lane.
 """
 
 from __future__ import annotations
@@ -66,9 +68,10 @@ class Unit:
         """Each block of results from the terms of the source: vector ``block*results + term``."""
 
         def seen(block: int, lane: int) -> Iterable[Lane]:
-            group, term = divmod(block * LANES + lane, self.results)
-            for channel in range(group * self.channels, (group + 1) * self.channels):
-                yield channel // LANES * self.results + term, channel % LANES
+            group, result = divmod(block * LANES + lane, self.results)
+            for within in range(self.channels):
+                vector, place = divmod(group * self.channels + within, LANES)
+                yield vector * self.results + (result - within) % self.results, place
 
         return _arrangement(self.targets, seen)
 
@@ -77,15 +80,17 @@ class Unit:
 
         def met(target: int, lane: int) -> Iterable[Lane]:
             block, term = divmod(target, self.results)
-            group = (block * LANES + lane) // self.channels
-            yield divmod(group * self.results + term, LANES)
+            group, within = divmod(block * LANES + lane, self.channels)
+            yield divmod(group * self.results + (within + term) % self.results, LANES)
 
         return _arrangement(self.sums, met)
 
 
 def _arrangement(targets: int, lanes_of: Callable[[int, int], Iterable[Lane]]) -> Arrangement:
     """Two vectors at a time, as often as any lane of the target wants another of their lanes."""
-    spans, vectors, lanes = [], [], []
+    spans: list[Lane] = []
+    vectors: list[Lane] = []
+    lanes: list[list[int]] = []
     for target in range(targets):
         wanted = [list(lanes_of(target, lane)) for lane in range(LANES)]
         seen = sorted({vector for each in wanted for vector, _ in each})
