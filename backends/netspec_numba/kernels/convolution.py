@@ -26,8 +26,8 @@ from netspec_numba.kernels import depthwise
 from netspec_numba.kernels.costs import FETCH, NARROW, NARROW_TILE
 from netspec_numba.kernels.drivers import (
     ENOUGH_TASKS,
-    STRIP_ROWS,
-    STRIP_VECTORS,
+    PANEL_WIDTH,
+    STRIP_CHANNELS,
     accumulate_strips,
     most_runs,
     multiply_tiles,
@@ -66,9 +66,6 @@ LONGEST_ROW_IN_PLACE = 1024
 
 CHUNK_POSITIONS = 256
 """Output positions whose gradients, in one panel, stay in the first-level cache while all taps pass over them."""
-
-STRIP_CHANNELS = 2 * GRADIENT_ROWS
-"""Most input channels of one strip of a weight gradient."""
 
 LARGEST_TAP_GROUP = 12
 """Taps whose partial weight gradients, in one strip, stay in the first-level cache."""
@@ -274,7 +271,8 @@ class Product:
 class _Division:
     """How a weight gradient is cut into tasks: strips of channels, groups of taps, parts of the batch."""
 
-    strips: Int64s
+    panels: Int64s
+    strips: int
     strip_lanes: int
     """Input channels a strip has room for, a multiple of what a gradient tile computes."""
     tap_groups: int
@@ -284,34 +282,33 @@ class _Division:
 
     def partial(self, threads: int) -> int:
         """Floats of all partial sums: one part a thread if they are written at once, else one a task."""
-        return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * len(self.strips))
+        return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * self.strips)
 
 
 def _divide(view: View, taps: int, dy: TensorType, groups: int, batch: int) -> _Division:
     """Cut the batch before the taps, since taps that one task computes read x and dy together."""
-    strips = _strips(view, dy.channels, groups)
+    panels, strips, most_rows = _strips(view, dy.channels, groups)
     tap_groups = -(-taps // LARGEST_TAP_GROUP)
-    batch_parts = min(batch, -(-ENOUGH_TASKS // (len(strips) * tap_groups)))
-    tap_groups = min(taps, max(tap_groups, -(-ENOUGH_TASKS // (len(strips) * batch_parts))))
-    strip_lanes = -(-int(strips[:, STRIP_ROWS].max()) // GRADIENT_ROWS) * GRADIENT_ROWS
-    part = -(-taps // tap_groups) * strip_lanes * int(strips[:, STRIP_VECTORS].max()) * LANES
-    return _Division(strips, strip_lanes, tap_groups, batch_parts, part)
+    batch_parts = min(batch, -(-ENOUGH_TASKS // (strips * tap_groups)))
+    tap_groups = min(taps, max(tap_groups, -(-ENOUGH_TASKS // (strips * batch_parts))))
+    strip_lanes = -(-most_rows // GRADIENT_ROWS) * GRADIENT_ROWS
+    part = -(-taps // tap_groups) * strip_lanes * int(panels[:, PANEL_WIDTH].max()) * LANES
+    return _Division(panels, strips, strip_lanes, tap_groups, batch_parts, part)
 
 
-def _strips(view: View, columns: int, groups: int) -> Int64s:
-    """Strip table: every panel of output channels with the input channels of its groups, a few at a time."""
+def _strips(view: View, columns: int, groups: int) -> tuple[Int64s, int, int]:
+    """Panel table of a weight gradient, the number of strips, and as many channels as one may have."""
     group_channels, group_columns = view.channels // groups, columns // groups
-    strips = []
-    for column, vectors in column_panels(columns, widest_panel(groups, group_columns)):
-        last = min(column + vectors * LANES, columns) - 1
-        channel = column // group_columns * group_channels
-        end = (last // group_columns + 1) * group_channels
-        while channel < end:
-            block, lane = divmod(channel, view.lanes)
-            rows = min(STRIP_CHANNELS, view.lanes - lane, end - channel)
-            strips.append((column, vectors, block, lane, channel, rows))
-            channel += rows
-    return np.array(strips, np.int64)
+    found = np.array(column_panels(columns, widest_panel(groups, group_columns)), np.int64)
+    column, vectors = found.T
+    first = column // group_columns * group_channels
+    last = np.minimum(column + vectors * LANES, columns) - 1
+    end = (last // group_columns + 1) * group_channels
+    pieces = -(-view.lanes // STRIP_CHANNELS)
+    begins, ends = (at // view.lanes * pieces + at % view.lanes // STRIP_CHANNELS for at in (first, end - 1))
+    numbers = np.concatenate([[0], np.cumsum(ends - begins + 1)])
+    panels = np.stack([numbers[:-1], column, vectors, first, end], axis=1)
+    return panels, int(numbers[-1]), int(min(STRIP_CHANNELS, view.lanes, (end - first).max()))
 
 
 def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
@@ -378,8 +375,8 @@ class Meetings:
         table = self._pairs(samples)
         operands = (read, view.sample, view.block, dy.array, gradient.sample, gradient.block, dw.array)
         sums = (request.scratch["partial"], division.part, division.strip_lanes)
-        tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
-        counts = (self.geometry.taps, division.tap_groups, division.batch_parts)
+        tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.panels)
+        counts = (division.strips, view.lanes, self.geometry.taps, division.tap_groups, division.batch_parts)
         channels = (groups, view.channels // groups, dy.type.channels // groups)
         arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
 

@@ -33,8 +33,16 @@ AHEAD = 48 * 4 * LANES
 MANY_CHUNKS = 8
 """Chunks of positions of a plane from which on asking pays: in smaller ones much of what lies ahead is not theirs."""
 
+STRIP_CHANNELS = 2 * GRADIENT_ROWS
+"""Most input channels of one strip of a weight gradient."""
+
 STRIP_COLUMN, STRIP_VECTORS, STRIP_BLOCK, STRIP_LANE, STRIP_CHANNEL, STRIP_ROWS = range(6)
-"""Columns of a strip table: the output and input channels of one part of a weight gradient."""
+"""What describes a strip: the output and input channels of one part of a weight gradient."""
+
+FIRST_STRIP, PANEL_COLUMN, PANEL_WIDTH, PANEL_CHANNEL, PANEL_END = range(5)
+"""Columns of a table of panels: number of the first strip, output channels, and the input channels of their groups.
+
+The strips of a panel are not in a table, whose length would be that of the weights."""
 
 
 @njit(cache=True)
@@ -145,6 +153,27 @@ def multiply_tiles(
             join_cells(covers * runs, blocks, np.int64(block), channels, cells, moments)
 
 
+@njit(cache=True)
+def strip_at(panels, lanes, number):
+    """The strip of that number: as many channels of a block of ``lanes`` as there are for the panel it belongs to."""
+    low, high = 0, len(panels)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if panels[middle, FIRST_STRIP] <= number:
+            low = middle
+        else:
+            high = middle
+    panel = panels[low]
+    first, end = panel[PANEL_CHANNEL], panel[PANEL_END]
+    pieces = ceil_divide(lanes, STRIP_CHANNELS)
+    place = first // lanes * pieces + first % lanes // STRIP_CHANNELS + number - panel[FIRST_STRIP]
+    block = place // pieces
+    lane = place % pieces * STRIP_CHANNELS
+    behind = min(lane + STRIP_CHANNELS, lanes, end - block * lanes)
+    lane = max(lane, first - block * lanes)
+    return panel[PANEL_COLUMN], panel[PANEL_WIDTH], block, lane, block * lanes + lane, behind - lane
+
+
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
 def accumulate_strips(
     n,
@@ -163,7 +192,9 @@ def accumulate_strips(
     starts,
     per_sample,
     pairs,
+    panels,
     strips,
+    lanes,
     taps,
     tap_groups,
     batch_parts,
@@ -173,19 +204,19 @@ def accumulate_strips(
 ):
     """dw = sum over the first ``n`` samples and all pairs of a pair table of x*dy.
 
-    A task is one strip of dw (up to ``strip_lanes`` input channels, one panel of output channels), one group of
-    taps and one part of the batch. Where the batch is in one part, a task writes dw as soon as it has its sums, and
-    a worker uses the same ``part`` floats of ``partial`` for all its tasks. Otherwise each task has its own, and
-    the parts of the batch are added up in their order.
+    A task is one of the ``strips`` of dw (up to ``strip_lanes`` input channels, one panel of output channels), one
+    group of taps and one part of the batch. Where the batch is in one part, a task writes dw as soon as it has its
+    sums, and a worker uses the same ``part`` floats of ``partial`` for all its tasks. Otherwise each task has its own,
+    and the parts of the batch are added up in their order.
     """
     covers = ceil_divide(n, samples)
-    cells = len(strips) * tap_groups
+    cells = strips * tap_groups
     for number in prange(workers):
         worker = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
         tasks = cells * batch_parts
         for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
             cell, batch_part = task % cells, task // cells
-            strip = strips[cell // tap_groups]
+            strip = strip_at(panels, lanes, cell // tap_groups)
             first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
             start = part * (worker if batch_parts == 1 else task)
             zero_floats(partial.ctypes.data + 4 * start, part)
@@ -220,7 +251,7 @@ def accumulate_strips(
                 other = part * (batch_part * cells + cell)
                 add_floats(partial.ctypes.data + 4 * start, partial.ctypes.data + 4 * other, part)
             first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
-            strip = strips[cell // tap_groups]
+            strip = strip_at(panels, lanes, cell // tap_groups)
             write_strip(
                 partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
             )
