@@ -34,10 +34,16 @@ from netspec_numba.kernels.drivers import (
 )
 from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.index_tables import (
+    PLANE_BEGIN,
+    PLANE_END,
+    PLANE_RESULT,
+    PLANE_SOURCE,
     PairTable,
+    Planes,
     TileTable,
-    data_gradient_tiles,
-    forward_tiles,
+    data_gradient_planes,
+    forward_planes,
+    is_large,
     samples_filling_tiles,
     weight_gradient_pairs,
 )
@@ -131,15 +137,16 @@ def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threa
         return {"cells": rows_size(y, batch)} if len(outputs) > 1 else {}
     source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
     copied = {"input": _copied_input(source, batch)}
-    return copied | ({"cells": _cells_size(source.view, y, batch)} if len(outputs) > 1 else {})
+    return copied | ({"cells": _cells_size(source, y, batch)} if len(outputs) > 1 else {})
 
 
-def _cells_size(view: View, y: TensorType, batch: int) -> int:
+def _cells_size(source: Source, y: TensorType, batch: int) -> int:
     """Floats of workspace for what moments of y are made of."""
     if y.block != LANES:
         return rows_size(y, batch)
-    samples = samples_filling_tiles(y.positions, TILE_ROWS, batch)
-    return cells_size(most_runs(batch, samples, view.sample), y)
+    large = is_large(source.geometry, source.geometry.output)
+    samples = 1 if large else samples_filling_tiles(y.positions, TILE_ROWS, batch)
+    return cells_size(most_runs(batch, samples, y.spatial[0] if large else 1, source.view.sample), y)
 
 
 def forward_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
@@ -175,8 +182,7 @@ def convolution(request: Request) -> Launch:
         return _one_after_another(slide, moments_apart(request))
     source = source_of(x.type, request.attrs.geometry(x.type), groups)
     read, prepare = _input_launch(source, x, request)
-    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
-    table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
+    table = forward_planes(source.geometry, source.view, output_view(y.type), TILE_ROWS, request.batch)
     order = _forward_order(source, y.type, groups)
     packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
     multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers, request).launch()
@@ -217,8 +223,7 @@ def data_gradient(request: Request) -> Launch:
     if depthwise.is_depthwise(request.attrs.groups, dx.type, dy.type):
         return depthwise.slide(request, dy, weight, None, geometry, forward=False)
     view = input_view(dy.type)
-    samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
-    table = data_gradient_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
+    table = data_gradient_planes(geometry, view, output_view(dx.type), TILE_ROWS, request.batch)
     order = _transposed_order(geometry, dy.type, dx.type, request.attrs.groups)
     packed = request.scratch["weights"]
     return Product(view, dy.array, dx, table, order, weight.array, packed, None, request).launch()
@@ -231,7 +236,7 @@ class Product:
     view: View
     x: Array
     y: Operand
-    table: TileTable
+    table: Planes[TileTable]
     order: WeightOrder
     weight: Array
     packed: Array | None
@@ -242,19 +247,20 @@ class Product:
 
     def launch(self) -> Prepared:
         """Pack the weights; multiply every tile with every panel."""
-        view, table, order, weight, packed = self.view, self.table, self.order, self.weight, self.packed
+        view, order, weight, packed = self.view, self.order, self.weight, self.packed
+        table, planes = self.table.table, self.table.planes
         result = output_view(self.y.type)
         zeros = np.zeros(max(view.lanes, LANES), np.float32)
         panels = unpacked_panels(order) if packed is None else packed_panels(order)
         operands = (self.x, view.sample, view.block, view.lanes, zeros, weight if packed is None else packed)
         bias = (zeros, 0) if self.bias is None else (self.bias, order.columns)
         output = (self.y.array, result.sample, result.block, stored_columns(self.y.type))
-        tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels)
+        tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel())
         # In plain storage a vector of channels runs on into the next position: moments take a pass of their own.
         apart = None if self.y.type.block == LANES else moments_apart(self.request)
         wanted, *cells = moments_wanted(self.request)
         gathering = (self.y.type.channels, wanted if apart is None else 0, *cells)
-        arguments = (*operands, *bias, *output, *tables, order.taps, *ending(self.request), *gathering)
+        arguments = (*operands, *bias, *output, *tables, planes, panels, order.taps, *ending(self.request), *gathering)
         packing = (panels, *order.numbers)
 
         def prepare() -> None:
@@ -358,11 +364,14 @@ class Meetings:
     transposed: bool = False
     """Whether dy, and not x, is what the window slides over."""
 
-    def _pairs(self, samples: int) -> PairTable:
+    def _pairs(self, samples: int) -> Planes[PairTable]:
         if not self.transposed:
             return weight_gradient_pairs(self.geometry, self.view, self.gradient, CHUNK_POSITIONS, samples)
-        table = weight_gradient_pairs(self.geometry, self.gradient, self.view, CHUNK_POSITIONS, samples)
-        return replace(table, pairs=np.ascontiguousarray(table.pairs[:, ::-1]))
+        found = weight_gradient_pairs(self.geometry, self.gradient, self.view, CHUNK_POSITIONS, samples)
+        table = replace(found.table, pairs=np.ascontiguousarray(found.table.pairs[:, ::-1]))
+        return Planes(
+            table, np.ascontiguousarray(found.planes[:, [PLANE_RESULT, PLANE_SOURCE, PLANE_BEGIN, PLANE_END]])
+        )
 
     def launch(self, request: Request, read: Array) -> Launch:
         """dw = sum over the meetings of x, which is read from ``read``, and dy."""
@@ -372,13 +381,15 @@ class Meetings:
         division = _divide(view, self.geometry.taps, dy.type, groups, batch)
         places = math.prod(self.geometry.output)
         samples = max(1, min(-(-batch // division.batch_parts), CHUNK_POSITIONS // places))
-        table = self._pairs(samples)
+        found = self._pairs(samples)
+        table = found.table
         operands = (read, view.sample, view.block, dy.array, gradient.sample, gradient.block, dw.array)
         sums = (request.scratch["partial"], division.part, division.strip_lanes)
-        tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.panels)
+        tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel())
         counts = (division.strips, view.lanes, self.geometry.taps, division.tap_groups, division.batch_parts)
         channels = (groups, view.channels // groups, dy.type.channels // groups)
-        arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
+        cutting = (found.planes, division.panels)
+        arguments = (request.threads, *operands, *sums, *tables, *cutting, *counts, *channels)
 
         def launch(n: int) -> None:
             accumulate_strips(n, *arguments)

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, prange
 
 from netspec_numba.host import LANES
+from netspec_numba.kernels.index_tables import PLANE_BEGIN, PLANE_END, PLANE_RESULT, PLANE_SOURCE
 from netspec_numba.kernels.microkernels import (
     GRADIENT_ROWS,
     PANEL_VECTORS,
@@ -51,9 +52,10 @@ def ceil_divide(dividend, divisor):
     return (dividend + divisor - 1) // divisor
 
 
-def most_runs(batch: int, samples: int, x_sample: int) -> int:
+def most_runs(batch: int, samples: int, planes: int, x_sample: int) -> int:
     """An upper bound of the tasks of :func:`multiply_tiles` for one panel, whatever the live samples and the panels."""
-    return -(-batch // samples) * (-(-samples * x_sample // CACHED_INPUT) + 1) + ENOUGH_TASKS
+    covers = -(-batch // samples) * planes
+    return covers * (-(-samples * x_sample // (planes * CACHED_INPUT)) + 1) + ENOUGH_TASKS
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
@@ -76,6 +78,7 @@ def multiply_tiles(
     taps,
     sources,
     destinations,
+    planes,
     panels,
     window_taps,
     residual,
@@ -88,13 +91,15 @@ def multiply_tiles(
 ):
     """y = bias + x*w, and its ending, for the first ``n`` samples: every tile of a table, times every panel of weights.
 
-    The table covers ``samples`` samples. A task is a run of tiles and one panel. Tasks are ordered so that the
-    smaller of weights and input is read again and again. With ``wanted`` the moments of y's ``channels`` are gathered.
+    The table covers ``samples`` samples, or each of the ``planes`` of one. A task is a run of tiles and one panel.
+    Tasks are ordered so that the smaller of weights and input is read again and again. With ``wanted`` the moments of
+    y's ``channels`` are gathered.
     """
     distance = residual.ctypes.data - y.ctypes.data
-    tiles = len(starts) - 1
-    covers = ceil_divide(n, samples)
-    runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
+    tiles = planes[0, PLANE_END] - planes[0, PLANE_BEGIN]
+    covers = ceil_divide(n, samples) * len(planes)
+    x_cover = ceil_divide(samples * x_sample, len(planes))
+    runs = max(ceil_divide(x_cover, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
     runs = min(runs, tiles)
     blocks = ceil_divide(channels, LANES)
     input_again = n * x_sample * len(panels)
@@ -105,7 +110,9 @@ def multiply_tiles(
             number, place = task // (covers * runs), task % (covers * runs)
         else:
             place, number = task // len(panels), task % len(panels)
-        cover, run = place // runs, place % runs
+        run, plane, cover = place % runs, planes[place // runs % len(planes)], place // runs // len(planes)
+        x_start, y_start = cover * samples * x_sample + plane[PLANE_SOURCE], cover * samples * y_sample
+        y_start += plane[PLANE_RESULT]
         panel = panels[number]
         column = panel[FIRST_COLUMN]
         live = min(samples, n - cover * samples)
@@ -113,12 +120,13 @@ def multiply_tiles(
         if wanted:
             for vector in range(panel[VECTORS]):
                 begin_cell(cells, cell + vector)
-        for tile in range(run * tiles // runs, (run + 1) * tiles // runs):
+        for number_of_tile in range(run * tiles // runs, (run + 1) * tiles // runs):
+            tile = plane[PLANE_BEGIN] + number_of_tile
             if destinations[tile * TILE_ROWS] >= live * y_sample:
                 continue
             forward_tile(
                 panel[VECTORS],
-                x.ctypes.data + 4 * cover * samples * x_sample,
+                x.ctypes.data + 4 * x_start,
                 live * x_sample,
                 zeros.ctypes.data,
                 sources.ctypes.data + 4 * TILE_ROWS * starts[tile],
@@ -133,7 +141,7 @@ def multiply_tiles(
                 4 * panel[ROW],
                 bias.ctypes.data + 4 * column,
                 bias_columns - column,
-                y.ctypes.data + 4 * (cover * samples * y_sample + column // LANES * y_block),
+                y.ctypes.data + 4 * (y_start + column // LANES * y_block),
                 live * y_sample,
                 destinations.ctypes.data + 4 * TILE_ROWS * tile,
                 y_columns - column,
@@ -144,7 +152,7 @@ def multiply_tiles(
             )
             if wanted:
                 for vector in range(panel[VECTORS]):
-                    base = cover * samples * y_sample + (column // LANES + vector) * y_block
+                    base = y_start + (column // LANES + vector) * y_block
                     gather_tile(
                         y, base, destinations, tile * TILE_ROWS, TILE_ROWS, live * y_sample, cells, cell + vector
                     )
@@ -192,6 +200,7 @@ def accumulate_strips(
     starts,
     per_sample,
     pairs,
+    planes,
     panels,
     strips,
     lanes,
@@ -224,21 +233,24 @@ def accumulate_strips(
                 live = min(samples, n - cover * samples)
                 x_start = cover * samples * x_sample + strip[STRIP_BLOCK] * x_block + strip[STRIP_LANE]
                 dy_start = cover * samples * dy_sample + strip[STRIP_COLUMN] // LANES * dy_block
-                add_strip(
-                    x.ctypes.data + 4 * x_start,
-                    dy.ctypes.data + 4 * dy_start,
-                    dy_block,
-                    partial.ctypes.data + 4 * start,
-                    strip,
-                    strip_lanes,
-                    live,
-                    starts,
-                    per_sample,
-                    pairs,
-                    taps,
-                    first_tap,
-                    end_tap,
-                )
+                for plane in planes:
+                    add_strip(
+                        x.ctypes.data + 4 * (x_start + plane[PLANE_SOURCE]),
+                        dy.ctypes.data + 4 * (dy_start + plane[PLANE_RESULT]),
+                        dy_block,
+                        partial.ctypes.data + 4 * start,
+                        strip,
+                        strip_lanes,
+                        live,
+                        plane[PLANE_BEGIN],
+                        plane[PLANE_END],
+                        starts,
+                        per_sample,
+                        pairs,
+                        taps,
+                        first_tap,
+                        end_tap,
+                    )
             if batch_parts == 1:
                 write_strip(
                     partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
@@ -258,12 +270,27 @@ def accumulate_strips(
 
 
 @njit(cache=True)
-def add_strip(x, dy, dy_block, sums, strip, strip_lanes, live, starts, per_sample, pairs, taps, first_tap, end_tap):
+def add_strip(
+    x,
+    dy,
+    dy_block,
+    sums,
+    strip,
+    strip_lanes,
+    live,
+    first_chunk,
+    end_chunk,
+    starts,
+    per_sample,
+    pairs,
+    taps,
+    first_tap,
+    end_tap,
+):
     """sums [taps, strip_lanes, columns] += x*dy over the pairs of ``live`` samples; x, dy and sums are addresses."""
     width = strip[STRIP_VECTORS] * LANES
-    chunks = len(starts) // taps
-    far = chunks >= MANY_CHUNKS and strip[STRIP_VECTORS] == PANEL_VECTORS
-    for chunk in range(chunks):
+    far = end_chunk - first_chunk >= MANY_CHUNKS and strip[STRIP_VECTORS] == PANEL_VECTORS
+    for chunk in range(first_chunk, end_chunk):
         for tap in range(first_tap, end_tap):
             entry = chunk * taps + tap
             for row in range(0, strip[STRIP_ROWS], GRADIENT_ROWS):

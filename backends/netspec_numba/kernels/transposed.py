@@ -17,7 +17,7 @@ from netspec.core.types import TensorType
 from netspec_numba.contract import Launch, Request, Types, kernel
 from netspec_numba.kernels import depthwise
 from netspec_numba.kernels.convolution import Meetings, Product, partial_sums, product_cost, taps_met
-from netspec_numba.kernels.index_tables import data_gradient_tiles, forward_tiles, samples_filling_tiles
+from netspec_numba.kernels.index_tables import data_gradient_planes, forward_planes
 from netspec_numba.kernels.microkernels import TILE_ROWS
 from netspec_numba.kernels.packing import WeightOrder, forward_order, packed_size, transposed_order
 from netspec_numba.kernels.views import input_view, output_view
@@ -75,8 +75,7 @@ def transposed_convolution(request: Request) -> Launch:
     if depthwise.is_depthwise(request.attrs.groups, x.type, y.type):
         return depthwise.slide(request, x, weight, numbers, geometry, forward=False)
     view = input_view(x.type)
-    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
-    table = data_gradient_tiles(geometry, view, output_view(y.type), TILE_ROWS, samples)
+    table = data_gradient_planes(geometry, view, output_view(y.type), TILE_ROWS, request.batch)
     order, packed = _order(request.attrs, x.type, y.type), request.scratch["weights"]
     return Product(view, x.array, y, table, order, weight.array, packed, numbers, request).launch()
 
@@ -90,8 +89,7 @@ def data_gradient(request: Request) -> Launch:
     if depthwise.is_depthwise(request.attrs.conv.groups, dx.type, dy.type):
         return depthwise.slide(request, dy, weight, None, geometry, forward=True)
     view = input_view(dy.type)
-    samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
-    table = forward_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
+    table = forward_planes(geometry, view, output_view(dx.type), TILE_ROWS, request.batch)
     order = _order_dx(request.attrs, dy.type, dx.type)
     packed = request.scratch["weights"]
     return Product(view, dy.array, dx, table, order, weight.array, packed, None, request).launch()
