@@ -73,6 +73,9 @@ def choose_dot_product(features: Mapping[str, bool], lanes: int, override: str |
 DOT_PRODUCT: DotProduct = choose_dot_product(binding.get_host_cpu_features(), LANES, os.environ.get("NETSPEC_VNNI"))
 """What the kernels for bytes are made of."""
 
+PERMUTES_TWO: bool = LANES == 16 and bool(binding.get_host_cpu_features().get("avx512f"))
+"""Whether one instruction chooses any lanes of two vectors (``vpermi2ps``)."""
+
 VECTOR_REGISTERS: int = 32 if LANES == 16 else 16
 """Architectural vector registers, the budget of a micro-kernel's tile."""
 

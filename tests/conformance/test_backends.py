@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netspec.backend import Backend
 
 BACKENDS = usable_backends()
-ALGORITHM_OPS = ("conv", "dense")
+ALGORITHM_OPS = ("conv", "conv_transpose", "dense")
 """Ops that a backend may compute in several ways."""
 
 

@@ -23,6 +23,7 @@ from netspec_numba.kernels import (  # noqa: F401 - registers the kernels
     convolution,
     dense,
     dense_rows,
+    lane_groups,
     lane_positions,
     lane_sums,
     lane_taps,
@@ -31,7 +32,7 @@ from netspec_numba.kernels import (  # noqa: F401 - registers the kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-PLAIN_SUMS = (DIRECT, "lane-positions", "lane-sums", "lane-taps", "rows")
+PLAIN_SUMS = (DIRECT, "lane-groups", "lane-positions", "lane-sums", "lane-taps", "rows")
 ERROR_FACTORS = {**dict.fromkeys(PLAIN_SUMS, 4.0), "winograd-2": 4.0, "winograd-4": 16.0}
 """c of the bound |error| <= c*eps*sqrt(K)*sum|x||w|: K fused additions each round by at most eps/2 of a partial sum,
 with signs that are as good as random, and four standard deviations leave room. Winograd's transforms multiply numbers
@@ -285,6 +286,7 @@ TILED_CASES = (
     case("tiled", (7, 9), 19, 21, (3, 3), pad=1),
     case("tiled without padding", (6, 5), 5, 33, (3, 3), batch=9, n=7),
     case("one channel", (6, 7), 1, LANES // 2, (3, 2), stride=(2, 1), pad=1),
+    case("three filters for each channel", (6, 7), 5, 15, (3, 2), groups=5, stride=(1, 2), pad=1),
     case("few results", (6, 7), 2 * LANES, LANES // 2, (3, 2), stride=(1, 2), pad=1),
 )
 

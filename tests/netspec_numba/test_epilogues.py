@@ -26,6 +26,8 @@ LAYERS = {
     "winograd": (Conv(filters=35, kernel=3, padding="same"), (13, 9, 33)),
     "depthwise": (Conv(filters=20, kernel=3, groups=20, padding="same"), (6, 7, 20)),
     "groups": (Conv(filters=12, kernel=3, groups=3), (6, 7, 6)),
+    "filters for each channel": (Conv(filters=60, kernel=3, groups=20, padding="same"), (6, 7, 20)),
+    "narrow groups": (ConvTranspose(filters=68, kernel=3, groups=17, stride=2), (6, 7, 34)),
     "transposed": (ConvTranspose(filters=5, kernel=3, stride=2), (4, 3, 18)),
     "dense": (Dense(units=21), (30,)),
     "signal": (Conv(filters=3, kernel=5, padding="same"), (31, 2)),

@@ -27,6 +27,7 @@ LAYERS = {
     "many tiles": (Conv(filters=20, kernel=3, padding="same"), (34, 34, 16)),
     "depthwise": (Conv(filters=20, kernel=3, groups=20, padding="same"), (6, 7, 20)),
     "groups": (Conv(filters=64, kernel=3, groups=2, padding="same"), (6, 7, 64)),
+    "narrow groups": (Conv(filters=60, kernel=3, groups=20, padding="same"), (6, 7, 20)),
     "one number": (Conv(filters=3, kernel=4), (4, 4, 3)),
 }
 BATCH = 5

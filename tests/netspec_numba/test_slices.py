@@ -63,7 +63,7 @@ NETWORKS = {
         - conv: {filters: $(2 * block), kernel: 3, padding: 1}
         - relu
       apart:
-        - depthwise_conv: {kernel: 3, padding: 1}
+        - depthwise_conv: {kernel: 3, padding: 1, multiplier: 2}
         - relu6
     repeat: 2
   - conv: {filters: $block, kernel: 1}
@@ -169,6 +169,7 @@ def test_every_algorithm_works_on_slices(name: str) -> None:
         if any(value.type.pitch is not None for value in (*step.node.inputs, *step.node.outputs)):
             forced.setdefault(step.node.op.name, set()).update((step.algorithm, *step.alternatives))
     assert {DIRECT, "winograd-2", "winograd-4"} <= forced["conv"] | forced.get("conv.dw", set())
+    assert name != "fire" or "lane-groups" in forced["conv"] & forced["conv.dx"]
     for algorithm in set().union(*forced.values()):
         steps = {
             step.node.output.name: algorithm for step in plan.steps if algorithm in (step.algorithm, *step.alternatives)

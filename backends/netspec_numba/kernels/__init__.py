@@ -26,6 +26,7 @@ FAMILIES = (
     "fake_quantization",
     "finite",
     "folding",
+    "lane_groups",
     "lane_positions",
     "lane_sums",
     "lane_taps",

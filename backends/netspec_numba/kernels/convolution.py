@@ -23,27 +23,36 @@ from netspec.core.window import WindowGeometry
 from netspec_numba.contract import Array, Call, Calls, Launch, Operand, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels import depthwise
-from netspec_numba.kernels.costs import FETCH
+from netspec_numba.kernels.costs import FETCH, NARROW, NARROW_TILE
 from netspec_numba.kernels.drivers import (
     ENOUGH_TASKS,
-    STRIP_ROWS,
-    STRIP_VECTORS,
+    PANEL_WIDTH,
+    STRIP_CHANNELS,
     accumulate_strips,
     most_runs,
     multiply_tiles,
 )
 from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.index_tables import (
+    PLANE_BEGIN,
+    PLANE_END,
+    PLANE_RESULT,
+    PLANE_SOURCE,
     PairTable,
+    Planes,
     TileTable,
-    data_gradient_tiles,
-    forward_tiles,
+    data_gradient_planes,
+    forward_planes,
+    is_large,
     samples_filling_tiles,
     weight_gradient_pairs,
 )
 from netspec_numba.kernels.microkernels import GRADIENT_ROWS, TILE_ROWS
 from netspec_numba.kernels.moments import cells_size, moments_apart, moments_wanted, rows_size
 from netspec_numba.kernels.packing import (
+    END_CHANNEL,
+    FIRST_CHANNEL,
+    VECTORS,
     Int64s,
     WeightOrder,
     column_panels,
@@ -64,9 +73,6 @@ LONGEST_ROW_IN_PLACE = 1024
 CHUNK_POSITIONS = 256
 """Output positions whose gradients, in one panel, stay in the first-level cache while all taps pass over them."""
 
-STRIP_CHANNELS = 2 * GRADIENT_ROWS
-"""Most input channels of one strip of a weight gradient."""
-
 LARGEST_TAP_GROUP = 12
 """Taps whose partial weight gradients, in one strip, stay in the first-level cache."""
 
@@ -75,6 +81,22 @@ def direct_cost(taps: int, channels: int, result: TensorType, batch: int) -> flo
     """Multiply-adds of vectors for ``result``, each number of which is a sum over taps and channels."""
     weights = taps * channels * -(-result.channels // LANES)
     return float(max(batch * result.positions * weights, FETCH * weights))
+
+
+def taps_met(geometry: WindowGeometry, forward: bool) -> float:
+    """Taps through which a position of the result meets something, on average and with what lies in the padding."""
+    return geometry.taps if forward else geometry.taps * math.prod(geometry.output) / max(1, math.prod(geometry.input))
+
+
+def product_cost(order: WeightOrder, met: float, result: TensorType, batch: int) -> float:
+    """Multiply-adds of vectors for ``result``, the zeros between groups included, whose positions meet ``met`` taps."""
+    if order.groups == 1 or order.group_channels == order.group_columns == 1:
+        return direct_cost(order.taps, order.group_channels, result, batch)
+    panels = packed_panels(order)
+    channels, vectors = panels[:, END_CHANNEL] - panels[:, FIRST_CHANNEL], panels[:, VECTORS]
+    narrow = vectors == 1
+    each = np.where(narrow, NARROW * met * channels + NARROW_TILE, met * channels * vectors)
+    return float(max(batch * result.positions * each.sum(), FETCH * order.taps * (channels * vectors).sum()))
 
 
 def _copied_input(source: Source, batch: int) -> int:
@@ -116,15 +138,16 @@ def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threa
         return {"cells": rows_size(y, batch)} if len(outputs) > 1 else {}
     source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
     copied = {"input": _copied_input(source, batch)}
-    return copied | ({"cells": _cells_size(source.view, y, batch)} if len(outputs) > 1 else {})
+    return copied | ({"cells": _cells_size(source, y, batch)} if len(outputs) > 1 else {})
 
 
-def _cells_size(view: View, y: TensorType, batch: int) -> int:
+def _cells_size(source: Source, y: TensorType, batch: int) -> int:
     """Floats of workspace for what moments of y are made of."""
     if y.block != LANES:
         return rows_size(y, batch)
-    samples = samples_filling_tiles(y.positions, TILE_ROWS, batch)
-    return cells_size(most_runs(batch, samples, view.sample), y)
+    large = is_large(source.geometry, source.geometry.output)
+    samples = 1 if large else samples_filling_tiles(y.positions, TILE_ROWS, batch)
+    return cells_size(most_runs(batch, samples, y.spatial[0] if large else 1, source.view.sample), y)
 
 
 def forward_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
@@ -137,7 +160,8 @@ def forward_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, thre
 
 def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
     """Cost of ``conv``."""
-    return direct_cost(attrs.geometry(inputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
+    x, y, taps = inputs[0], outputs[0], attrs.geometry(inputs[0]).taps
+    return product_cost(forward_order(taps, x.channels, x.lanes, y.channels, attrs.groups), taps, y, batch)
 
 
 @kernel(
@@ -159,8 +183,7 @@ def convolution(request: Request) -> Launch:
         return _one_after_another(slide, moments_apart(request))
     source = source_of(x.type, request.attrs.geometry(x.type), groups)
     read, prepare = _input_launch(source, x, request)
-    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
-    table = forward_tiles(source.geometry, source.view, output_view(y.type), TILE_ROWS, samples)
+    table = forward_planes(source.geometry, source.view, output_view(y.type), TILE_ROWS, request.batch)
     order = _forward_order(source, y.type, groups)
     packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
     multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers, request).launch()
@@ -189,7 +212,8 @@ def data_gradient_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int
 
 def data_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
     """Cost of ``conv.dx``."""
-    return direct_cost(attrs.geometry(outputs[0]).taps, inputs[0].channels // attrs.groups, outputs[0], batch)
+    (dy, _), (dx,), geometry = inputs, outputs, attrs.geometry(outputs[0])
+    return product_cost(_transposed_order(geometry, dy, dx, attrs.groups), taps_met(geometry, False), dx, batch)
 
 
 @kernel("conv.dx", prepared=data_gradient_prepared, cost=data_gradient_cost, slices=True)
@@ -201,8 +225,7 @@ def data_gradient(request: Request) -> Launch:
     if depthwise.is_depthwise(request.attrs.groups, dx.type, dy.type):
         return depthwise.slide(request, dy, weight, None, geometry, forward=False)
     view = input_view(dy.type)
-    samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
-    table = data_gradient_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
+    table = data_gradient_planes(geometry, view, output_view(dx.type), TILE_ROWS, request.batch)
     order = _transposed_order(geometry, dy.type, dx.type, request.attrs.groups)
     packed = request.scratch["weights"]
     return Product(view, dy.array, dx, table, order, weight.array, packed, None, request).launch()
@@ -215,7 +238,7 @@ class Product:
     view: View
     x: Array
     y: Operand
-    table: TileTable
+    table: Planes[TileTable]
     order: WeightOrder
     weight: Array
     packed: Array | None
@@ -226,19 +249,20 @@ class Product:
 
     def launch(self) -> Prepared:
         """Pack the weights; multiply every tile with every panel."""
-        view, table, order, weight, packed = self.view, self.table, self.order, self.weight, self.packed
+        view, order, weight, packed = self.view, self.order, self.weight, self.packed
+        table, planes = self.table.table, self.table.planes
         result = output_view(self.y.type)
         zeros = np.zeros(max(view.lanes, LANES), np.float32)
         panels = unpacked_panels(order) if packed is None else packed_panels(order)
         operands = (self.x, view.sample, view.block, view.lanes, zeros, weight if packed is None else packed)
         bias = (zeros, 0) if self.bias is None else (self.bias, order.columns)
         output = (self.y.array, result.sample, result.block, stored_columns(self.y.type))
-        tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel(), panels)
+        tables = (table.samples, table.starts, table.taps, table.sources.ravel(), table.destinations.ravel())
         # In plain storage a vector of channels runs on into the next position: moments take a pass of their own.
         apart = None if self.y.type.block == LANES else moments_apart(self.request)
         wanted, *cells = moments_wanted(self.request)
         gathering = (self.y.type.channels, wanted if apart is None else 0, *cells)
-        arguments = (*operands, *bias, *output, *tables, order.taps, *ending(self.request), *gathering)
+        arguments = (*operands, *bias, *output, *tables, planes, panels, order.taps, *ending(self.request), *gathering)
         packing = (panels, *order.numbers)
 
         @Calls
@@ -257,7 +281,8 @@ class Product:
 class _Division:
     """How a weight gradient is cut into tasks: strips of channels, groups of taps, parts of the batch."""
 
-    strips: Int64s
+    panels: Int64s
+    strips: int
     strip_lanes: int
     """Input channels a strip has room for, a multiple of what a gradient tile computes."""
     tap_groups: int
@@ -267,34 +292,33 @@ class _Division:
 
     def partial(self, threads: int) -> int:
         """Floats of all partial sums: one part a thread if they are written at once, else one a task."""
-        return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * len(self.strips))
+        return self.part * (threads if self.batch_parts == 1 else self.batch_parts * self.tap_groups * self.strips)
 
 
 def _divide(view: View, taps: int, dy: TensorType, groups: int, batch: int) -> _Division:
     """Cut the batch before the taps, since taps that one task computes read x and dy together."""
-    strips = _strips(view, dy.channels, groups)
+    panels, strips, most_rows = _strips(view, dy.channels, groups)
     tap_groups = -(-taps // LARGEST_TAP_GROUP)
-    batch_parts = min(batch, -(-ENOUGH_TASKS // (len(strips) * tap_groups)))
-    tap_groups = min(taps, max(tap_groups, -(-ENOUGH_TASKS // (len(strips) * batch_parts))))
-    strip_lanes = -(-int(strips[:, STRIP_ROWS].max()) // GRADIENT_ROWS) * GRADIENT_ROWS
-    part = -(-taps // tap_groups) * strip_lanes * int(strips[:, STRIP_VECTORS].max()) * LANES
-    return _Division(strips, strip_lanes, tap_groups, batch_parts, part)
+    batch_parts = min(batch, -(-ENOUGH_TASKS // (strips * tap_groups)))
+    tap_groups = min(taps, max(tap_groups, -(-ENOUGH_TASKS // (strips * batch_parts))))
+    strip_lanes = -(-most_rows // GRADIENT_ROWS) * GRADIENT_ROWS
+    part = -(-taps // tap_groups) * strip_lanes * int(panels[:, PANEL_WIDTH].max()) * LANES
+    return _Division(panels, strips, strip_lanes, tap_groups, batch_parts, part)
 
 
-def _strips(view: View, columns: int, groups: int) -> Int64s:
-    """Strip table: every panel of output channels with the input channels of its groups, a few at a time."""
+def _strips(view: View, columns: int, groups: int) -> tuple[Int64s, int, int]:
+    """Panel table of a weight gradient, the number of strips, and as many channels as one may have."""
     group_channels, group_columns = view.channels // groups, columns // groups
-    strips = []
-    for column, vectors in column_panels(columns, widest_panel(groups, group_columns)):
-        last = min(column + vectors * LANES, columns) - 1
-        channel = column // group_columns * group_channels
-        end = (last // group_columns + 1) * group_channels
-        while channel < end:
-            block, lane = divmod(channel, view.lanes)
-            rows = min(STRIP_CHANNELS, view.lanes - lane, end - channel)
-            strips.append((column, vectors, block, lane, channel, rows))
-            channel += rows
-    return np.array(strips, np.int64)
+    found = np.array(column_panels(columns, widest_panel(groups, group_columns)), np.int64)
+    column, vectors = found.T
+    first = column // group_columns * group_channels
+    last = np.minimum(column + vectors * LANES, columns) - 1
+    end = (last // group_columns + 1) * group_channels
+    pieces = -(-view.lanes // STRIP_CHANNELS)
+    begins, ends = (at // view.lanes * pieces + at % view.lanes // STRIP_CHANNELS for at in (first, end - 1))
+    numbers = np.concatenate([[0], np.cumsum(ends - begins + 1)])
+    panels = np.stack([numbers[:-1], column, vectors, first, end], axis=1)
+    return panels, int(numbers[-1]), int(min(STRIP_CHANNELS, view.lanes, (end - first).max()))
 
 
 def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
@@ -311,7 +335,7 @@ def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: in
 def weight_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
     """Cost of ``conv.dw``."""
     x, dy = inputs
-    return direct_cost(attrs.geometry(x).taps, x.channels // attrs.groups, dy, batch)
+    return forward_cost(attrs, (x,), (dy,), batch, kept)
 
 
 @kernel("conv.dw", scratch=weight_gradient_scratch, cost=weight_gradient_cost, slices=True)
@@ -344,11 +368,14 @@ class Meetings:
     transposed: bool = False
     """Whether dy, and not x, is what the window slides over."""
 
-    def _pairs(self, samples: int) -> PairTable:
+    def _pairs(self, samples: int) -> Planes[PairTable]:
         if not self.transposed:
             return weight_gradient_pairs(self.geometry, self.view, self.gradient, CHUNK_POSITIONS, samples)
-        table = weight_gradient_pairs(self.geometry, self.gradient, self.view, CHUNK_POSITIONS, samples)
-        return replace(table, pairs=np.ascontiguousarray(table.pairs[:, ::-1]))
+        found = weight_gradient_pairs(self.geometry, self.gradient, self.view, CHUNK_POSITIONS, samples)
+        table = replace(found.table, pairs=np.ascontiguousarray(found.table.pairs[:, ::-1]))
+        return Planes(
+            table, np.ascontiguousarray(found.planes[:, [PLANE_RESULT, PLANE_SOURCE, PLANE_BEGIN, PLANE_END]])
+        )
 
     def launch(self, request: Request, read: Array) -> Launch:
         """dw = sum over the meetings of x, which is read from ``read``, and dy."""
@@ -358,13 +385,15 @@ class Meetings:
         division = _divide(view, self.geometry.taps, dy.type, groups, batch)
         places = math.prod(self.geometry.output)
         samples = max(1, min(-(-batch // division.batch_parts), CHUNK_POSITIONS // places))
-        table = self._pairs(samples)
+        found = self._pairs(samples)
+        table = found.table
         operands = (read, view.sample, view.block, dy.array, gradient.sample, gradient.block, dw.array)
         sums = (request.scratch["partial"], division.part, division.strip_lanes)
-        tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel(), division.strips)
-        counts = (self.geometry.taps, division.tap_groups, division.batch_parts)
+        tables = (table.samples, table.starts.ravel(), table.per_sample.ravel(), table.pairs.ravel())
+        counts = (division.strips, view.lanes, self.geometry.taps, division.tap_groups, division.batch_parts)
         channels = (groups, view.channels // groups, dy.type.channels // groups)
-        arguments = (request.threads, *operands, *sums, *tables, *counts, *channels)
+        cutting = (found.planes, division.panels)
+        arguments = (request.threads, *operands, *sums, *tables, *cutting, *counts, *channels)
 
         @Calls
         def launch(n: int) -> Iterator[Call]:

@@ -39,6 +39,24 @@ READ_IN_ORDER = 0.8
 JOINED_SUM = 2.0
 """Storing a vector of partial sums and adding it to the others."""
 
+NARROW = 1.35
+"""A multiply-add in a tile of one vector, where loads are what the loop waits for."""
+
+NARROW_TILE = 30.0
+"""Each vector of results of a tile of one vector, besides its multiply-adds."""
+
+SUMMED = 20.0
+"""Summing up to four terms of a vector at one position, besides their multiply-adds."""
+
+SORTED = 15.0
+"""Storing a vector that is made of lanes of others."""
+
+PERMUTED = 4.0
+"""Choosing lanes of two vectors in a cache and adding them."""
+
+GATHERED = 2.0
+"""A multiply-add of a weight gradient whose second factor has been sorted into a cache."""
+
 SECOND_LOOP = 4000.0
 """Handing a second loop over to the threads."""
 

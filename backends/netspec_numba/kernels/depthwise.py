@@ -231,8 +231,10 @@ def accumulate_lanes(
                             4 * cell_last * x_position,
                             places + 4 * tile[PLACE] * dy_position,
                             4 * dy_position,
+                            0,
                             tile[PLACES],
                             sums + 4 * LANES * (tap + tile[FIRST_TAP]),
+                            4 * LANES,
                         )
     for number in prange(blocks):
         block = np.int64(number)

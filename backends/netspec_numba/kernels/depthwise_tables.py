@@ -30,6 +30,23 @@ position reads through the first tap, and whether every position reads a cell th
 TILE_PLACES = 8
 """Most positions of a tile: as many sums in flight hide the latency of adding."""
 
+
+@dataclass(frozen=True, slots=True)
+class Heights:
+    """How neighbours are cut into tiles: as high as ``most``, or all of much the same height."""
+
+    most: int
+    even: bool
+
+    def cut(self, places: Positions) -> list[Positions]:
+        """The places of each tile."""
+        if self.even:
+            return np.array_split(places, -(-len(places) // self.most))
+        return np.split(places, range(self.most, len(places), self.most))
+
+
+EVEN = Heights(TILE_PLACES, even=True)
+
 GROUPED_TAPS = 4
 """Most taps of which a gradient tile keeps the sums."""
 
@@ -97,21 +114,21 @@ class _Axis:
     cell_step: int
 
 
-def forward_reading(geometry: WindowGeometry) -> Reading:
-    """Every output position from the input cells under its window."""
+def forward_reading(geometry: WindowGeometry, heights: Heights = EVEN) -> Reading:
+    """Every output position from the input cells under its window, in tiles of these heights."""
     three = _three_axes(geometry)
     axes = [_axis(positions_read(one), 1, one.dilation[0]) for one in _each_axis(three)]
-    return _join(axes, three.input, three.size, 1, three.stride[-1])
+    return _join(axes, three.input, three.size, (1, three.stride[-1]), heights)
 
 
-def backward_reading(geometry: WindowGeometry) -> Reading:
-    """Every input cell from the output positions whose windows see it."""
+def backward_reading(geometry: WindowGeometry, heights: Heights = EVEN) -> Reading:
+    """Every input cell from the output positions whose windows see it, in tiles of these heights."""
     three = _three_axes(geometry)
     axes = []
     for one in _each_axis(three):
         common = math.gcd(one.stride[0], one.dilation[0])
         axes.append(_axis(positions_reading(one), one.stride[0] // common, -one.dilation[0] // common))
-    return _join(axes, three.output, three.size, three.stride[-1], 1)
+    return _join(axes, three.output, three.size, (three.stride[-1], 1), heights)
 
 
 def gradient_segments(geometry: WindowGeometry) -> Int64s:
@@ -177,9 +194,13 @@ def _axis(table: Positions, tap_step: int, cell_step: int) -> _Axis:
 
 
 def _join(
-    axes: list[_Axis], source: tuple[int, ...], size: tuple[int, ...], place_step: int, neighbour_step: int
+    axes: list[_Axis], source: tuple[int, ...], size: tuple[int, ...], apart: tuple[int, int], heights: Heights
 ) -> Reading:
-    """The axes together: ``source`` are the sides of what is read, ``size`` those of the window."""
+    """The axes together: ``source`` are the sides of what is read, ``size`` those of the window.
+
+    Neighbours in a tile stand ``apart`` so far in the result and in the source.
+    """
+    place_step, neighbour_step = apart
     outer, inner, last = axes
     _, taps_inner, taps_last = size
     _, cells_inner, cells_last = source
@@ -190,7 +211,7 @@ def _join(
     rows = np.stack([*(each.ravel() for each in (tap, cell, *counts)), kind.ravel()], axis=1)
     return Reading(
         rows=np.ascontiguousarray(rows, np.int64),
-        tiles=_tiles(last, place_step, neighbour_step),
+        tiles=_tiles(last, place_step, neighbour_step, heights),
         tap_steps=(outer.tap_step * taps_inner * taps_last, inner.tap_step * taps_last, last.tap_step),
         cell_steps=(outer.cell_step * cells_inner * cells_last, inner.cell_step * cells_last, last.cell_step),
         place_step=place_step,
@@ -200,12 +221,12 @@ def _join(
     )
 
 
-def _tiles(axis: _Axis, place_step: int, neighbour_step: int) -> Int64s:
-    """Positions ``place_step`` apart in tiles of much the same height."""
+def _tiles(axis: _Axis, place_step: int, neighbour_step: int, heights: Heights) -> Int64s:
+    """Positions ``place_step`` apart in tiles."""
     found = []
     for start in range(min(place_step, len(axis.first))):
         places = np.arange(start, len(axis.first), place_step)
-        for tile in np.array_split(places, -(-len(places) // TILE_PLACES)):
+        for tile in heights.cut(places):
             found.append((tile[0], len(tile), *_taps(axis, tile, neighbour_step)))
     return np.array(found, np.int64)
 

@@ -158,48 +158,66 @@ class GradientArguments(NamedTuple):
     x_tap: ir.Value
     dy: ir.Value
     dy_place: ir.Value
+    dy_term: ir.Value
+    """From what x meets of one term to the next term's, where it meets several."""
     places: ir.Value
     dw: ir.Value
-    """float32 [taps, LANES], added to."""
+    """Vectors [taps, terms], added to: the terms of a tap are neighbours."""
+    dw_tap: ir.Value
 
 
 @intrinsic
-def depthwise_gradient_tile(typing_context, taps, x, x_place, x_tap, dy, dy_place, places, dw):
+def depthwise_gradient_tile(typing_context, taps, x, x_place, x_tap, dy, dy_place, dy_term, places, dw, dw_tap):
     """Add to the weights' gradients of ``taps`` neighbouring taps; see ``GradientArguments``."""
 
     def generate(context, builder, signature, arguments):
         given = GradientArguments(*arguments)
         for taps in range(1, GROUPED_TAPS + 1):
             with builder.if_then(builder.icmp_signed("==", given.taps, INT64(taps))):
-                _accumulate_places(builder, given, taps)
+                accumulate_places(builder, given, taps, 1)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(GradientArguments._fields)), generate
 
 
-def _accumulate_places(builder: ir.IRBuilder, given: GradientArguments, taps: int) -> None:
-    """Every fourth place goes into the same sum; the four are added up at the end, the rest after them."""
-    chains = [[cgutils.alloca_once(builder, VECTOR) for _ in range(CHAINS)] for _ in range(taps)]
-    for chain in (total for sums in chains for total in sums):
+def accumulate_places(builder: ir.IRBuilder, given: GradientArguments, taps: int, terms: int) -> None:
+    """Every so many places one goes into the same sum; these are added up at the end, the rest after them.
+
+    With more terms there are fewer sums of each: so many as are in flight at once hide the latency of adding.
+    """
+    count = CHAINS // terms
+    chains = [[[cgutils.alloca_once(builder, VECTOR) for _ in range(count)] for _ in range(terms)] for _ in range(taps)]
+    for chain in (total for row in chains for sums in row for total in sums):
         builder.store(ZERO, chain)
     cells = [shift(builder, pointer(builder, given.x), builder.mul(given.x_tap, INT64(tap))) for tap in range(taps)]
-    gradients, sums = pointer(builder, given.dy), pointer(builder, given.dw)
+    met = [shift(builder, pointer(builder, given.dy), builder.mul(given.dy_term, INT64(i))) for i in range(terms)]
 
     def add(place: ir.Value, chain: int) -> None:
-        gradient = load(builder, shift(builder, gradients, builder.mul(place, given.dy_place)))
+        away = builder.mul(place, given.dy_place)
+        gradients = [load(builder, shift(builder, each, away)) for each in met]
         step = builder.mul(place, given.x_place)
-        for cell, totals in zip(cells, chains, strict=True):
+        for cell, row in zip(cells, chains, strict=True):
             value = load(builder, shift(builder, cell, step))
-            total = totals[chain]
-            builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
+            for gradient, totals in zip(gradients, row, strict=True):
+                total = totals[chain]
+                builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
 
-    whole = builder.sub(given.places, builder.srem(given.places, INT64(CHAINS)))
-    with cgutils.for_range_slice(builder, INT64(0), whole, INT64(CHAINS)) as (first, _):
-        for chain in range(CHAINS):
+    whole = builder.sub(given.places, builder.srem(given.places, INT64(count)))
+    with cgutils.for_range_slice(builder, INT64(0), whole, INT64(count)) as (first, _):
+        for chain in range(count):
             add(builder.add(first, INT64(chain)), chain)
     with cgutils.for_range_slice(builder, whole, given.places, INT64(1)) as (place, _):
         add(place, 0)
-    for tap, totals in enumerate(chains):
-        left, right = (builder.fadd(builder.load(totals[i]), builder.load(totals[i + 1])) for i in (0, 2))
-        old = load(builder, sums, tap * VECTOR_BYTES)
-        store(builder, builder.fadd(old, builder.fadd(left, right)), sums, tap * VECTOR_BYTES)
+    for tap, row in enumerate(chains):
+        sums = shift(builder, pointer(builder, given.dw), builder.mul(given.dw_tap, INT64(tap)))
+        for term, totals in enumerate(row):
+            old = load(builder, sums, term * VECTOR_BYTES)
+            store(builder, builder.fadd(old, _joined(builder, totals)), sums, term * VECTOR_BYTES)
+
+
+def _joined(builder: ir.IRBuilder, totals: list[ir.Value]) -> ir.Value:
+    """The sum of sums, two and two."""
+    sums = [builder.load(total) for total in totals]
+    while len(sums) > 1:
+        sums = [builder.fadd(left, right) for left, right in zip(sums[::2], sums[1::2], strict=True)]
+    return sums[0]

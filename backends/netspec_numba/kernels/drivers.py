@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit, prange
 
 from netspec_numba.host import LANES
+from netspec_numba.kernels.index_tables import PLANE_BEGIN, PLANE_END, PLANE_RESULT, PLANE_SOURCE
 from netspec_numba.kernels.microkernels import (
     GRADIENT_ROWS,
     PANEL_VECTORS,
@@ -33,8 +34,16 @@ AHEAD = 48 * 4 * LANES
 MANY_CHUNKS = 8
 """Chunks of positions of a plane from which on asking pays: in smaller ones much of what lies ahead is not theirs."""
 
+STRIP_CHANNELS = 2 * GRADIENT_ROWS
+"""Most input channels of one strip of a weight gradient."""
+
 STRIP_COLUMN, STRIP_VECTORS, STRIP_BLOCK, STRIP_LANE, STRIP_CHANNEL, STRIP_ROWS = range(6)
-"""Columns of a strip table: the output and input channels of one part of a weight gradient."""
+"""What describes a strip: the output and input channels of one part of a weight gradient."""
+
+FIRST_STRIP, PANEL_COLUMN, PANEL_WIDTH, PANEL_CHANNEL, PANEL_END = range(5)
+"""Columns of a table of panels: number of the first strip, output channels, and the input channels of their groups.
+
+The strips of a panel are not in a table, whose length would be that of the weights."""
 
 
 @njit(cache=True)
@@ -43,9 +52,10 @@ def ceil_divide(dividend, divisor):
     return (dividend + divisor - 1) // divisor
 
 
-def most_runs(batch: int, samples: int, x_sample: int) -> int:
+def most_runs(batch: int, samples: int, planes: int, x_sample: int) -> int:
     """An upper bound of the tasks of :func:`multiply_tiles` for one panel, whatever the live samples and the panels."""
-    return -(-batch // samples) * (-(-samples * x_sample // CACHED_INPUT) + 1) + ENOUGH_TASKS
+    covers = -(-batch // samples) * planes
+    return covers * (-(-samples * x_sample // (planes * CACHED_INPUT)) + 1) + ENOUGH_TASKS
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
@@ -68,6 +78,7 @@ def multiply_tiles(
     taps,
     sources,
     destinations,
+    planes,
     panels,
     window_taps,
     residual,
@@ -80,13 +91,15 @@ def multiply_tiles(
 ):
     """y = bias + x*w, and its ending, for the first ``n`` samples: every tile of a table, times every panel of weights.
 
-    The table covers ``samples`` samples. A task is a run of tiles and one panel. Tasks are ordered so that the
-    smaller of weights and input is read again and again. With ``wanted`` the moments of y's ``channels`` are gathered.
+    The table covers ``samples`` samples, or each of the ``planes`` of one. A task is a run of tiles and one panel.
+    Tasks are ordered so that the smaller of weights and input is read again and again. With ``wanted`` the moments of
+    y's ``channels`` are gathered.
     """
     distance = residual.ctypes.data - y.ctypes.data
-    tiles = len(starts) - 1
-    covers = ceil_divide(n, samples)
-    runs = max(ceil_divide(samples * x_sample, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
+    tiles = planes[0, PLANE_END] - planes[0, PLANE_BEGIN]
+    covers = ceil_divide(n, samples) * len(planes)
+    x_cover = ceil_divide(samples * x_sample, len(planes))
+    runs = max(ceil_divide(x_cover, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
     runs = min(runs, tiles)
     blocks = ceil_divide(channels, LANES)
     input_again = n * x_sample * len(panels)
@@ -97,7 +110,9 @@ def multiply_tiles(
             number, place = task // (covers * runs), task % (covers * runs)
         else:
             place, number = task // len(panels), task % len(panels)
-        cover, run = place // runs, place % runs
+        run, plane, cover = place % runs, planes[place // runs % len(planes)], place // runs // len(planes)
+        x_start, y_start = cover * samples * x_sample + plane[PLANE_SOURCE], cover * samples * y_sample
+        y_start += plane[PLANE_RESULT]
         panel = panels[number]
         column = panel[FIRST_COLUMN]
         live = min(samples, n - cover * samples)
@@ -105,12 +120,13 @@ def multiply_tiles(
         if wanted:
             for vector in range(panel[VECTORS]):
                 begin_cell(cells, cell + vector)
-        for tile in range(run * tiles // runs, (run + 1) * tiles // runs):
+        for number_of_tile in range(run * tiles // runs, (run + 1) * tiles // runs):
+            tile = plane[PLANE_BEGIN] + number_of_tile
             if destinations[tile * TILE_ROWS] >= live * y_sample:
                 continue
             forward_tile(
                 panel[VECTORS],
-                x.ctypes.data + 4 * cover * samples * x_sample,
+                x.ctypes.data + 4 * x_start,
                 live * x_sample,
                 zeros.ctypes.data,
                 sources.ctypes.data + 4 * TILE_ROWS * starts[tile],
@@ -125,7 +141,7 @@ def multiply_tiles(
                 4 * panel[ROW],
                 bias.ctypes.data + 4 * column,
                 bias_columns - column,
-                y.ctypes.data + 4 * (cover * samples * y_sample + column // LANES * y_block),
+                y.ctypes.data + 4 * (y_start + column // LANES * y_block),
                 live * y_sample,
                 destinations.ctypes.data + 4 * TILE_ROWS * tile,
                 y_columns - column,
@@ -136,13 +152,34 @@ def multiply_tiles(
             )
             if wanted:
                 for vector in range(panel[VECTORS]):
-                    base = cover * samples * y_sample + (column // LANES + vector) * y_block
+                    base = y_start + (column // LANES + vector) * y_block
                     gather_tile(
                         y, base, destinations, tile * TILE_ROWS, TILE_ROWS, live * y_sample, cells, cell + vector
                     )
     if wanted:
         for block in prange(blocks):
             join_cells(covers * runs, blocks, np.int64(block), channels, cells, moments)
+
+
+@njit(cache=True)
+def strip_at(panels, lanes, number):
+    """The strip of that number: as many channels of a block of ``lanes`` as there are for the panel it belongs to."""
+    low, high = 0, len(panels)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if panels[middle, FIRST_STRIP] <= number:
+            low = middle
+        else:
+            high = middle
+    panel = panels[low]
+    first, end = panel[PANEL_CHANNEL], panel[PANEL_END]
+    pieces = ceil_divide(lanes, STRIP_CHANNELS)
+    place = first // lanes * pieces + first % lanes // STRIP_CHANNELS + number - panel[FIRST_STRIP]
+    block = place // pieces
+    lane = place % pieces * STRIP_CHANNELS
+    behind = min(lane + STRIP_CHANNELS, lanes, end - block * lanes)
+    lane = max(lane, first - block * lanes)
+    return panel[PANEL_COLUMN], panel[PANEL_WIDTH], block, lane, block * lanes + lane, behind - lane
 
 
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
@@ -163,7 +200,10 @@ def accumulate_strips(
     starts,
     per_sample,
     pairs,
+    planes,
+    panels,
     strips,
+    lanes,
     taps,
     tap_groups,
     batch_parts,
@@ -173,19 +213,19 @@ def accumulate_strips(
 ):
     """dw = sum over the first ``n`` samples and all pairs of a pair table of x*dy.
 
-    A task is one strip of dw (up to ``strip_lanes`` input channels, one panel of output channels), one group of
-    taps and one part of the batch. Where the batch is in one part, a task writes dw as soon as it has its sums, and
-    a worker uses the same ``part`` floats of ``partial`` for all its tasks. Otherwise each task has its own, and
-    the parts of the batch are added up in their order.
+    A task is one of the ``strips`` of dw (up to ``strip_lanes`` input channels, one panel of output channels), one
+    group of taps and one part of the batch. Where the batch is in one part, a task writes dw as soon as it has its
+    sums, and a worker uses the same ``part`` floats of ``partial`` for all its tasks. Otherwise each task has its own,
+    and the parts of the batch are added up in their order.
     """
     covers = ceil_divide(n, samples)
-    cells = len(strips) * tap_groups
+    cells = strips * tap_groups
     for number in prange(workers):
         worker = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
         tasks = cells * batch_parts
         for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
             cell, batch_part = task % cells, task // cells
-            strip = strips[cell // tap_groups]
+            strip = strip_at(panels, lanes, cell // tap_groups)
             first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
             start = part * (worker if batch_parts == 1 else task)
             zero_floats(partial.ctypes.data + 4 * start, part)
@@ -193,21 +233,24 @@ def accumulate_strips(
                 live = min(samples, n - cover * samples)
                 x_start = cover * samples * x_sample + strip[STRIP_BLOCK] * x_block + strip[STRIP_LANE]
                 dy_start = cover * samples * dy_sample + strip[STRIP_COLUMN] // LANES * dy_block
-                add_strip(
-                    x.ctypes.data + 4 * x_start,
-                    dy.ctypes.data + 4 * dy_start,
-                    dy_block,
-                    partial.ctypes.data + 4 * start,
-                    strip,
-                    strip_lanes,
-                    live,
-                    starts,
-                    per_sample,
-                    pairs,
-                    taps,
-                    first_tap,
-                    end_tap,
-                )
+                for plane in planes:
+                    add_strip(
+                        x.ctypes.data + 4 * (x_start + plane[PLANE_SOURCE]),
+                        dy.ctypes.data + 4 * (dy_start + plane[PLANE_RESULT]),
+                        dy_block,
+                        partial.ctypes.data + 4 * start,
+                        strip,
+                        strip_lanes,
+                        live,
+                        plane[PLANE_BEGIN],
+                        plane[PLANE_END],
+                        starts,
+                        per_sample,
+                        pairs,
+                        taps,
+                        first_tap,
+                        end_tap,
+                    )
             if batch_parts == 1:
                 write_strip(
                     partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
@@ -220,19 +263,34 @@ def accumulate_strips(
                 other = part * (batch_part * cells + cell)
                 add_floats(partial.ctypes.data + 4 * start, partial.ctypes.data + 4 * other, part)
             first_tap, end_tap = tap_range(cell % tap_groups, taps, tap_groups)
-            strip = strips[cell // tap_groups]
+            strip = strip_at(panels, lanes, cell // tap_groups)
             write_strip(
                 partial, start, dw, strip, strip_lanes, first_tap, end_tap, groups, group_channels, group_columns
             )
 
 
 @njit(cache=True)
-def add_strip(x, dy, dy_block, sums, strip, strip_lanes, live, starts, per_sample, pairs, taps, first_tap, end_tap):
+def add_strip(
+    x,
+    dy,
+    dy_block,
+    sums,
+    strip,
+    strip_lanes,
+    live,
+    first_chunk,
+    end_chunk,
+    starts,
+    per_sample,
+    pairs,
+    taps,
+    first_tap,
+    end_tap,
+):
     """sums [taps, strip_lanes, columns] += x*dy over the pairs of ``live`` samples; x, dy and sums are addresses."""
     width = strip[STRIP_VECTORS] * LANES
-    chunks = len(starts) // taps
-    far = chunks >= MANY_CHUNKS and strip[STRIP_VECTORS] == PANEL_VECTORS
-    for chunk in range(chunks):
+    far = end_chunk - first_chunk >= MANY_CHUNKS and strip[STRIP_VECTORS] == PANEL_VECTORS
+    for chunk in range(first_chunk, end_chunk):
         for tap in range(first_tap, end_tap):
             entry = chunk * taps + tap
             for row in range(0, strip[STRIP_ROWS], GRADIENT_ROWS):

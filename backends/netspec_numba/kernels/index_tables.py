@@ -10,7 +10,9 @@ tile of positions mostly empty; a dense layer is the extreme case of one positio
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +21,21 @@ from netspec.core.window import WindowGeometry
 from netspec_numba.kernels.views import View
 
 Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.int64]
 
 LARGEST_OFFSET = 2**31 - 1
+
+Table = TypeVar("Table")
+
+LARGEST_TABLE = 2**20
+"""Taps times positions of a result from which on a table is made for planes of it, and not for all."""
+
+SMALLEST_PLANE = 256
+"""Positions of a plane that is worth a table: of smaller ones too many tiles would be the last, which is not full."""
+
+PLANE_SOURCE, PLANE_RESULT, PLANE_BEGIN, PLANE_END = range(4)
+"""Columns of a table of planes: where one begins in what is read and in the result, its first and its end entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,59 @@ class PairTable:
     def chunks(self) -> int:
         """Number of chunks of positions."""
         return len(self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Planes(Generic[Table]):
+    """Tables of the planes of a result, which are its positions along all axes but the first.
+
+    Planes that read the same distances ahead share what ``table`` has of one. Where it is small, or has one axis, all
+    of a sample is one plane.
+    """
+
+    table: Table
+    planes: Int64s
+
+
+def is_large(geometry: WindowGeometry, result: tuple[int, ...]) -> bool:
+    """Whether a table of a result with these sides is made for planes of it."""
+    return math.prod(result[1:]) >= SMALLEST_PLANE and geometry.taps * math.prod(result) > LARGEST_TABLE
+
+
+def _cut(geometry: WindowGeometry) -> tuple[WindowGeometry, WindowGeometry]:
+    """The first axis, and all others."""
+    sides = (geometry.input, geometry.output, geometry.size, geometry.stride, geometry.dilation, geometry.before)
+    return WindowGeometry(*(side[:1] for side in sides)), WindowGeometry(*(side[1:] for side in sides))
+
+
+def _planes(
+    along: Positions,
+    across: Positions,
+    steps: tuple[int, int],
+    make: Callable[[Positions], Table],
+    entries: Callable[[Table], int],
+) -> tuple[list[Table], Int64s]:
+    """A table for each kind of plane, and all planes.
+
+    ``along`` [taps, planes] and ``across`` [taps, places] are tables of the first axis and of the others. ``steps`` are
+    the distances between planes of the source in positions, and of the result in floats; what ``make`` is given counts
+    from the first plane of the source that is read.
+    """
+    known: dict[tuple[int, ...], tuple[int, int]] = {}
+    tables: list[Table] = []
+    planes = []
+    behind = 0
+    for number, read in enumerate(along.T):
+        base = int(min(read[read >= 0], default=0))
+        kind = np.where(read >= 0, read - base, -1)
+        if tuple(kind) not in known:
+            distance, here = kind[:, None, None], across[None]
+            joined = np.where((distance < 0) | (here < 0), -1, distance * steps[0] + here)
+            tables.append(make(joined.reshape(-1, across.shape[1])))
+            known[tuple(kind)] = behind, behind + entries(tables[-1])
+            behind += entries(tables[-1])
+        planes.append((base * steps[0], number * steps[1], *known[tuple(kind)]))
+    return tables, np.array(planes, np.int64)
 
 
 def positions_read(geometry: WindowGeometry) -> Positions:
@@ -131,6 +198,56 @@ def data_gradient_tiles(geometry: WindowGeometry, dy: View, dx: View, rows: int,
     return _tile(positions_reading(geometry), stride_phases(geometry), dy, dx, rows, samples)
 
 
+def forward_planes(geometry: WindowGeometry, x: View, y: View, rows: int, batch: int) -> Planes[TileTable]:
+    """The tiles of :func:`forward_tiles`, those of one plane after the other where the map is large."""
+    if not is_large(geometry, geometry.output):
+        samples = samples_filling_tiles(math.prod(geometry.output), rows, batch)
+        return _one_plane(forward_tiles(geometry, x, y, rows, samples))
+    first, others = _cut(geometry)
+    phases = np.zeros(math.prod(others.output), np.int64)
+    size = math.prod(others.input)
+    return _tile_planes(positions_read(first), positions_read(others), phases, size, x, y, rows)
+
+
+def data_gradient_planes(geometry: WindowGeometry, dy: View, dx: View, rows: int, batch: int) -> Planes[TileTable]:
+    """The tiles of :func:`data_gradient_tiles`, those of one plane after the other where the map is large."""
+    if not is_large(geometry, geometry.input):
+        samples = samples_filling_tiles(math.prod(geometry.input), rows, batch)
+        return _one_plane(data_gradient_tiles(geometry, dy, dx, rows, samples))
+    first, others = _cut(geometry)
+    size = math.prod(others.output)
+    return _tile_planes(positions_reading(first), positions_reading(others), stride_phases(others), size, dy, dx, rows)
+
+
+def _one_plane(table: TileTable) -> Planes[TileTable]:
+    return Planes(table, np.array([[0, 0, 0, table.tiles]], np.int64))
+
+
+def _tile_planes(
+    along: Positions, across: Positions, phases: Positions, size: int, source: View, result: View, rows: int
+) -> Planes[TileTable]:
+    """Tiles of planes; those of the source have ``size`` positions."""
+
+    def make(table: Positions) -> TileTable:
+        return _tile(table, phases, source, result, rows, 1)
+
+    steps = size, across.shape[1] * result.position
+    tables, planes = _planes(along, across, steps, make, lambda table: table.tiles)
+    planes[:, PLANE_SOURCE] *= source.position
+    starts = np.cumsum([0, *(len(table.taps) for table in tables)])
+    joined = TileTable(
+        rows=rows,
+        samples=1,
+        starts=as_offsets(
+            np.concatenate([[0], *(a + table.starts[1:] for a, table in zip(starts, tables, strict=False))])
+        ),
+        taps=np.concatenate([table.taps for table in tables]),
+        sources=np.concatenate([table.sources for table in tables]),
+        destinations=np.concatenate([table.destinations for table in tables]),
+    )
+    return Planes(joined, planes)
+
+
 def _tile(
     table: Positions,
     phases: Positions,
@@ -163,12 +280,34 @@ def _tile(
     )
 
 
-def weight_gradient_pairs(geometry: WindowGeometry, x: View, dy: View, chunk: int, samples: int) -> PairTable:
+def weight_gradient_pairs(geometry: WindowGeometry, x: View, dy: View, chunk: int, samples: int) -> Planes[PairTable]:
     """Pairs of positions that meet through each tap, in chunks of ``chunk`` output positions (of one sample).
 
-    Padding meets nothing and has no pair. With several samples there is one chunk.
+    Padding meets nothing and has no pair. With several samples there is one chunk. Chunks are those of one plane after
+    the other where the map is large.
     """
-    read = positions_read(geometry)
+    if samples > 1 or not is_large(geometry, geometry.output):
+        table = _pairs(positions_read(geometry), x, dy, chunk, samples)
+        return Planes(table, np.array([[0, 0, 0, table.chunks]], np.int64))
+    first, others = _cut(geometry)
+    across = positions_read(others)
+    steps = math.prod(others.input), across.shape[1] * dy.position
+    tables, planes = _planes(
+        positions_read(first), across, steps, lambda read: _pairs(read, x, dy, chunk, 1), lambda table: table.chunks
+    )
+    planes[:, PLANE_SOURCE] *= x.position
+    starts = np.cumsum([0, *(len(table.pairs) for table in tables)])
+    joined = PairTable(
+        samples=1,
+        starts=as_offsets(np.concatenate([a + table.starts for a, table in zip(starts, tables, strict=False)])),
+        per_sample=np.concatenate([table.per_sample for table in tables]),
+        pairs=np.concatenate([table.pairs for table in tables]),
+    )
+    return Planes(joined, planes)
+
+
+def _pairs(read: Positions, x: View, dy: View, chunk: int, samples: int) -> PairTable:
+    """The pairs of a table [taps, output positions]."""
     positions = read.shape[1]
     chunks = 1 if samples > 1 else -(-positions // chunk)
     chunk = positions if samples > 1 else chunk

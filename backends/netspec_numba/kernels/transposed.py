@@ -16,8 +16,8 @@ from typing import Any
 from netspec.core.types import TensorType
 from netspec_numba.contract import Launch, Request, Types, kernel
 from netspec_numba.kernels import depthwise
-from netspec_numba.kernels.convolution import Meetings, Product, partial_sums
-from netspec_numba.kernels.index_tables import data_gradient_tiles, forward_tiles, samples_filling_tiles
+from netspec_numba.kernels.convolution import Meetings, Product, partial_sums, product_cost, taps_met
+from netspec_numba.kernels.index_tables import data_gradient_planes, forward_planes
 from netspec_numba.kernels.microkernels import TILE_ROWS
 from netspec_numba.kernels.packing import WeightOrder, forward_order, packed_size, transposed_order
 from netspec_numba.kernels.views import input_view, output_view
@@ -51,7 +51,22 @@ def _scratch_dw(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: 
     return {"partial": partial_sums(input_view(x), geometry.taps, dy, attrs.conv.groups, batch, threads)}
 
 
-@kernel("conv_transpose", epilogue=True, prepared=_prepared)
+def _cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    (x, *_), (y,) = inputs, outputs
+    return product_cost(_order(attrs, x, y), taps_met(attrs.reverse(x), False), y, batch)
+
+
+def _cost_dx(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    (dy, _), (dx,) = inputs, outputs
+    return product_cost(_order_dx(attrs, dy, dx), attrs.conv.reverse(dx).taps, dx, batch)
+
+
+def _cost_dw(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    x, dy = inputs
+    return product_cost(_order(attrs.conv, x, dy), attrs.conv.reverse(x).taps, x, batch)
+
+
+@kernel("conv_transpose", epilogue=True, prepared=_prepared, cost=_cost)
 def transposed_convolution(request: Request) -> Launch:
     """y = bias + every input position's window, summed where windows overlap."""
     x, weight, *bias = request.inputs
@@ -60,13 +75,12 @@ def transposed_convolution(request: Request) -> Launch:
     if depthwise.is_depthwise(request.attrs.groups, x.type, y.type):
         return depthwise.slide(request, x, weight, numbers, geometry, forward=False)
     view = input_view(x.type)
-    samples = samples_filling_tiles(y.type.positions, TILE_ROWS, request.batch)
-    table = data_gradient_tiles(geometry, view, output_view(y.type), TILE_ROWS, samples)
+    table = data_gradient_planes(geometry, view, output_view(y.type), TILE_ROWS, request.batch)
     order, packed = _order(request.attrs, x.type, y.type), request.scratch["weights"]
     return Product(view, x.array, y, table, order, weight.array, packed, numbers, request).launch()
 
 
-@kernel("conv_transpose.dx", prepared=_prepared_dx)
+@kernel("conv_transpose.dx", prepared=_prepared_dx, cost=_cost_dx)
 def data_gradient(request: Request) -> Launch:
     """dx = convolution of dy with the transposed weight."""
     dy, weight = request.inputs
@@ -75,14 +89,13 @@ def data_gradient(request: Request) -> Launch:
     if depthwise.is_depthwise(request.attrs.conv.groups, dx.type, dy.type):
         return depthwise.slide(request, dy, weight, None, geometry, forward=True)
     view = input_view(dy.type)
-    samples = samples_filling_tiles(dx.type.positions, TILE_ROWS, request.batch)
-    table = forward_tiles(geometry, view, output_view(dx.type), TILE_ROWS, samples)
+    table = forward_planes(geometry, view, output_view(dx.type), TILE_ROWS, request.batch)
     order = _order_dx(request.attrs, dy.type, dx.type)
     packed = request.scratch["weights"]
     return Product(view, dy.array, dx, table, order, weight.array, packed, None, request).launch()
 
 
-@kernel("conv_transpose.dw", scratch=_scratch_dw)
+@kernel("conv_transpose.dw", scratch=_scratch_dw, cost=_cost_dw)
 def weight_gradient(request: Request) -> Launch:
     """dw = sum over samples and positions of x times the dy that its window reaches."""
     x, dy = request.inputs

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from netspec_numba.host import LANES
+from netspec_numba.host import LANES, PERMUTES_TWO
 
 FLOAT = ir.FloatType()
 INT8 = ir.IntType(8)
@@ -141,6 +141,23 @@ def end(builder: ir.IRBuilder, ending: Ending, value: ir.Value, residual: ir.Val
 def select_lanes(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, lanes: list[int]) -> ir.Value:
     """The given lanes of ``left`` and ``right`` side by side: those of ``right`` count from ``LANES``."""
     return builder.shuffle_vector(left, right, ir.Constant(INDICES, lanes))
+
+
+def select_two(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, lanes: ir.Value) -> ir.Value:
+    """Those lanes of the vectors at ``left`` and ``right``: numbers of ``right`` count from ``LANES``, -1 gives 0."""
+    wanted = builder.icmp_signed(">=", lanes, ir.Constant(INDICES, [0] * LANES))
+    if PERMUTES_TWO:
+        signature = ir.FunctionType(VECTOR, [VECTOR, INDICES, VECTOR])
+        function = declare(builder, "llvm.x86.avx512.vpermi2var.ps.512", signature)
+        return builder.select(wanted, builder.call(function, [load(builder, left), lanes, load(builder, right)]), ZERO)
+    found = ZERO
+    lanes = builder.select(wanted, lanes, ir.Constant(INDICES, [0] * LANES))
+    for lane in range(LANES):
+        number = builder.extract_element(lanes, INT32(lane))
+        second = element(builder, right, builder.sub(number, INT32(LANES)))
+        source = builder.select(builder.icmp_signed("<", number, INT32(LANES)), element(builder, left, number), second)
+        found = builder.insert_element(found, builder.load(source, typ=FLOAT, align=FLOAT_BYTES), INT32(lane))
+    return builder.select(wanted, found, ZERO)
 
 
 def transposed(builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:

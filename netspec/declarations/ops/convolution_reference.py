@@ -102,7 +102,7 @@ def _winograd(c: float) -> dict[str, Bound]:
 
 
 _BY_ALGORITHM = {
-    **dict.fromkeys(("lane-positions", "lane-sums", "lane-taps"), BOUNDS),
+    **dict.fromkeys(("lane-groups", "lane-positions", "lane-sums", "lane-taps"), BOUNDS),
     "winograd-2": _winograd(4),
     "winograd-4": _winograd(16),
 }
@@ -148,6 +148,7 @@ CASES = {
         _case((4, 3, 5), 4, (2, 3), stride=(1, 2), dilation=(3, 1), padding="full"),
         _case((4, 3, 17), 17, 2, dilation=2, padding="full", groups=17),
         _case((5, 4, 64), 64, 3, padding="same", groups=32),
+        _case((4, 7, 36), 24, (3, 2), stride=(2, 1), padding=1, groups=12),
         # three axes
         _case((4, 3, 5, 2), 3, 2),
         _case((2, 3, 2, 3), 4, 2, dilation=(1, 2, 1), padding="full"),

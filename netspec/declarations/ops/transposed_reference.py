@@ -83,7 +83,7 @@ BOUNDS = {
     "conv_transpose.dx": Bound(4, _terms_dx),
     "conv_transpose.dw": Bound(4, _terms_dw),
 }
-ALGORITHM_BOUNDS = rounded_bounds(BOUNDS)
+ALGORITHM_BOUNDS = {op: {"lane-groups": BOUNDS[op]} | rounded for op, rounded in rounded_bounds(BOUNDS).items()}
 
 
 def _case(shape: tuple[int, ...], filters: int, kernel: Any, **attributes: Any) -> Case:
@@ -108,6 +108,7 @@ CASES = {
         _case((4, 4, 1), 3, 3, stride=(1, 2), padding="full"),
         _case((3, 4, 17), 17, 4, stride=2, padding="same", groups=17),
         _case((3, 3, 3), 6, 3, stride=2, groups=3),
+        _case((3, 2, 17), 34, 3, stride=2, padding=1, groups=17),
         _case((1, 1, 4), 16, 4),
         # three axes
         _case((2, 3, 2, 2), 3, 2, stride=2),
