@@ -36,6 +36,7 @@ FAMILIES = (
     "median_pooling",
     "movement",
     "normalization",
+    "pooled_convolution",
     "pooling",
     "prelu",
     "products",
