@@ -15,6 +15,8 @@ class ConvPooled:
     conv: Conv = attr(doc="the convolution")
     pool: MaxPool = attr(doc="the pooling")
 
+    optional = True
+
     @property
     def groups(self) -> int:
         """Groups of the convolution."""
