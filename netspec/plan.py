@@ -98,6 +98,14 @@ class FrugalTarget(Target, Protocol):
         """Whether the op's kernel, where it is a gate, can sum what it stores; see ``Epilogue``."""
 
 
+@runtime_checkable
+class PoolingTarget(Target, Protocol):
+    """A target that stores the maxima of some convolutions alone."""
+
+    def pools(self, convolution: Node, pooled: Node, batch: int, math: Math, kept: bool) -> bool:
+        """Whether the convolution is to be the pooled one: computed by the same algorithm, with the same bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One kernel call: its node, the algorithm, and the buffers of its inputs, outputs and workspaces."""
@@ -226,7 +234,8 @@ def make_plan(
     frugal = target if isinstance(target, FrugalTarget) else None
     can: dict[str, Callable[[str], bool]] = {"gathers_moments": choosing.gathers_moments} if choosing else {}
     can |= {"gathers_sums": frugal.gathers_sums} if frugal else {}
-    graph = fuse(work_before_selections(assign_layouts(graph, target)), target.takes_epilogue, **can)
+    graph = work_before_selections(assign_layouts(graph, target))
+    graph = fuse(graph, target.takes_epilogue, pools=_pooling(graph, target, batch, math), **can)
     if frugal is not None:
         graph = place_slices(graph, frugal.takes_slices)
     cached = CACHED if memory_budget is None else 0
@@ -238,6 +247,17 @@ def make_plan(
     if memory_budget is not None:
         return _within(plan, memory_budget, laid_out)
     return plan if frugal is None else _nearest(plan, frugal.roomy, _few(plan), laid_out)
+
+
+def _pooling(graph: Graph, target: Target, batch: int, math: Math) -> Callable[[Node, Node], bool]:
+    """Which convolutions of the graph the target is to make pooled ones."""
+    constants = _constants(graph)
+
+    def pools(convolution: Node, pooled: Node) -> bool:
+        kept = _keeps(convolution, constants)
+        return isinstance(target, PoolingTarget) and target.pools(convolution, pooled, batch, math, kept)
+
+    return pools
 
 
 def _few(plan: Plan) -> Sequence[Value]:
@@ -317,6 +337,12 @@ def _lay_out(
     return Plan(graph, mode, target.name, batch, steps, placed.buffers, *sizes, values, allowed[1])
 
 
+def _keeps(node: Node, constants: frozenset[Value]) -> bool:
+    """Whether what a node computes from parameters stays: without constants there is nothing to keep, also for a node
+    that reads nothing but the batch."""
+    return bool(constants) and all(value in constants for value in node.inputs if not value.type.batched)
+
+
 class _Choice(NamedTuple):
     algorithm: str
     alternatives: tuple[str, ...]
@@ -350,8 +376,7 @@ def _choices(
     found = {}
     (math, precision), choosing = allowed, target if isinstance(target, ChoosingTarget) else None
     for node in graph.nodes:
-        # Without constants there is nothing to keep, also for a node that reads nothing but the batch.
-        kept = bool(constants) and all(value in constants for value in node.inputs if not value.type.batched)
+        kept = _keeps(node, constants)
         possible = choosing.algorithms(node, batch, math, kept, precision) if choosing else (DIRECT,)
         algorithm = wanted.get(node.outputs[0].name, possible[0])
         if algorithm not in possible:

@@ -29,7 +29,7 @@ class NumbaTarget:
     roomy = 2**29
     precisions: tuple[Precision, ...] = ("float32",)
     _ANY_LAYOUT = frozenset({"flatten", "layout.convert", "affine", "dropout.mask", "quantize"})
-    _NARROW_PLAIN = frozenset({"conv", "conv.dw"})
+    _NARROW_PLAIN = frozenset({"conv", "conv.dw", "conv.pooled"})
     _NARROW = 4
     """A plain input of at most so many channels goes straight into a convolution."""
 
@@ -86,6 +86,11 @@ class NumbaTarget:
         from netspec_numba.kernels import is_elementwise
 
         return is_elementwise(op)
+
+    def pools(self, convolution: Node, pooled: Node, batch: int, math: Math, kept: bool) -> bool:
+        """Whether the algorithm that is expected to be the fastest for a convolution is so for the pooled one too."""
+        first = (self.algorithms(node, batch, math, kept, "float32")[:1] for node in (convolution, pooled))
+        return len(set(first)) == 1
 
     def algorithms(self, node: Node, batch: int, math: Math, kept: bool, precision: Precision) -> tuple[str, ...]:
         """The algorithms that there are kernels of for this node, by the time they are expected to take."""

@@ -119,7 +119,8 @@ class Request:
     scratch: Mapping[str, Array]
     """Flat float32 workspaces, named and sized by the kernel's ``scratch`` and ``prepared``, 64-byte aligned."""
     epilogue: Epilogue | None = None
-    """What becomes of the first output; only kernels that are registered with ``epilogue=True`` are given one."""
+    """What becomes of the first output; only kernels that are registered with ``epilogue=True`` are given one, and
+    pooled convolutions, which clip."""
     residual: Operand | None = None
     """What the epilogue adds, of the type of the first output."""
 

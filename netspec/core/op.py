@@ -60,6 +60,8 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     of ops whose output is a slice of their input: the channel at which it begins, None where it is none of channels
 ``given_moments(self) -> attrs``
     of ops that normalise their first input by its own moments: the same op, which reads them as its last input
+``optional = True``
+    of ops that a pass makes for those targets alone that ask for them: a backend may be without a kernel
 ``geometry(self, x) -> WindowGeometry``
     of ops with a window
 ``axis_maps(self, x) -> tuple[AxisMap | None, ...]``

@@ -42,6 +42,7 @@ from netspec.declarations.ops import (  # noqa: F401  # importing is what declar
     merge,
     movement,
     normalization,
+    pooled_convolution,
     pooling,
     preparation,
     products,

@@ -1,7 +1,8 @@
 """Fusion: what follows an op elementwise is done while its numbers are at hand, not in a pass over memory of its own.
 
-Five forms, applied once layouts are known. An **epilogue**: a sum with a residual and a clipping activation go into
-the op whose output they take. A **gate**: the gradient of a clipping activation goes into the op that takes it. A
+Six forms, applied once layouts are known. An **epilogue**: a sum with a residual and a clipping activation go into
+the op whose output they take. A **pooling**: of a convolution whose output goes to a max pooling alone, the maxima are
+stored alone. A **gate**: the gradient of a clipping activation goes into the op that takes it. A
 **chain**: elementwise ops that follow each other become one. **Moments** that an op normalises its input by are
 gathered by the op that makes the input. **Sums** over samples and positions are gathered by the gate before them.
 Results are the same bits as without; of moments, the same within their bound, since they are summed in another order.
@@ -11,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import copysign, inf
 
 from netspec.core.clipping import Limits, limits_of_clip, limits_of_gate
 from netspec.core.expression import Expression, inputs, substitute
 from netspec.core.graph import Epilogue, Graph, Node, Value, moments_type
 from netspec.declarations.ops.chain import Chain
+from netspec.declarations.ops.convolution import Conv
+from netspec.declarations.ops.pooled_convolution import ConvPooled
+from netspec.declarations.ops.pooling import MaxPool, MaxPoolValues
 
 LONGEST_CHAIN = 12
 """Inputs of one elementwise kernel: as many streams as a processor still reads well ahead."""
@@ -26,18 +30,23 @@ def _none(op: str) -> bool:
     return False
 
 
+def _neither(convolution: Node, pooled: Node) -> bool:
+    return False
+
+
 def fuse(
     graph: Graph,
     takes_epilogue: Callable[[str], bool],
     gathers_moments: Callable[[str], bool] = _none,
     gathers_sums: Callable[[str], bool] = _none,
+    pools: Callable[[Node, Node], bool] = _neither,
 ) -> Graph:
     """The graph with fewer passes over memory.
 
     ``takes_epilogue`` tells the ops whose kernels add a residual and clip, ``gathers_moments`` and
-    ``gathers_sums`` those whose kernels gather these.
+    ``gathers_sums`` those whose kernels gather these, ``pools`` whether a convolution is to become a pooled one.
     """
-    gated = fuse_gates(fuse_epilogues(graph, takes_epilogue))
+    gated = fuse_gates(fuse_poolings(fuse_epilogues(graph, takes_epilogue), pools))
     return fuse_sums(fuse_chains(fuse_moments(gated, gathers_moments)), gathers_sums)
 
 
@@ -155,6 +164,42 @@ def gating(node: Node) -> Limits | None:
     """The limits of a node that passes dy, its second input, where y, its first, lies strictly between them."""
     elementwise = node.op.has("expressions") and len(node.inputs) == 2
     return limits_of_gate(node.attrs.expressions(2)[0]) if elementwise else None
+
+
+def fuse_poolings(graph: Graph, pools: Callable[[Node, Node], bool]) -> Graph:
+    """A convolution and the max pooling that alone reads it become one; what clips may stand on either side."""
+    uses = _Uses.of(graph)
+    for position, node in enumerate(graph.nodes):
+        before = uses.only_for(node.inputs[0], position) if node.inputs else None
+        if before is None:
+            continue
+        if isinstance(before.attrs, ConvPooled):
+            clipped = _epilogue(node, before) if clipping(node) else None
+            pooled = replace(before, outputs=node.outputs, epilogue=clipped) if clipped and _orders(clipped) else None
+        else:
+            pooled = _pooled(node, before)
+            pooled = pooled if pooled is not None and pools(before, pooled) else None
+        if pooled is not None:
+            uses.merge(uses.maker[node.inputs[0]], position, pooled)
+    return uses.graph(graph)
+
+
+def _pooled(node: Node, before: Node) -> Node | None:
+    """The convolution ``before`` with the pooling ``node``, if they are such and windows have no numbers in common."""
+    pool = node.attrs.pool if isinstance(node.attrs, MaxPoolValues) else None
+    if not isinstance(pool, MaxPool) or not isinstance(before.attrs, Conv) or before.output.type.dtype != "float32":
+        return None
+    window, epilogue = pool.geometry(before.output.type), before.epilogue or Epilogue()
+    apart = all(step >= size for step, size in zip(window.stride, window.size, strict=True))
+    clips_at_most = epilogue == Epilogue(low=epilogue.low, high=epilogue.high) and _orders(epilogue)
+    if not apart or not clips_at_most:
+        return None
+    return replace(before, attrs=ConvPooled(conv=before.attrs, pool=pool), outputs=node.outputs)
+
+
+def _orders(epilogue: Epilogue) -> bool:
+    """Whether clipping before and after a maximum is the same to the bit: with limits of -0.0 it is not."""
+    return not any(limit == 0 and copysign(1, limit) < 0 for limit in (epilogue.low, epilogue.high))
 
 
 def fuse_gates(graph: Graph) -> Graph:

@@ -20,7 +20,8 @@ and this its kernels on a backend, against the definition::
     def test_kernels(case):
         assert check_case(find_backend("numba"), case) == []
 
-A backend plug-in does the same over ``all_cases()``, and tries whole networks too::
+A backend plug-in does the same over ``all_cases()``, over those of ``optional_cases()`` that it has kernels of, and
+tries whole networks too::
 
     @pytest.mark.parametrize("trial", network_trials(), ids=str)
     def test_networks(trial):
@@ -32,7 +33,7 @@ Every check returns the complaints as lines of text, all of them, so that one ru
 from __future__ import annotations
 
 from netspec.core.reference import Bound, Case, Context
-from netspec.testing.cases import all_cases, cases
+from netspec.testing.cases import all_cases, cases, optional_cases
 from netspec.testing.conformance import check_case, check_trial, other_algorithms
 from netspec.testing.finite_differences import check_gradients, differentiable_cases
 from netspec.testing.interpreter import Interpretation, interpret
@@ -58,6 +59,7 @@ __all__ = [
     "interpret",
     "lowered_cases",
     "network_trials",
+    "optional_cases",
     "other_algorithms",
     "training_trial",
 ]

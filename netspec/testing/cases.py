@@ -24,8 +24,22 @@ EDGES = ((1,), (17,), (1, 17), (1, 3, 1), (1, 2, 1, 17))
 
 
 def all_cases() -> tuple[Case, ...]:
-    """The cases of every op that is known, those of installed plug-ins included."""
-    return tuple(case for declaration in REGISTRIES["op"].all() for case in cases(declaration))
+    """The cases of every op that each backend computes, those of installed plug-ins included."""
+    return tuple(
+        case for declaration in REGISTRIES["op"].all() if not is_optional(declaration) for case in cases(declaration)
+    )
+
+
+def optional_cases() -> tuple[Case, ...]:
+    """The cases of ops that a backend may be without."""
+    return tuple(
+        case for declaration in REGISTRIES["op"].all() if is_optional(declaration) for case in cases(declaration)
+    )
+
+
+def is_optional(declaration: Declaration) -> bool:
+    """Whether passes make the op for those targets alone that ask for it."""
+    return declaration.has("optional")
 
 
 def cases(declaration: Declaration) -> tuple[Case, ...]:

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from netspec.analysis.pages.markup import GENERATED, code, table
 from netspec.core.declare import REGISTRIES, Declaration
-from netspec.testing.cases import cases
+from netspec.testing.cases import cases, is_optional
 from netspec.testing.trials import Trial, inference_trial, training_trial
 
 UNDECLARED = "undeclared"
@@ -49,14 +49,15 @@ def rows() -> tuple[Row, ...]:
 
 
 def kernels() -> tuple[str, ...]:
-    """Every op that a backend is given: all but those that the passes replace by others, and the loss of the tests."""
+    """Every op that each backend is given: all but those that the passes replace by others, those that they make for
+    targets that ask for them, and the loss of the tests."""
     return tuple(d.name for d in REGISTRIES["op"].all() if reaches_backends(d))
 
 
 def reaches_backends(declaration: Declaration) -> bool:
     """Whether the op is left when a network is lowered and brought into either of its forms."""
     replaced = declaration.has("lower") or (declaration.has("training") and declaration.has("inference"))
-    return not replaced and not declaration.module.startswith("netspec.testing")
+    return not replaced and not is_optional(declaration) and not declaration.module.startswith("netspec.testing")
 
 
 def undeclared(provider: Provider) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from netspec.testing import (
     check_trial,
     inference_trial,
     network_trials,
+    optional_cases,
     other_algorithms,
     training_trial,
 )
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
     from netspec.backend import Backend
 
 BACKENDS = usable_backends()
-ALGORITHM_OPS = ("conv", "conv_transpose", "dense")
+ALGORITHM_OPS = ("conv", "conv.pooled", "conv_transpose", "dense")
 """Ops that a backend may compute in several ways."""
 
 
 def runs(backend: Backend, trial: Trial) -> bool:
     """Whether the backend has every kernel that the trial needs."""
-    return all(backend.kernel(node.op.name) != "missing" for node in trial.graph)
+    return all(backend.kernel(node.op.name) not in (None, "missing") for node in trial.graph)
 
 
 def on_each_backend(trials: tuple[Trial, ...]) -> pytest.MarkDecorator:
@@ -42,7 +43,7 @@ def on_each_backend(trials: tuple[Trial, ...]) -> pytest.MarkDecorator:
     )
 
 
-@on_each_backend(tuple(map(inference_trial, all_cases())))
+@on_each_backend(tuple(map(inference_trial, (*all_cases(), *optional_cases()))))
 def test_forward(backend: Backend, trial: Trial) -> None:
     assert check_trial(backend, trial) == []
 
@@ -65,7 +66,7 @@ def forced(trials: tuple[Trial, ...]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("backend", "trial", "algorithm"), found, ids=names)
 
 
-CHOOSING = [case for case in all_cases() if declaration_of(case.attrs).name in ALGORITHM_OPS]
+CHOOSING = [case for case in (*all_cases(), *optional_cases()) if declaration_of(case.attrs).name in ALGORITHM_OPS]
 
 
 @forced((*map(inference_trial, CHOOSING), *map(training_trial, CHOOSING)))

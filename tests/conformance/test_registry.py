@@ -10,7 +10,15 @@ from netspec.core import op as ops
 from netspec.core.attributes import KINDS
 from netspec.core.declare import REGISTRIES, Declaration
 from netspec.plan import make_plan
-from netspec.testing import Trial, all_cases, byte_trials, inference_trial, network_trials, training_trial
+from netspec.testing import (
+    Trial,
+    all_cases,
+    byte_trials,
+    inference_trial,
+    network_trials,
+    optional_cases,
+    training_trial,
+)
 from netspec.testing.matrix import kernels
 
 OPS = tuple(REGISTRIES["op"].all())
@@ -21,6 +29,7 @@ def trials() -> Iterator[Trial]:
     for case in all_cases():
         yield inference_trial(case)
         yield training_trial(case)
+    yield from map(inference_trial, optional_cases())
     yield from network_trials()
     yield from byte_trials()
 
@@ -56,7 +65,7 @@ def test_every_op_has_a_case_and_a_numba_kernel() -> None:
     for trial in trials():
         for step in make_plan(trial.graph, target, trial.batch, trial.mode).steps:
             planned[step.node.op.name] = step.node.attrs
-    assert set(planned) == set(kernels())
+    assert set(planned) == {*kernels(), *(case.attrs.declaration.name for case in optional_cases())}
     for attrs in planned.values():
         assert find(attrs)
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from math import inf
+from typing import Any
 
 import pytest
 
 from netspec.core.builder import Builder
+from netspec.core.expression import inputs, where
 from netspec.core.graph import Epilogue, Graph, Node, Value
 from netspec.core.types import TensorType
 from netspec.core.verify import verify
 from netspec.declarations.ops.activations import Relu, Relu6, Silu, Tanh
+from netspec.declarations.ops.chain import Chain
+from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.merge import Add, Concat
 from netspec.declarations.ops.normalization import BatchNorm
+from netspec.declarations.ops.pooling import MaxPool, MaxPoolValues
 from netspec.declarations.recipe import Recipe
-from netspec.passes.fusion import clipping, fuse, fuse_chains, fuse_epilogues, gating
+from netspec.passes.fusion import clipping, fuse, fuse_chains, fuse_epilogues, fuse_poolings, gating
 from netspec.passes.step import training_step
 from netspec.testing.networks import hourglass_network, residual_network
 
@@ -97,6 +102,87 @@ def test_clipping_activations_are_known_by_their_formula(attrs: object, limits: 
 def _gradient(g: Builder, node: Node) -> Node:
     node.attrs.grad(g, node, g.input("dy", IMAGE))
     return g.nodes[-1]
+
+
+def convolution(g: Builder, x: Value) -> Value:
+    return g.layer(Conv(filters=3, kernel=3, padding="same"), x).output
+
+
+def pool(g: Builder, x: Value, **attributes: Any) -> Value:
+    return g.add(MaxPoolValues(pool=MaxPool(**{"size": 2} | attributes)), x)
+
+
+def pooled(*outputs: Value, g: Builder, wanted: bool = True) -> Graph:
+    graph = fuse_epilogues(g.graph({f"y{i}": value for i, value in enumerate(outputs)}), lambda op: op == "conv")
+    graph = fuse_poolings(graph, lambda convolution, pooled: wanted and convolution.op.name == "conv")
+    verify(graph)
+    return graph
+
+
+@pytest.mark.parametrize("place", ["before", "behind", "nowhere"])
+def test_a_convolution_takes_in_its_pooling_and_what_clips(place: str) -> None:
+    g, a, _ = two_inputs()
+    x = convolution(g, a)
+    x = pool(g, g.add(Relu6(), x) if place == "before" else x)
+    y = g.add(Relu6(), x) if place == "behind" else x
+    (node,) = pooled(y, g=g).nodes
+    assert node.op.name == "conv.pooled"
+    assert node.output is y
+    assert [value.name for value in node.inputs[1:]] == [slot.name for slot in g.slots.values()]
+    assert node.parameter("weight") is node.inputs[1]
+    assert node.epilogue == (None if place == "nowhere" else Epilogue(low=0.0, high=6.0))
+
+
+def test_only_one_clipping_is_taken_in() -> None:
+    g, a, _ = two_inputs()
+    y = g.add(Relu6(), pool(g, g.add(Relu(), convolution(g, a))))
+    assert ops(pooled(y, g=g)) == ["conv.pooled", "relu6"]
+
+
+@pytest.mark.parametrize("attributes", [{"size": 3, "stride": 2}, {"stride": (2, 1)}])
+def test_windows_that_share_numbers_stay_apart(attributes: dict[str, Any]) -> None:
+    g, a, _ = two_inputs()
+    assert ops(pooled(pool(g, convolution(g, a), **attributes), g=g)) == ["conv", "max_pool.values"]
+
+
+def test_a_pooling_stays_where_the_target_does_not_want_it() -> None:
+    g, a, _ = two_inputs()
+    assert ops(pooled(pool(g, convolution(g, a)), g=g, wanted=False)) == ["conv", "max_pool.values"]
+
+
+def test_a_map_that_others_read_is_stored() -> None:
+    g, a, _ = two_inputs()
+    x = convolution(g, a)
+    assert ops(pooled(pool(g, x), x, g=g)) == ["conv", "max_pool.values"]
+    assert ops(pooled(pool(g, g.add(Tanh(), x)), g=g))[-2:] == ["tanh", "max_pool.values"]
+
+
+def test_only_convolutions_pool() -> None:
+    g, a, _ = two_inputs()
+    assert ops(pooled(pool(g, norm(g, a)), g=g)) == ["batch_norm", "max_pool.values"]
+
+
+def test_a_convolution_that_adds_a_residual_does_not_pool() -> None:
+    g, a, b = two_inputs()
+    x = convolution(g, a)
+    y = pool(g, g.add(Add(), x, convolution(g, b)))
+    assert ops(pooled(y, g=g)) == ["conv", "conv", "max_pool.values"]
+
+
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_a_limit_of_negative_zero_stays_on_its_side(place: str) -> None:
+    """Of -1 and 0, clipped to -0.0 and 0, the first is chosen; of -1 and 0 it is 0."""
+    (x,) = inputs(1)
+    g, a, _ = two_inputs()
+    full = convolution(g, a)
+    formula = where(x < -0.0, -0.0, x)
+    if place == "before":
+        y = pool(g, g.add(Chain(formula=formula, output=full.type), full))
+        assert ops(pooled(y, g=g)) == ["conv", "max_pool.values"]
+    else:
+        few = pool(g, full)
+        y = g.add(Chain(formula=formula, output=few.type), few)
+        assert ops(pooled(y, g=g)) == ["conv.pooled", "chain"]
 
 
 def test_elementwise_ops_become_a_chain_that_reads_each_value_once() -> None:

@@ -37,6 +37,7 @@ FAMILIES = (
     "median_pooling",
     "movement",
     "normalization",
+    "pooled_convolution",
     "pooling",
     "prelu",
     "products",

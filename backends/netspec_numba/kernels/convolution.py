@@ -99,12 +99,12 @@ def product_cost(order: WeightOrder, met: float, result: TensorType, batch: int)
     return float(max(batch * result.positions * each.sum(), FETCH * order.taps * (channels * vectors).sum()))
 
 
-def _copied_input(source: Source, batch: int) -> int:
+def copied_input(source: Source, batch: int) -> int:
     """Floats of workspace for the copy of the input with padded rows."""
     return batch * source.padding.size if source.padding else 0
 
 
-def _input_launch(source: Source, x: Operand, request: Request) -> tuple[Array, Launch | None]:
+def input_launch(source: Source, x: Operand, request: Request) -> tuple[Array, Launch | None]:
     """The array that the kernels read x from, and what must run first to fill it."""
     padding = source.padding
     if padding is None:
@@ -137,7 +137,7 @@ def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threa
     if depthwise.is_depthwise(attrs.groups, inputs[0], y):
         return {"cells": rows_size(y, batch)} if len(outputs) > 1 else {}
     source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
-    copied = {"input": _copied_input(source, batch)}
+    copied = {"input": copied_input(source, batch)}
     return copied | ({"cells": _cells_size(source, y, batch)} if len(outputs) > 1 else {})
 
 
@@ -180,17 +180,18 @@ def convolution(request: Request) -> Launch:
     groups, numbers = request.attrs.groups, bias[0].array if bias else None
     if depthwise.is_depthwise(groups, x.type, y.type):
         slide = depthwise.slide(request, x, weight, numbers, request.attrs.geometry(x.type), forward=True)
-        return _one_after_another(slide, moments_apart(request))
+        return one_after_another(slide, moments_apart(request))
     source = source_of(x.type, request.attrs.geometry(x.type), groups)
-    read, prepare = _input_launch(source, x, request)
+    read, prepare = input_launch(source, x, request)
     table = forward_planes(source.geometry, source.view, output_view(y.type), TILE_ROWS, request.batch)
     order = _forward_order(source, y.type, groups)
     packed = None if _reads_weights_in_place(order, y.type) else request.scratch["weights"]
     multiply = Product(source.view, read, y, table, order, weight.array, packed, numbers, request).launch()
-    return multiply if prepare is None else replace(multiply, launch=_one_after_another(prepare, multiply.launch))
+    return multiply if prepare is None else replace(multiply, launch=one_after_another(prepare, multiply.launch))
 
 
-def _one_after_another(first: Launch, second: Launch | None) -> Launch:
+def one_after_another(first: Launch, second: Launch | None) -> Launch:
+    """Both launches as one; the first where there is no second."""
     if second is None:
         return first
 
@@ -274,7 +275,7 @@ class Product:
         def launch(n: int) -> Iterator[Call]:
             yield multiply_tiles, (n, *arguments)
 
-        return Prepared(prepare, _one_after_another(launch, apart))
+        return Prepared(prepare, one_after_another(launch, apart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,7 @@ def weight_gradient_scratch(attrs: Any, inputs: Types, outputs: Types, batch: in
         return {"partial": depthwise.partial_sums(geometry, x.channels, batch)}
     source = source_of(x, geometry, attrs.groups)
     partial = partial_sums(source.view, source.geometry.taps, dy, attrs.groups, batch, threads)
-    return {"input": _copied_input(source, batch), "partial": partial}
+    return {"input": copied_input(source, batch), "partial": partial}
 
 
 def weight_gradient_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
@@ -346,10 +347,10 @@ def weight_gradient(request: Request) -> Launch:
     if depthwise.is_depthwise(request.attrs.groups, x.type, dy.type):
         return depthwise.weight_gradient(request, x, dy, geometry)
     source = source_of(x.type, geometry, request.attrs.groups)
-    read, prepare = _input_launch(source, x, request)
+    read, prepare = input_launch(source, x, request)
     meetings = Meetings(source.view, output_view(dy.type), source.geometry, request.attrs.groups)
     accumulate = meetings.launch(request, read)
-    return accumulate if prepare is None else _one_after_another(prepare, accumulate)
+    return accumulate if prepare is None else one_after_another(prepare, accumulate)
 
 
 def partial_sums(view: View, taps: int, dy: TensorType, groups: int, batch: int, threads: int) -> int:

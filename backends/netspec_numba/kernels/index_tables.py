@@ -189,6 +189,16 @@ def forward_tiles(
     return _tile(positions_read(geometry), phases, x, y, rows, samples, every_tap)
 
 
+def window_tiles(
+    geometry: WindowGeometry, seen: Positions, places: Positions, x: View, y: View, rows: int, samples: int
+) -> TileTable:
+    """Tiles of the output positions that windows see, one window after the other: those of a pooled convolution.
+
+    ``seen`` are positions of the convolution, ``places`` the windows that see them, where they are stored to.
+    """
+    return _tile(positions_read(geometry)[:, seen], np.zeros(len(seen), np.int64), x, y, rows, samples, places=places)
+
+
 def data_gradient_tiles(geometry: WindowGeometry, dy: View, dx: View, rows: int, samples: int) -> TileTable:
     """Tiles of input positions, reading the output positions that read them: the table of a data gradient.
 
@@ -256,9 +266,14 @@ def _tile(
     rows: int,
     samples: int,
     every_tap: bool = False,
+    places: Positions | None = None,
 ) -> TileTable:
-    """Cut the columns of ``table`` [taps, positions], repeated for each sample, into tiles of equal phase."""
+    """Cut the columns of ``table`` [taps, positions], repeated for each sample, into tiles of equal phase.
+
+    A column is stored to the position of its number, or to that which ``places`` has for it.
+    """
     positions = table.shape[1]
+    places = np.arange(positions) if places is None else places
     slots = []
     for phase in np.unique(phases):
         members = np.flatnonzero(phases == phase)
@@ -276,7 +291,9 @@ def _tile(
         starts=as_offsets(np.concatenate([[0], np.cumsum(useful.sum(axis=1))])),
         taps=as_offsets(tap),
         sources=as_offsets(np.where(kept >= 0, sample[tile] * source.sample + kept * source.position, -1)),
-        destinations=as_offsets(np.where(slot >= 0, sample * destination.sample + position * destination.position, -1)),
+        destinations=as_offsets(
+            np.where(slot >= 0, sample * destination.sample + places[position] * destination.position, -1)
+        ),
     )
 
 

@@ -1,9 +1,11 @@
 """The inner loop of convolutions of one channel with few results per position, emitted as LLVM vector code.
 
 ``lane_position_tile``  y[position, column] = bias[column] + sum over taps: x[position + tap] w[tap, column]
+``pooled_position_tile``  the same, and of each window of 2x2 the maximum
 
 The lanes are neighbouring positions along the last axis, whose numbers lie side by side in an image of one channel;
 each weight meets all of them. What was summed is turned at the end, so that the lanes are columns, as they are stored.
+Of what is pooled, a quarter is turned and stored.
 """
 
 from __future__ import annotations
@@ -26,11 +28,13 @@ from netspec_numba.kernels.vectors import (
     element,
     end,
     fused_multiply_add,
+    larger,
     leading_lanes,
     load,
     masked_load,
     masked_store,
     pointer,
+    select_lanes,
     shift,
     transposed,
 )
@@ -40,6 +44,9 @@ MOST_COLUMNS = LANES // 2
 
 SPANS = max(1, (24 if VECTOR_REGISTERS >= 32 else 10) // MOST_COLUMNS)
 """Vectors of positions of a tile: their sums fill the registers."""
+
+POOLED_SPANS = 2
+"""Vectors of positions of a pooled tile, one below the other."""
 
 SOURCE, PLACE, POSITIONS = range(3)
 """Columns of a table of spans: where x is read through a tap at distance 0, where y is stored (offsets in floats), and
@@ -54,7 +61,7 @@ class PositionArguments(NamedTuple):
     x: ir.Value
     """An image with all its padding, and ``LANES`` readable numbers behind it."""
     spans: ir.Value
-    """int64 [SPANS, 3]"""
+    """int64 [SPANS, 3], or [POOLED_SPANS, 3]: there the first says where and how many windows are stored."""
     distances: ir.Value
     """int64 [taps]: floats from what is read at distance 0."""
     taps: ir.Value
@@ -97,16 +104,52 @@ def lane_position_tile(
 
     def generate(context, builder, signature, arguments):
         given = PositionArguments(*arguments)
-        sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(MOST_COLUMNS)] for _ in range(SPANS)]
-        for total in (total for row in sums for total in row):
-            builder.store(ZERO, total)
-        for columns in range(1, MOST_COLUMNS + 1):
-            with builder.if_then(builder.icmp_signed("==", given.columns, INT64(columns))):
-                _accumulate(builder, given, [row[:columns] for row in sums])
-        _store(builder, given, sums)
+        _store(builder, given, _sums(builder, given, SPANS))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(PositionArguments._fields)), generate
+
+
+@intrinsic
+def pooled_position_tile(
+    typing_context,
+    columns,
+    x,
+    spans,
+    distances,
+    taps,
+    weights,
+    bias,
+    bias_columns,
+    y,
+    y_position,
+    y_columns,
+    adds,
+    distance,
+    limits,
+):
+    """Compute two vectors of positions, one below the other, and store the maxima of windows of 2x2.
+
+    See ``PositionArguments``; no residual is added.
+    """
+
+    def generate(context, builder, signature, arguments):
+        given = PositionArguments(*arguments)
+        _store_maxima(builder, given, _sums(builder, given, POOLED_SPANS))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * len(PositionArguments._fields)), generate
+
+
+def _sums(builder: ir.IRBuilder, given: PositionArguments, spans: int) -> list[list[ir.Value]]:
+    """Stack slots with the sums of a tile, [span][column]; LLVM turns them into registers."""
+    sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(MOST_COLUMNS)] for _ in range(spans)]
+    for total in (total for row in sums for total in row):
+        builder.store(ZERO, total)
+    for columns in range(1, MOST_COLUMNS + 1):
+        with builder.if_then(builder.icmp_signed("==", given.columns, INT64(columns))):
+            _accumulate(builder, given, [row[:columns] for row in sums])
+    return sums
 
 
 def _span(builder: ir.IRBuilder, given: PositionArguments, number: int, column: int) -> ir.Value:
@@ -145,3 +188,24 @@ def _store(builder: ir.IRBuilder, given: PositionArguments, sums: list[list[ir.V
             results = builder.fadd(results, bias)
             results = end(builder, ending, results, shift(builder, target, given.distance), mask)
             masked_store(builder, mask, results, target)
+
+
+def _store_maxima(builder: ir.IRBuilder, given: PositionArguments, sums: list[list[ir.Value]]) -> None:
+    """Of the sums of two spans, one below the other, the maxima of windows: in every other lane, then turned."""
+    neighbours = [lane ^ 1 for lane in range(LANES)]
+    bias = masked_load(builder, leading_lanes(builder, given.bias_columns), pointer(builder, given.bias))
+    maxima = []
+    for number, (upper, lower) in enumerate(zip(*sums, strict=True)):
+        added = select_lanes(builder, bias, bias, [number] * LANES)
+        above, below = (builder.fadd(builder.load(total), added) for total in (upper, lower))
+        higher = larger(builder, above, below)
+        maxima.append(larger(builder, higher, select_lanes(builder, higher, higher, neighbours)))
+    stored = leading_lanes(builder, given.y_columns)
+    windows = _span(builder, given, 0, POSITIONS)
+    place = element(builder, pointer(builder, given.y), _span(builder, given, 0, PLACE))
+    ending = Ending(given.adds, given.distance, given.limits)
+    rows = transposed(builder, maxima + [ZERO] * (LANES - len(maxima)))
+    for window, results in enumerate(rows[::2]):
+        mask = builder.select(builder.icmp_signed("<", INT64(window), windows), stored, EMPTY_MASK)
+        target = shift(builder, place, builder.mul(given.y_position, INT64(window)))
+        masked_store(builder, mask, end(builder, ending, results, target, EMPTY_MASK), target)

@@ -24,10 +24,20 @@ from netspec_numba.kernels.costs import TURNED
 from netspec_numba.kernels.drivers import ENOUGH_TASKS
 from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.index_tables import positions_read
-from netspec_numba.kernels.lane_position_tiles import MOST_COLUMNS, SPANS, lane_position_tile
+from netspec_numba.kernels.lane_position_tiles import (
+    MOST_COLUMNS,
+    POOLED_SPANS,
+    SPANS,
+    lane_position_tile,
+    pooled_position_tile,
+)
 from netspec_numba.kernels.moves import copy_floats, zero_floats
 from netspec_numba.kernels.packing import Int64s
 from netspec_numba.kernels.views import output_view, stored_columns
+from netspec_numba.kernels.windows import are_squares, forward_gather
+
+PAIRS = LANES // 2
+"""Windows of a pooled tile."""
 
 
 def _spans(geometry: WindowGeometry) -> int:
@@ -87,9 +97,44 @@ def _span_table(geometry: WindowGeometry, y: TensorType) -> Int64s:
     return np.concatenate([table, np.zeros((-len(table) % SPANS, 3), np.int64)])
 
 
+def pooled_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
+    """Cost of ``conv.pooled``: a quarter as many vectors are turned."""
+    x, y = inputs[0], outputs[0]
+    if not math.isfinite(cost(attrs, inputs, outputs, batch, kept)) or not are_squares(attrs.windows(x)):
+        return math.inf
+    spans = y.positions // y.spatial[-1] * -(-y.spatial[-1] // PAIRS)
+    return float(batch * spans * (POOLED_SPANS * attrs.geometry(x).taps * y.channels + TURNED))
+
+
+def _pooled_span_table(attrs: Any, x: TensorType, y: TensorType) -> Int64s:
+    """The table of spans, those of a tile below each other: up to ``PAIRS`` windows."""
+    width = y.spatial[-1]
+    seen = forward_gather(attrs.windows(x)).source.reshape(y.positions, POOLED_SPANS, 2)[..., 0]
+    first = np.arange(0, width, PAIRS)
+    places = (np.arange(y.positions // width)[:, None] * width + first).ravel()
+    counts = np.tile(np.minimum(width - first, PAIRS), len(places) // len(first))
+    sources = positions_read(padded_window(attrs.geometry(x)))[0, seen[places]]
+    stored = np.stack([places * output_view(y).position, counts], axis=1)
+    both = np.broadcast_to(stored[:, None], (len(places), POOLED_SPANS, 2))
+    return np.concatenate([sources[..., None], both], axis=2).reshape(-1, 3)
+
+
 @kernel("conv", scratch=scratch, cost=cost, algorithm="lane-positions", epilogue=True)
 def convolution(request: Request) -> Launch:
     """y = convolution of x with weight, plus bias if there is a third input."""
+    spans = _span_table(request.attrs.geometry(request.inputs[0].type), request.outputs[0].type)
+    return _launch(request, convolve_positions, spans, SPANS)
+
+
+@kernel("conv.pooled", scratch=scratch, cost=pooled_cost, algorithm="lane-positions")
+def convolution_pooled(request: Request) -> Launch:
+    """y = maxima of the convolution of x with weight, plus bias if there is a third input."""
+    spans = _pooled_span_table(request.attrs, request.inputs[0].type, request.outputs[0].type)
+    return _launch(request, pool_positions, spans, POOLED_SPANS)
+
+
+def _launch(request: Request, convolve: Any, spans: Int64s, height: int) -> Launch:
+    """A launch that copies the images, and computes tiles of ``height`` spans of the table by ``convolve``."""
     x, weight, *bias = request.inputs
     (y,) = request.outputs
     geometry = request.attrs.geometry(x.type)
@@ -99,8 +144,7 @@ def convolution(request: Request) -> Launch:
     copied = (rows, row, window.input[-1], geometry.before[-1])
     read = positions_read(window)
     distances = np.ascontiguousarray(read[:, 0] - read[0, 0])
-    spans = _span_table(geometry, y.type)
-    pieces = max(1, min(len(spans) // SPANS, -(-ENOUGH_TASKS // request.batch)))
+    pieces = max(1, min(len(spans) // height, -(-ENOUGH_TASKS // request.batch)))
     biases = (bias[0].array, y.type.channels) if bias else (np.zeros(1, np.float32), 0)
     results = (y.array, made.sample, made.position, y.type.channels, stored_columns(y.type))
     arguments = (image, math.prod(window.input), spans, distances, weight.array, *biases, *results)
@@ -109,7 +153,7 @@ def convolution(request: Request) -> Launch:
     @Calls
     def launch(n: int) -> Iterator[Call]:
         yield pad_images, (n, x.array, x.type.stored, image, *copied)
-        yield convolve_positions, (n, pieces, *arguments, *finish)
+        yield convolve, (n, pieces, *arguments, *finish)
 
     return launch
 
@@ -164,6 +208,50 @@ def convolve_positions(
                 columns,
                 image.ctypes.data + 4 * sample * image_sample,
                 spans.ctypes.data + 8 * 3 * SPANS * tile,
+                distances.ctypes.data,
+                len(distances),
+                weights.ctypes.data,
+                bias.ctypes.data,
+                bias_columns,
+                y.ctypes.data + 4 * sample * y_sample,
+                4 * y_position,
+                y_columns,
+                adds,
+                residual.ctypes.data - y.ctypes.data,
+                limits.ctypes.data,
+            )
+
+
+@njit(cache=True, parallel={"fusion": False}, nogil=True)
+def pool_positions(
+    n,
+    pieces,
+    image,
+    image_sample,
+    spans,
+    distances,
+    weights,
+    bias,
+    bias_columns,
+    y,
+    y_sample,
+    y_position,
+    columns,
+    y_columns,
+    residual,
+    adds,
+    limits,
+):
+    """y = maxima of bias + x*w, clipped, for the first ``n`` samples: every tile of a table of pooled spans."""
+    tiles = len(spans) // POOLED_SPANS
+    for number in prange(n * pieces):
+        task = np.int64(number)
+        sample, piece = task // pieces, task % pieces
+        for tile in range(piece * tiles // pieces, (piece + 1) * tiles // pieces):
+            pooled_position_tile(
+                columns,
+                image.ctypes.data + 4 * sample * image_sample,
+                spans.ctypes.data + 8 * 3 * POOLED_SPANS * tile,
                 distances.ctypes.data,
                 len(distances),
                 weights.ctypes.data,

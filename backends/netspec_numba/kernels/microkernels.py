@@ -164,11 +164,7 @@ def forward_tile(
         with builder.if_else(builder.icmp_signed("==", given.vectors, INT64(PANEL_VECTORS))) as (wide, narrow):
             for branch, width in ((wide, PANEL_VECTORS), (narrow, 1)):
                 with branch:
-                    sums = _allocate_sums(builder, TILE_ROWS, width)
-                    _start_from_bias(builder, given, sums)
-                    _prefetch_destinations(builder, given, sums)
-                    _accumulate_window(builder, given, sums)
-                    _store_live_rows(builder, given, sums)
+                    _store_live_rows(builder, given, summed(builder, given, width))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(ForwardArguments._fields)), generate
@@ -191,6 +187,15 @@ def gradient_tile(typing_context, rows, vectors, x, dy, pairs, count, dy_block, 
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * len(GradientArguments._fields)), generate
+
+
+def summed(builder: ir.IRBuilder, given: ForwardArguments, vectors: int) -> Sums:
+    """Stack slots with the sums of a forward tile, [row][vector]."""
+    sums = _allocate_sums(builder, TILE_ROWS, vectors)
+    _start_from_bias(builder, given, sums)
+    _prefetch_destinations(builder, given, sums)
+    _accumulate_window(builder, given, sums)
+    return sums
 
 
 def _allocate_sums(builder: ir.IRBuilder, rows: int, vectors: int) -> Sums:

@@ -7,6 +7,7 @@ processors with wide vectors read unaligned vectors at full speed unless they st
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import NamedTuple
 
@@ -136,6 +137,12 @@ def end(builder: ir.IRBuilder, ending: Ending, value: ir.Value, residual: ir.Val
     # Ordered comparisons: NaN is on neither side, and stays.
     value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
     return builder.select(builder.fcmp_ordered(">", value, high), high, value)
+
+
+def larger(builder: ir.IRBuilder, left: ir.Value, right: ir.Value) -> ir.Value:
+    """The larger number of each lane, ``left`` where they are equal; NaN where either is one."""
+    either = builder.select(builder.fcmp_ordered(">", right, left), right, left)
+    return builder.select(builder.fcmp_ordered("ord", left, right), either, constant(math.nan))
 
 
 def select_lanes(builder: ir.IRBuilder, left: ir.Value, right: ir.Value, lanes: list[int]) -> ir.Value:

@@ -49,6 +49,19 @@ def cells_within(geometry: WindowGeometry, after: Sequence[int]) -> Array:
     return cells
 
 
+def are_squares(geometry: WindowGeometry) -> bool:
+    """Whether all windows are of two neighbours in two rows, lie in the input, and follow each other along the rows."""
+    two_rows = math.prod(geometry.size[:-1]) == geometry.size[-1] == geometry.stride[-1] == 2
+    return two_rows and lies_inside(geometry)
+
+
+def lies_inside(geometry: WindowGeometry) -> bool:
+    """Whether no window sees padding."""
+    axes = zip(geometry.input, geometry.output, geometry.size, geometry.stride, geometry.dilation, strict=True)
+    reaches = ((places - 1) * step + (size - 1) * dilation < length for length, places, size, step, dilation in axes)
+    return not any(geometry.before) and all(reaches)
+
+
 @dataclass(frozen=True, slots=True)
 class Gather:
     """A sparse matrix over positions: row r has the entries from start[r] up to start[r + 1].
