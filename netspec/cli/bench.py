@@ -19,8 +19,8 @@ from netspec.cli.common import (
     spec_argument,
     threads_option,
     tuned_option,
-    writing,
 )
+from netspec.training.files import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,8 +118,7 @@ def command(
         else:
             document, text, drawn = _sides(loaded, case, peers, runs, notice, quantized)
     if picture is not None:
-        with writing(picture):
-            picture.write_text(drawn, encoding="utf-8")
+        write_output(picture, drawn.encode())
     click.echo(json.dumps(document, indent=2) if format_ == "json" else text)
 
 

@@ -13,7 +13,7 @@ import click
 
 from netspec.cli.asked import Asked
 from netspec.core.quantities import quantity
-from netspec.diagnostics import Diagnostic, NetspecError, SpecError
+from netspec.diagnostics import Diagnostic, NetspecError, RunError, SpecError
 from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.suggestions import did_you_mean
 from netspec.zoo import UnknownZooSpecError, zoo_path
@@ -27,6 +27,8 @@ ZOO = "zoo:"
 ISSUES = "https://github.com/netspec/netspec/issues"
 UNREADABLE = ("NS006", "NS007", "NS008", "NS918", "NS919", "NS920")
 """The codes of what cannot be read at all, which the exit status tells from mistakes."""
+UNWRITABLE = "NS993"
+"""The code of a place that cannot be written to: as with what cannot be read, the command line is to be mended."""
 _READING = "netspec.reading"
 """Where click keeps what a spec is allowed."""
 
@@ -203,15 +205,6 @@ def shown_in(spec: Spec) -> Iterator[None]:
         raise SpecError(error.diagnostics, spec.texts) from error
 
 
-@contextmanager
-def writing(output: Path) -> Iterator[None]:
-    """A usage error where a file that was asked for cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise click.UsageError(f"{str(output)!r} cannot be written: {error.strerror or error}") from None
-
-
 def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: bool) -> None:
     """Print diagnostics as text, in colour on a terminal."""
     from netspec.diagnostics.render import render_text, use_color
@@ -238,7 +231,7 @@ def fail(error: Exception, form: str = "text") -> int:
         unreadable = any(d.code in UNREADABLE for d in error.diagnostics)
         return 2 if unreadable else 1
     click.echo(f"error: {error}", err=True)
-    return 3
+    return 2 if isinstance(error, RunError) and error.code == UNWRITABLE else 3
 
 
 def _document(error: Exception) -> Mapping[str, Any]:

@@ -6,7 +6,6 @@ Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 
 from __future__ import annotations
 
 import atexit
-import errno
 import gc
 import importlib
 import os
@@ -19,9 +18,6 @@ from netspec import __version__
 from netspec.cli.asked import Asked
 
 TRACEBACK = "--traceback"
-
-_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""What is no bug of the program: the disk is full, or the share of it that its user may have."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "lint": ("netspec.cli.lint", "Say everything that is wrong with specs, before anything runs."),
@@ -117,7 +113,9 @@ def main() -> None:
         _leave_stdout()
         sys.exit(1)  # as click ends where it is the one to notice
     except OSError as error:
-        if error.errno not in _NO_ROOM or TRACEBACK in sys.argv:
+        from netspec.training.files import NO_ROOM
+
+        if error.errno not in NO_ROOM or TRACEBACK in sys.argv:
             _fail(error, asked)
         click.echo(f"error: what is to be written does not fit: {error.strerror}", err=True)
         _leave_stdout()
