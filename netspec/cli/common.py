@@ -31,6 +31,8 @@ UNWRITABLE = "NS993"
 """The code of a place that cannot be written to: as with what cannot be read, the command line is to be mended."""
 _READING = "netspec.reading"
 """Where click keeps what a spec is allowed."""
+_QUIET = "netspec.quiet"
+"""Where click keeps that nothing is to be noted."""
 
 spec_argument = click.argument("spec")
 
@@ -49,6 +51,35 @@ def _note_form(context: click.Context, parameter: click.Parameter, form: str) ->
 
 
 format_option = form_option("text", "json")
+
+
+def _note_quiet(context: click.Context, option: click.Parameter, given: bool) -> None:
+    context.meta[_QUIET] = given
+
+
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    is_eager=True,  # it holds for what reading the other options has to note
+    expose_value=False,
+    callback=_note_quiet,
+    help="Say nothing beside results, warnings and errors: no progress, no notes.",
+)
+"""Every command has it: see ``LazyCommands``. Those that are also called as functions name it themselves."""
+
+
+def quiet() -> bool:
+    """Whether :data:`quiet_option` was given to the command that runs."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
+def note(text: str) -> None:
+    """Tell on stderr what is done, unless nothing is to be noted."""
+    if not quiet():
+        click.echo(text, err=True)
+
+
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to use; all cores if left out.")
 
 
@@ -93,7 +124,7 @@ def _chosen(context: click.Context, option: click.Parameter, given: str) -> str:
     if given != AUTO:
         return given
     choice = choose_backend()
-    click.echo(f"backend: {choice.backend.name} ({choice.reason})", err=True)
+    note(f"backend: {choice.backend.name} ({choice.reason})")
     return choice.backend.name
 
 
@@ -225,13 +256,19 @@ def fail(error: Exception, form: str = "text") -> int:
     if not isinstance(error, NetspecError):
         text = f"netspec has a bug: {type(error).__name__}: {error}"
         click.echo(f"{text}\nPlease report it at {ISSUES} with the spec; --traceback shows more.", err=True)
-        return 3
-    if isinstance(error, SpecError):
+    elif isinstance(error, SpecError):
         show(error.diagnostics, error.sources, err=True)
-        unreadable = any(d.code in UNREADABLE for d in error.diagnostics)
-        return 2 if unreadable else 1
-    click.echo(f"error: {error}", err=True)
-    return 2 if isinstance(error, RunError) and error.code == UNWRITABLE else 3
+    else:
+        click.echo(f"error: {error}", err=True)
+    return exit_status(error)
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status that an error calls for: of findings 1, of what the call has to mend 2, else 3."""
+    if isinstance(error, SpecError):
+        return 2 if any(d.code in UNREADABLE for d in error.diagnostics) else 1
+    unwritable = isinstance(error, RunError) and error.code == UNWRITABLE
+    return 2 if unwritable or isinstance(error, click.ClickException) else 3
 
 
 def _document(error: Exception) -> Mapping[str, Any]:

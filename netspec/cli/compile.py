@@ -16,6 +16,7 @@ from netspec.cli.common import (
     format_option,
     load,
     memory_budget_option,
+    note,
     set_option,
     spec_argument,
     threads_option,
@@ -147,7 +148,7 @@ def _measured(spec: Spec, backend: Backend, threads: int, mode: Mode, file: Path
     runtime = Runtime(spec.graph, spec.recipe, backend, spec.recipe.batch, threads, mode == "train")
     if not file.absolute().parent.is_dir():
         raise click.UsageError(f"--tune {str(file)!r} cannot be written: there is no such folder")
-    found = tune(runtime, lambda text: click.echo(text, err=True))
+    found = tune(runtime, note)
     found.write(file)
     return found
 

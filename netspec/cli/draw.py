@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import load, set_option, spec_argument
+from netspec.cli.common import load, note, set_option, spec_argument
 from netspec.training.files import write_output
 
 FORMATS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot"}
@@ -51,7 +51,7 @@ def command(spec: str, overrides: tuple[str, ...], output: Path | None, format_:
         click.echo(text, nl=False)
         return
     write_output(output, text.encode())
-    click.echo(f"wrote {output}", err=True)
+    note(f"wrote {output}")
 
 
 def _by_ending(output: Path | None) -> str:

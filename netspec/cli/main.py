@@ -48,6 +48,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Every command: its module, which is imported only when the command is called, and its line in ``--help``."""
 
 
+def _let_be_quiet(command: click.Command) -> None:
+    """Give ``--quiet`` to a command, or to those of a group, where it does not have it yet."""
+    from netspec.cli.common import quiet_option
+
+    for each in command.commands.values() if isinstance(command, click.Group) else (command,):
+        if not any("--quiet" in parameter.opts for parameter in each.params):
+            quiet_option(each)
+
+
 class LazyCommands(click.Group):
     """A group that knows its commands by name and imports one when it is called."""
 
@@ -60,6 +69,7 @@ class LazyCommands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        _let_be_quiet(command)
         return command
 
     def resolve_command(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option, tuned_option
+from netspec.cli.common import format_option, note, tuned_option
 from netspec.cli.trained import Trained, open_trained, trained_options
 from netspec.diagnostics.text import escape
 from netspec.training.files import write_output
@@ -78,7 +78,7 @@ def command(
     heads = {head: _joined(arrays) for head, arrays in found.items()}
     if output is not None:
         _write(output, heads)
-        click.echo(f"wrote {output}", err=True)
+        note(f"wrote {output}")
     document = _document(opened, names, heads, top)
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(document, top or LIKELIEST))
 

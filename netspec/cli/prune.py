@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option, load, shown_in
+from netspec.cli.common import format_option, load, note, shown_in
 from netspec.cli.tables import columns
 from netspec.cli.trained import Trained, trained_options
 from netspec.diagnostics.text import escape
@@ -204,7 +204,7 @@ def _sensitivity(
     if samples is not None:  # evenly from the part, in which classes may stand one after the other
         count = min(samples, len(scored))
         scored = scored.take(np.arange(count) * len(scored) // count)
-    return sensitivity(opened.runtime, stored.weights, among, scored, partial(click.echo, err=True))
+    return sensitivity(opened.runtime, stored.weights, among, scored, note)
 
 
 def _beside(run: str) -> Path | None:
@@ -247,7 +247,7 @@ def _tell_sensitivity(found: Sensitivity, output: Path | None, format_: str) -> 
     if output is not None:
         with writing(output):
             write_json(output, document)
-        click.echo(f"wrote {escape(str(output))}", err=True)
+        note(f"wrote {escape(str(output))}")
     click.echo(json.dumps(document, indent=2) if format_ == "json" else "\n".join(_table(document)))
 
 

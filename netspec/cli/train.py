@@ -18,6 +18,8 @@ from netspec.cli.common import (
     format_option,
     load,
     memory_budget_option,
+    quiet,
+    quiet_option,
     set_option,
     spec_argument,
     threads_option,
@@ -77,7 +79,7 @@ INTERRUPTED, TERMINATED = 128 + 2, 128 + 15
 @format_option
 @report_option
 @ranks_option
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan; fetch and train nothing.")
 @click.option(
@@ -102,7 +104,6 @@ def command(
     workers: int | None,
     backend: str,
     format_: str,
-    quiet: bool,
     tensorboard: bool,
     dry_run: bool,
     find_lr: bool,
@@ -125,14 +126,14 @@ def command(
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
 
     _refuse_early(resume, run_dir, tensorboard, find_lr, ranks)
-    quiet, earlier = quiet or not ranks.leads, run_dir if resume else None
+    silent, earlier = quiet() or not ranks.leads, run_dir if resume else None
     options = {"epochs": epochs, "batch": batch, "memory_budget": memory_budget, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = _dataset(loaded, data_dir, fetches=not dry_run)
     runtime = _runtime(loaded, dataset, earlier, backend, threads, ranks, tuned)
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
-    taken = _take_weights(runtime, folder, quiet)
+    taken = _take_weights(runtime, folder, silent)
     if dry_run:
         return _tell(ranks, plan_text(loaded, dataset, runtime, needed, data_dir, format_))
     if find_lr:
@@ -142,7 +143,7 @@ def command(
     facts |= _agreed(ranks, facts, runtime, checkpoint_every)
     opened = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes) if ranks.leads else None
     resumed = _alike(opened, runtime, facts)
-    outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
+    outcome = _train(loaded, resumed, runtime, dataset, silent, checkpoint_every, tensorboard)
     _tell(
         ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else closing_text(outcome, runtime.recipe)
     )
