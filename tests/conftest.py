@@ -70,3 +70,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    # The longest first: of several processes none is then left alone with one of them at the end.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

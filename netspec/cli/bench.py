@@ -14,13 +14,15 @@ from netspec.cli.common import (
     format_option,
     load,
     memory_budget_option,
+    note,
+    quiet_option,
     set_option,
     shown_in,
     spec_argument,
     threads_option,
     tuned_option,
-    writing,
 )
+from netspec.training.files import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +63,7 @@ def _peers(context: click.Context, option: click.Parameter, given: str) -> tuple
 @click.option("--layers", is_flag=True, help="Time every step of netspec's plan, against what the machine could do.")
 @click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", help="Draw the result as SVG.")
 @format_option
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def command(
     spec: str,
     overrides: tuple[str, ...],
@@ -76,7 +78,6 @@ def command(
     layers: bool,
     picture: Path | None,
     format_: str,
-    quiet: bool,
 ) -> None:
     """Measure how fast a network runs and how much memory it takes.
 
@@ -111,15 +112,13 @@ def command(
     case = Case(mode or "train", samples, count, False, backend, memory_budget=memory_budget)
     if tuned is not None:
         case = _with_algorithms(case, loaded, tuned, quantized is not None)
-    notice = _silent if quiet else _say
     with shown_in(loaded):
         if layers:
-            document, text, drawn = _layers(loaded, case, runs, notice)
+            document, text, drawn = _layers(loaded, case, runs, note)
         else:
-            document, text, drawn = _sides(loaded, case, peers, runs, notice, quantized)
+            document, text, drawn = _sides(loaded, case, peers, runs, note, quantized)
     if picture is not None:
-        with writing(picture):
-            picture.write_text(drawn, encoding="utf-8")
+        write_output(picture, drawn.encode())
     click.echo(json.dumps(document, indent=2) if format_ == "json" else text)
 
 
@@ -176,11 +175,3 @@ def _layers(
 
     found = measure_layers(spec, case, runs or 10, notice)
     return found.document(), layers_text(found), roofline(found)
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _silent(text: str) -> None:
-    """Say nothing."""

@@ -13,7 +13,7 @@ import click
 
 from netspec.cli.asked import Asked
 from netspec.core.quantities import quantity
-from netspec.diagnostics import Diagnostic, NetspecError, SpecError
+from netspec.diagnostics import Diagnostic, NetspecError, RunError, SpecError
 from netspec.syntax.source import BUNDLE_SUFFIX, Source, read_source
 from netspec.syntax.suggestions import did_you_mean
 from netspec.zoo import UnknownZooSpecError, zoo_path
@@ -27,8 +27,12 @@ ZOO = "zoo:"
 ISSUES = "https://github.com/netspec/netspec/issues"
 UNREADABLE = ("NS006", "NS007", "NS008", "NS918", "NS919", "NS920")
 """The codes of what cannot be read at all, which the exit status tells from mistakes."""
+UNWRITABLE = "NS993"
+"""The code of a place that cannot be written to: as with what cannot be read, the command line is to be mended."""
 _READING = "netspec.reading"
 """Where click keeps what a spec is allowed."""
+_QUIET = "netspec.quiet"
+"""Where click keeps that nothing is to be noted."""
 
 spec_argument = click.argument("spec")
 
@@ -47,6 +51,35 @@ def _note_form(context: click.Context, parameter: click.Parameter, form: str) ->
 
 
 format_option = form_option("text", "json")
+
+
+def _note_quiet(context: click.Context, option: click.Parameter, given: bool) -> None:
+    context.meta[_QUIET] = given
+
+
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    is_eager=True,  # it holds for what reading the other options has to note
+    expose_value=False,
+    callback=_note_quiet,
+    help="Say nothing beside results, warnings and errors: no progress, no notes.",
+)
+"""Every command has it: see ``LazyCommands``. Those that are also called as functions name it themselves."""
+
+
+def quiet() -> bool:
+    """Whether :data:`quiet_option` was given to the command that runs."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(_QUIET))
+
+
+def note(text: str) -> None:
+    """Tell on stderr what is done, unless nothing is to be noted."""
+    if not quiet():
+        click.echo(text, err=True)
+
+
 threads_option = click.option("--threads", type=click.IntRange(min=1), help="Threads to use; all cores if left out.")
 
 
@@ -91,7 +124,7 @@ def _chosen(context: click.Context, option: click.Parameter, given: str) -> str:
     if given != AUTO:
         return given
     choice = choose_backend()
-    click.echo(f"backend: {choice.backend.name} ({choice.reason})", err=True)
+    note(f"backend: {choice.backend.name} ({choice.reason})")
     return choice.backend.name
 
 
@@ -203,15 +236,6 @@ def shown_in(spec: Spec) -> Iterator[None]:
         raise SpecError(error.diagnostics, spec.texts) from error
 
 
-@contextmanager
-def writing(output: Path) -> Iterator[None]:
-    """A usage error where a file that was asked for cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise click.UsageError(f"{str(output)!r} cannot be written: {error.strerror or error}") from None
-
-
 def show(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str], err: bool) -> None:
     """Print diagnostics as text, in colour on a terminal."""
     from netspec.diagnostics.render import render_text, use_color
@@ -232,13 +256,19 @@ def fail(error: Exception, form: str = "text") -> int:
     if not isinstance(error, NetspecError):
         text = f"netspec has a bug: {type(error).__name__}: {error}"
         click.echo(f"{text}\nPlease report it at {ISSUES} with the spec; --traceback shows more.", err=True)
-        return 3
-    if isinstance(error, SpecError):
+    elif isinstance(error, SpecError):
         show(error.diagnostics, error.sources, err=True)
-        unreadable = any(d.code in UNREADABLE for d in error.diagnostics)
-        return 2 if unreadable else 1
-    click.echo(f"error: {error}", err=True)
-    return 3
+    else:
+        click.echo(f"error: {error}", err=True)
+    return exit_status(error)
+
+
+def exit_status(error: BaseException) -> int:
+    """The exit status that an error calls for: of findings 1, of what the call has to mend 2, else 3."""
+    if isinstance(error, SpecError):
+        return 2 if any(d.code in UNREADABLE for d in error.diagnostics) else 1
+    unwritable = isinstance(error, RunError) and error.code == UNWRITABLE
+    return 2 if unwritable or isinstance(error, click.ClickException) else 3
 
 
 def _document(error: Exception) -> Mapping[str, Any]:

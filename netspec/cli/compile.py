@@ -16,6 +16,7 @@ from netspec.cli.common import (
     format_option,
     load,
     memory_budget_option,
+    note,
     set_option,
     spec_argument,
     threads_option,
@@ -23,11 +24,11 @@ from netspec.cli.common import (
 )
 from netspec.cli.tables import columns
 from netspec.core.verify import verify
-from netspec.diagnostics import RunError
 from netspec.diagnostics.text import escape, size
 from netspec.plan import Mode, Plan, Target
 from netspec.syntax.source import BUNDLE_SUFFIX
 from netspec.syntax.spec import Spec
+from netspec.training.files import write_output
 from netspec.training.threads import available_threads
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _measured(spec: Spec, backend: Backend, threads: int, mode: Mode, file: Path
     runtime = Runtime(spec.graph, spec.recipe, backend, spec.recipe.batch, threads, mode == "train")
     if not file.absolute().parent.is_dir():
         raise click.UsageError(f"--tune {str(file)!r} cannot be written: there is no such folder")
-    found = tune(runtime, lambda text: click.echo(text, err=True))
+    found = tune(runtime, note)
     found.write(file)
     return found
 
@@ -174,12 +175,8 @@ def _read(spec: Spec, backend: Backend, mode: Mode, file: Path) -> Tuned:
 
 def _write(path: Path, spec: Spec, plan: Plan) -> None:
     from netspec.training.bundles import encode_bundle
-    from netspec.training.files import write_atomic
 
-    try:
-        write_atomic(path, encode_bundle(spec, plan))
-    except OSError as error:
-        raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
+    write_output(path, encode_bundle(spec, plan))
 
 
 def _graph(plan: Plan) -> str:

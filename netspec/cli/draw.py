@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import load, set_option, spec_argument, writing
+from netspec.cli.common import load, note, set_option, spec_argument
+from netspec.training.files import write_output
 
 FORMATS = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".dot": "dot", ".gv": "dot"}
 """The format that the ending of a file asks for."""
@@ -49,9 +50,8 @@ def command(spec: str, overrides: tuple[str, ...], output: Path | None, format_:
     if output is None:
         click.echo(text, nl=False)
         return
-    with writing(output):
-        output.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {output}", err=True)
+    write_output(output, text.encode())
+    note(f"wrote {output}")
 
 
 def _by_ending(output: Path | None) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import backend_option, format_option, load, set_option, shown_in, threads_option, writing
+from netspec.cli.common import backend_option, format_option, load, set_option, shown_in, threads_option
+from netspec.training.files import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,7 +179,7 @@ def _quantized(source: str, overrides: tuple[str, ...], to: str, output: Path, b
     inputs = inputs_within(runtime, SAMPLES)
     wanted = predict(runtime, inputs)
     error = _checked("ONNX Runtime", run(model.encoded(), inputs, threads), wanted, TOLERANCE_OF_BYTES)
-    _write(output, model.encoded())
+    write_output(output, model.encoded(), folders=True)
     facts = {"opset": OPSET, "bits": 8}
     return Exported("onnx", (output,), model.tensors, (), _transforms(spec), error, facts, TOLERANCE_OF_BYTES)
 
@@ -213,7 +214,7 @@ def _to_onnx(spec: Spec, weights: Mapping[str, Array], output: Path, backend: st
     model = onnx_model(spec.graph, spec.recipe, weights)
     inputs, wanted = _predicted(spec, weights, backend, threads)
     error = _checked("ONNX Runtime", run(model.encoded(), inputs, threads), wanted)
-    _write(output, model.encoded())
+    write_output(output, model.encoded(), folders=True)
     left_out, before = _left_out(weights, model.tensors), _transforms(spec)
     return Exported("onnx", (output,), model.tensors, left_out, before, error, {"opset": OPSET})
 
@@ -233,8 +234,8 @@ def _to_torch(spec: Spec, weights: Mapping[str, Array], output: Path, backend: s
     source = torch_source(spec.graph, spec.recipe)
     beside = output.with_suffix(".safetensors")
     state = source.state(weights)
-    _write(output, source.text.encode())
-    _write(beside, encode(state))
+    write_output(output, source.text.encode(), folders=True)
+    write_output(beside, encode(state), folders=True)
     error = None
     if installed("torch"):
         from netspec.interop.pytorch.compare import predict
@@ -268,14 +269,6 @@ def _checked(
     if not error <= tolerance:
         raise RunError.of("NS932", target=target, error=f"{error:.1e}", tolerance=f"{tolerance:g}")
     return error
-
-
-def _write(file: Path, content: bytes) -> None:
-    from netspec.training.files import write_atomic
-
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, content)
 
 
 def _text(found: Exported) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netspec.cli.common import show, writing
+from netspec.cli.common import show
+from netspec.training.files import write_output
 
 if TYPE_CHECKING:
     from netspec.diagnostics import Diagnostic
@@ -90,14 +91,6 @@ def _weights_of(spec: Path) -> Path:
     return spec.with_suffix(".safetensors")
 
 
-def _write(file: Path, content: bytes) -> None:
-    from netspec.training.files import write_atomic
-
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, content)
-
-
 # ONNX
 
 
@@ -116,8 +109,8 @@ def _from_onnx(asked: Asked) -> Report:
     spec = load_spec(Source(str(asked.output), found.written.text))
     weights = found.weights([slot.name for slot in spec.graph.slots])
     error, uncompared = _compared(model.SerializeToString, found, spec, weights, asked)
-    _write(beside, encode(weights))
-    _write(asked.output, found.written.text.encode())
+    write_output(beside, encode(weights), folders=True)
+    write_output(asked.output, found.written.text.encode(), folders=True)
     facts = {
         "layers": len(spec.graph.nodes),
         "parameters": sum(array.size for array in weights.values()),
@@ -193,7 +186,7 @@ def _from_prototxt(asked: Asked) -> Report:
         found = import_prototxt(source, asked.sizes)
         rows, told, sources = (), found.told, {source.name: source.text}
     spec = load_spec(Source(str(asked.output), found.written.text))
-    _write(asked.output, found.written.text.encode())
+    write_output(asked.output, found.written.text.encode(), folders=True)
     parameters = sum(math.prod(slot.param.shape) for slot in spec.graph.slots)
     facts = {"layers": len(spec.graph.nodes), "parameters": parameters, "dialect": found.written.dialect}
     return Report("caffe", (asked.output,), (*rows, *found.rows), facts, told, sources)

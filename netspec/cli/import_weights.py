@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netspec.cli.common import load, shown_in, writing
+from netspec.cli.common import load, shown_in
+from netspec.training.files import write_output
 
 if TYPE_CHECKING:
     from netspec.interop.weights.take import Imported
@@ -32,14 +33,11 @@ def run(
         raise click.UsageError(f"weights are written as a file such as {output.stem}.safetensors, not {output.suffix}")
     from netspec.interop.safetensors import encode
     from netspec.interop.weights.take import import_weights
-    from netspec.training.files import write_atomic
 
     spec = load(spec_name, overrides)
     with shown_in(spec):
         found = import_weights(spec.graph, spec.recipe, file, pairs, strict)
-    with writing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(output, encode(found.weights))
+    write_output(output, encode(found.weights), folders=True)
     document = {"version": 1, "from": str(file), "spec": spec.name, "file": str(output), **found.document()}
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(found, output))
 

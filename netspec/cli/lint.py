@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from netspec.cli.common import ZOO, reading, set_option, zoo_file
+from netspec.cli.common import ZOO, quiet, reading, set_option, zoo_file
 from netspec.diagnostics import Diagnostic
 from netspec.lint.many import Job, Outcome, lint_files, lint_source
 from netspec.lint.settings import Settings, unknown_selectors
@@ -198,4 +198,5 @@ def _print_text(outcomes: Sequence[Outcome], found: list[Diagnostic], files: int
         mendable = sum(d.fix is not None and d.fix.safe for d in found)
         line += f" ({mendable} can be mended by --fix)" if mendable else ""
     mended = f"{fixes} {'mistake' if fixes == 1 else 'mistakes'} mended, " if fixes else ""
-    click.echo(mended + line)
+    if not quiet():
+        click.echo(mended + line)

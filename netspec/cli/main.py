@@ -6,7 +6,6 @@ Exit status: 0 fine, 1 findings, 2 usage or unreadable input, 3 the run failed, 
 from __future__ import annotations
 
 import atexit
-import errno
 import gc
 import importlib
 import os
@@ -19,9 +18,6 @@ from netspec import __version__
 from netspec.cli.asked import Asked
 
 TRACEBACK = "--traceback"
-
-_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""What is no bug of the program: the disk is full, or the share of it that its user may have."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "lint": ("netspec.cli.lint", "Say everything that is wrong with specs, before anything runs."),
@@ -52,6 +48,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Every command: its module, which is imported only when the command is called, and its line in ``--help``."""
 
 
+def _let_be_quiet(command: click.Command) -> None:
+    """Give ``--quiet`` to a command, or to those of a group, where it does not have it yet."""
+    from netspec.cli.common import quiet_option
+
+    for each in command.commands.values() if isinstance(command, click.Group) else (command,):
+        if not any("--quiet" in parameter.opts for parameter in each.params):
+            quiet_option(each)
+
+
 class LazyCommands(click.Group):
     """A group that knows its commands by name and imports one when it is called."""
 
@@ -64,6 +69,7 @@ class LazyCommands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        _let_be_quiet(command)
         return command
 
     def resolve_command(
@@ -117,7 +123,9 @@ def main() -> None:
         _leave_stdout()
         sys.exit(1)  # as click ends where it is the one to notice
     except OSError as error:
-        if error.errno not in _NO_ROOM or TRACEBACK in sys.argv:
+        from netspec.training.files import NO_ROOM
+
+        if error.errno not in NO_ROOM or TRACEBACK in sys.argv:
             _fail(error, asked)
         click.echo(f"error: what is to be written does not fit: {error.strerror}", err=True)
         _leave_stdout()

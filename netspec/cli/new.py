@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from netspec.cli.templates import SMALLEST_SIDE, TEMPLATES, fill
+from netspec.training.files import writing
 
 ENDINGS = (".yaml", ".yml")
 _NAME = re.compile(r"[^\W\d][\w-]*")
@@ -27,11 +28,19 @@ def command(name: str, template: str, shape: str, classes: int) -> None:
       netspec new digits
       netspec new birds --template residual --input 64x64x3 --classes 200
     """
+
     path = Path(name if name.endswith(ENDINGS) else f"{name}.yaml")
     if not _NAME.fullmatch(path.stem):
         raise click.UsageError(f"{path.stem!r} cannot be a name: a letter, then letters, digits, '_' and '-'")
     chosen = TEMPLATES[template]
     text = fill(path.stem, path.name, chosen, _shape(shape, chosen.image), classes)
+    with writing(path):
+        _write_new(path, text)
+    click.echo(f"wrote {path}")
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file where none is, or nothing; a usage error where there is one."""
     made = False
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -39,11 +48,10 @@ def command(name: str, template: str, shape: str, classes: int) -> None:
             file.write(text)
     except FileExistsError:
         raise click.UsageError(f"{str(path)!r} is there already, and was left as it is; take another name") from None
-    except OSError as error:
+    except OSError:
         if made:  # half a spec would be in the way of the next try
             path.unlink(missing_ok=True)
-        raise click.UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from None
-    click.echo(f"wrote {path}")
+        raise
 
 
 def _shape(text: str, image: bool) -> tuple[int, ...]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option, tuned_option
+from netspec.cli.common import format_option, note, tuned_option
 from netspec.cli.trained import Trained, open_trained, trained_options
 from netspec.diagnostics.text import escape
+from netspec.training.files import write_output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,7 @@ def command(
     heads = {head: _joined(arrays) for head, arrays in found.items()}
     if output is not None:
         _write(output, heads)
-        click.echo(f"wrote {output}", err=True)
+        note(f"wrote {output}")
     document = _document(opened, names, heads, top)
     click.echo(json.dumps(document, indent=2) if format_ == "json" else _text(document, top or LIKELIEST))
 
@@ -94,19 +95,13 @@ def _write(path: Path, heads: Mapping[str, Array]) -> None:
 
     import numpy as np
 
-    from netspec.diagnostics import RunError
-    from netspec.training.files import write_atomic
-
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:  # np.savez takes names as keywords, of which one is its own
         for head, array in heads.items():
             content = io.BytesIO()
             np.save(content, array)
             archive.writestr(f"{head}.npy", content.getvalue())
-    try:
-        write_atomic(path, stream.getvalue())
-    except OSError as error:
-        raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
+    write_output(path, stream.getvalue())
 
 
 def _document(run: OpenRun, names: Sequence[str], heads: Mapping[str, Array], top: int | None) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option, load, shown_in, writing
+from netspec.cli.common import format_option, load, note, shown_in
 from netspec.cli.tables import columns
 from netspec.cli.trained import Trained, trained_options
 from netspec.diagnostics.text import escape
+from netspec.training.files import write_json, writing
 
 if TYPE_CHECKING:
     from netspec.slimming.choice import Measure, Scope
@@ -203,7 +204,7 @@ def _sensitivity(
     if samples is not None:  # evenly from the part, in which classes may stand one after the other
         count = min(samples, len(scored))
         scored = scored.take(np.arange(count) * len(scored) // count)
-    return sensitivity(opened.runtime, stored.weights, among, scored, partial(click.echo, err=True))
+    return sensitivity(opened.runtime, stored.weights, among, scored, note)
 
 
 def _beside(run: str) -> Path | None:
@@ -214,8 +215,7 @@ def _beside(run: str) -> Path | None:
 def _write(slimmed: Slimmed, output: Path, format_: str) -> None:
     from netspec.slimming.prune import weights_beside, write_slimmed
 
-    with writing(output):
-        write_slimmed(slimmed, output)
+    write_slimmed(slimmed, output)
     files = [str(output), str(weights_beside(output))]
     if format_ == "json":
         return click.echo(json.dumps({**slimmed.document(), "files": files}, indent=2))
@@ -245,11 +245,9 @@ def _totals(slimmed: Slimmed) -> list[str]:
 def _tell_sensitivity(found: Sensitivity, output: Path | None, format_: str) -> None:
     document = found.document()
     if output is not None:
-        from netspec.training.files import write_json
-
         with writing(output):
             write_json(output, document)
-        click.echo(f"wrote {escape(str(output))}", err=True)
+        note(f"wrote {escape(str(output))}")
     click.echo(json.dumps(document, indent=2) if format_ == "json" else "\n".join(_table(document)))
 
 

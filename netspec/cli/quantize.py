@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from netspec.cli.common import format_option, writing
+from netspec.cli.common import format_option
 from netspec.cli.tables import columns
 from netspec.cli.trained import Trained, open_trained, trained_options
 from netspec.diagnostics.text import escape
+from netspec.training.files import write_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -149,11 +150,9 @@ def _quantize(
 
 def _share(opened: OpenRun, dataset: Dataset, bits: int, part: PartName, output: Path) -> tuple[dict[str, Any], str]:
     from netspec.slimming.clusters import share_run
-    from netspec.training.files import write_atomic
 
     found = share_run(opened, dataset, bits, part)
-    with writing(output):
-        write_atomic(output, found.data)
+    write_output(output, found.data)
     document = found.document()
     return {**document, "output": str(output)}, _shared_text(found, document, part, output)
 

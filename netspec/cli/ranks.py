@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from netspec.cli.common import fail
+from netspec.cli.common import exit_status, fail, note
 
 if TYPE_CHECKING:
     from netspec.distributed.communicator import Communicator
@@ -73,7 +73,7 @@ def _joined(distributed: bool, patience: float) -> Iterator[Ranks]:
 
     joined = join(patience)
     if joined.world.size == 1:
-        click.echo("this is a world of one rank; 'mpiexec -n 4 netspec train ... --distributed' starts four", err=True)
+        note("this is a world of one rank; 'mpiexec -n 4 netspec train ... --distributed' starts four")
     try:
         yield Ranks(joined.world, joined.host, True, joined.mpi)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
@@ -120,6 +120,4 @@ def _status(error: BaseException) -> int:
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         return INTERRUPTED
-    from netspec.diagnostics import SpecError
-
-    return 2 if isinstance(error, click.ClickException) else 1 if isinstance(error, SpecError) else 3
+    return exit_status(error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from netspec.cli.common import backend_option, format_option, threads_option
+from netspec.cli.common import backend_option, format_option, note, threads_option
 from netspec.diagnostics import RunError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def command(
     path = output if output is not None or format_ == "json" else run / REPORT
     if path is not None:
         write_report(found, path)
-        click.echo(f"wrote {path}", err=True)
+        note(f"wrote {path}")
     if format_ == "json":
         click.echo(json.dumps(found.document(), indent=2, allow_nan=False))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -19,6 +18,8 @@ from netspec.cli.common import (
     format_option,
     load,
     memory_budget_option,
+    quiet,
+    quiet_option,
     set_option,
     spec_argument,
     threads_option,
@@ -27,13 +28,12 @@ from netspec.cli.common import (
 )
 from netspec.cli.ranks import Ranks, ranks_option
 from netspec.cli.report import report_after_run, report_option
-from netspec.diagnostics.text import escape, size
+from netspec.cli.training_text import closing_text, plan_text, rate_text, resuming
 
 if TYPE_CHECKING:
     from netspec.data.dataset import Dataset
     from netspec.declarations.recipe import Recipe
     from netspec.syntax.spec import Spec
-    from netspec.training.memory_check import Demand
     from netspec.training.progress import Progress
     from netspec.training.resume import Resumed
     from netspec.training.runtime import Runtime
@@ -79,7 +79,7 @@ INTERRUPTED, TERMINATED = 128 + 2, 128 + 15
 @format_option
 @report_option
 @ranks_option
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 @click.option("--tensorboard", is_flag=True, help="Write what TensorBoard shows into the run directory too.")
 @click.option("--dry-run", is_flag=True, help="Check spec, data and plan; fetch and train nothing.")
 @click.option(
@@ -104,7 +104,6 @@ def command(
     workers: int | None,
     backend: str,
     format_: str,
-    quiet: bool,
     tensorboard: bool,
     dry_run: bool,
     find_lr: bool,
@@ -127,25 +126,27 @@ def command(
     from netspec.training.memory_check import memory_limits, refuse_what_does_not_fit
 
     _refuse_early(resume, run_dir, tensorboard, find_lr, ranks)
-    quiet, earlier = quiet or not ranks.leads, run_dir if resume else None
+    silent, earlier = quiet() or not ranks.leads, run_dir if resume else None
     options = {"epochs": epochs, "batch": batch, "memory_budget": memory_budget, "seed": seed}
     loaded, given = _with_settings(load(spec, overrides), options, workers, earlier)
     folder = Path(loaded.file).parent
     dataset = _dataset(loaded, data_dir, fetches=not dry_run)
     runtime = _runtime(loaded, dataset, earlier, backend, threads, ranks, tuned)
     needed = refuse_what_does_not_fit(runtime, memory_limits(), dataset.train, dataset.validation, dataset.test)
-    taken = _take_weights(runtime, folder, quiet)
+    taken = _take_weights(runtime, folder, silent)
     if dry_run:
-        return _tell(ranks, _plan_text(loaded, dataset, runtime, needed, data_dir, format_))
+        return _tell(ranks, plan_text(loaded, dataset, runtime, needed, data_dir, format_))
     if find_lr:
-        return _tell(ranks, _found_rate(runtime, dataset, format_))
+        return _tell(ranks, rate_text(runtime, dataset, format_))
     runtime.load("train", runtime.train_type(dataset.train))  # what cannot be run leaves no run directory behind
     facts = run_facts(loaded, folder, dataset, runtime, ["netspec", *sys.argv[1:]], _now(), given) | taken
     facts |= _agreed(ranks, facts, runtime, checkpoint_every)
     opened = _open(run_dir, loaded, facts, runtime, dataset, resume, allow_changes) if ranks.leads else None
     resumed = _alike(opened, runtime, facts)
-    outcome = _train(loaded, resumed, runtime, dataset, quiet, checkpoint_every, tensorboard)
-    _tell(ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else _closing(outcome, runtime.recipe))
+    outcome = _train(loaded, resumed, runtime, dataset, silent, checkpoint_every, tensorboard)
+    _tell(
+        ranks, json.dumps(outcome.document(), indent=2) if format_ == "json" else closing_text(outcome, runtime.recipe)
+    )
 
 
 def _dataset(spec: Spec, data_dir: str | None, fetches: bool) -> Dataset:
@@ -335,7 +336,7 @@ def _train(
             outcome = train_into(resumed.run, runtime, dataset, progress, _now, resumed.begin, checkpoint_every, stop)
     except KeyboardInterrupt:
         if resumed.run.writes:
-            click.echo(f"interrupted; to go on: {_resuming(sys.argv[1:], resumed.run.folder)}", err=True)
+            click.echo(f"interrupted; to go on: {resuming(sys.argv[1:], resumed.run.folder)}", err=True)
         if stop.terminated:
             sys.exit(TERMINATED)
         if resumed.run.writes:
@@ -361,89 +362,5 @@ def _say_at_once(text: str) -> None:
         os.write(2, f"{text}\n".encode())
 
 
-def _resuming(arguments: list[str], folder: Path) -> str:
-    """The command that goes on with the run that this one began."""
-    named = any(argument == "--run-dir" or argument.startswith("--run-dir=") for argument in arguments)
-    more = [] if named else ["--run-dir", str(folder)]
-    again = [] if "--resume" in arguments else ["--resume"]
-    kept = [argument for argument in arguments if argument != "--allow-changes"]
-    return shlex.join(["netspec", *kept, *more, *again])
-
-
 def _now() -> datetime:
     return datetime.now().astimezone()
-
-
-def _plan_text(
-    spec: Spec, dataset: Dataset, runtime: Runtime, needed: Demand, data_dir: str | None, format_: str
-) -> str:
-    """What a run would do, and what it would fetch first."""
-    from netspec.data.download import cache_folder
-    from netspec.data.read import data_folder
-    from netspec.data.stand_in import missing
-
-    epochs = runtime.recipe.epochs
-    absent = missing(runtime.recipe.data, data_folder(data_dir), cache_folder())
-    document: dict[str, Any] = {
-        "version": 1,
-        "dry_run": True,
-        "name": spec.name,
-        "samples": {"train": len(dataset.train), "validation": len(dataset.validation), "test": len(dataset.test)},
-        "epochs": epochs,
-        "steps": epochs * -(-len(dataset.train) // runtime.split.batch),
-        "batch": runtime.split.batch,
-        "threads": runtime.threads,
-        "memory_bytes": needed.total,
-        "memory": needed.document(),
-        "fetch": [{**each._asdict(), "file": str(each.file)} for each in absent],
-    }
-    if format_ == "json":
-        return json.dumps(document, indent=2)
-    samples = ", ".join(f"{count:,} {part}" for part, count in document["samples"].items())
-    memory = ", ".join(f"{name} {size(count)}" for name, count in needed.parts().items())
-    threads = f"{runtime.threads} thread{'' if runtime.threads == 1 else 's'}"
-    batch = f"up to {document['batch']} samples"
-    fetched = [f"would be fetched: {each.address} ({size(each.bytes)}) to {escape(str(each.file))}" for each in absent]
-    planned = (
-        f"{spec.name}: {_epochs(epochs)}, {document['steps']:,} steps of {batch} ({samples}), "
-        f"{size(needed.total)} ({memory}), {threads}; nothing was trained"
-    )
-    return "\n".join([*fetched, planned])
-
-
-def _found_rate(runtime: Runtime, dataset: Dataset, format_: str) -> str:
-    """What the learning-rate finder says."""
-    from netspec.cli.plot import plot
-    from netspec.training.finder import find_rate
-
-    sweep = find_rate(runtime, dataset.train)
-    if format_ == "json":
-        return json.dumps(sweep.document(), indent=2)
-    if not sweep.rates:
-        return "not even the first step had a finite loss: look at the data and its preprocessing"
-    lines = plot(sweep.rates, sweep.smoothed, sweep.suggestion, "learning rate")
-    if sweep.suggestion is None:
-        return "\n".join([*lines, "", "the loss did not fall at any rate: look at the data and its preprocessing"])
-    said = f"the loss fell fastest at {sweep.suggestion:g}, and was lowest at {sweep.lowest_at:g}"
-    return "\n".join([*lines, "", f"{said}; begin with --set train.lr={sweep.suggestion:g}"])
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'' if count == 1 else 's'}"
-
-
-def _closing(outcome: Outcome, recipe: Recipe) -> str:
-    """The summary of a run that is done."""
-    from netspec.training.progress import score_text
-
-    parts = {"train": outcome.train, "validation": outcome.validation, "test": outcome.test}
-    lines = [f"{name:<11} {score_text(scores)}" for name, scores in parts.items() if scores is not None]
-    epochs = _epochs(outcome.epochs)
-    waited = f", {outcome.waited_share:.1%} of the training waiting for data" if outcome.waited_share else ""
-    lines.append(f"{epochs}, {outcome.steps:,} steps in {outcome.seconds:.1f} s{waited}")
-    if outcome.skipped_steps:
-        lines.append(f"{outcome.skipped_steps:,} steps were skipped: their numbers were not finite")
-    if outcome.epochs < recipe.epochs:
-        lines.append(f"stopped early, before {_epochs(recipe.epochs)}: the validation loss had not become lower")
-    lines.append(f"run directory: {outcome.run_dir}")
-    return "\n".join(lines)

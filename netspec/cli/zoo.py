@@ -11,6 +11,7 @@ from netspec.cli.common import find_source, format_option, zoo_file
 from netspec.diagnostics import Diagnostics
 from netspec.diagnostics.text import escape
 from netspec.syntax import tree
+from netspec.training.files import write_output, writing
 from netspec.zoo import zoo_names
 
 
@@ -90,11 +91,10 @@ def _holds(path: Path, content: bytes) -> bool:
 
 def _write(path: Path, source: Path) -> None:
     """Copy a file; of the folders around it only the innermost is made."""
-    try:
+
+    with writing(path):
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(source.read_bytes())
-    except OSError as error:
-        raise click.UsageError(f"{str(path)!r} cannot be written: {error.strerror}") from None
+    write_output(path, source.read_bytes())
     click.echo(f"wrote {path}")
 
 

@@ -33,11 +33,12 @@ class SpecError(NetspecError):
 
 
 class RunError(NetspecError):
-    """A run failed. ``diagnostic`` says where in the spec it comes from, where that is known."""
+    """A run failed. Where it is known, ``diagnostic`` says where in the spec it comes from, and ``code`` what it is."""
 
-    def __init__(self, message: str, diagnostic: Diagnostic | None = None) -> None:
+    def __init__(self, message: str, diagnostic: Diagnostic | None = None, code: str | None = None) -> None:
         self.diagnostic = diagnostic
-        super().__init__(message, diagnostic)
+        self.code = code
+        super().__init__(message, diagnostic, code)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -51,4 +52,4 @@ class RunError(NetspecError):
         diagnostic = Diagnostic(code, Span.of_file(""), fields)
         advice = f"\n  help: {diagnostic.help_text}" if diagnostic.help_text else ""
         listed = "".join(f"\n  {escape(line)}" for line in listing)
-        return cls(f"[{code}] {diagnostic.message}{listed}{advice}")
+        return cls(f"[{code}] {diagnostic.message}{listed}{advice}", code=code)

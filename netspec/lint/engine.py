@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,8 +22,8 @@ __all__ = ["RULES", "Facts", "Report", "Rule", "examine", "layers", "lint", "loa
 PLUGIN_GROUP = "netspec.rules"
 _FOLDER = "netspec.lint.rules"
 
-_DOUBTS, _FOLLOWS = "NS207", "NS201"
-"""Where the axes of the input stand in another order, that a window does not fit is no mistake of its own."""
+_DOUBTS = ("NS207", "NS208")
+"""Findings that say of an input that another shape is meant than the one with which all behind it was looked at."""
 
 Check = Callable[[Facts], Iterable[Diagnostic]]
 
@@ -93,8 +93,47 @@ def examine(
 ) -> Report:
     """Read one spec and run the rules on it. A rule that is not wanted, or is a plug-in's without leave, does not run.
 
-    Layers of a block are in the graph once for each use; what a rule finds in them is told once.
+    Layers of a block are in the graph once for each use; what a rule finds in them is told once. Where an input seems
+    to be of another shape than is written, what is found only with the written one follows from that, and is not told.
     """
+    report = _examined(source, overrides, settings, options, plugins)
+    diagnostics = report.diagnostics
+    for meant in _inputs_as_meant(report):
+        other = _examined(source, (*overrides, *meant), settings, options, plugins).diagnostics
+        if any(d.code in _DOUBTS for d in other):
+            return report  # a var has the input's name, so that it cannot be put in from outside
+        also = {(d.code, d.span): d for d in reversed(other)}
+        kept = (d if d.code in _DOUBTS else also.get((d.code, d.span)) for d in diagnostics)
+        diagnostics = tuple(d for d in kept if d is not None)
+    return report._replace(diagnostics=diagnostics)
+
+
+def _inputs_as_meant(report: Report) -> Iterator[list[str]]:
+    """What ``--set`` would say of inputs whose shape is in doubt; where the channels lack, also with three of them."""
+    doubts = {d.span: d for d in report.diagnostics if d.code in _DOUBTS}
+    if report.facts is None or not doubts:
+        return
+    spec = report.facts.spec
+    alone = list(spec.inputs) == ["input"]
+    found = {
+        "input" if alone else f"inputs.{name}" + ("" if written.source is None else ".shape"): doubts[written.span]
+        for name, written in spec.inputs.items()
+        if written.span in doubts
+    }
+    yield [f"{key}={doubt.fields['suggestion']}" for key, doubt in found.items()]
+    if any(doubt.code == "NS208" for doubt in found.values()):
+        yield [f"{key}={_in_colour(doubt)}" for key, doubt in found.items()]
+
+
+def _in_colour(doubt: Diagnostic) -> str:
+    """The shape that is meant; with three channels where nothing said how many."""
+    return f"{str(doubt.fields['shape'])[:-1]}, 3]" if doubt.code == "NS208" else str(doubt.fields["suggestion"])
+
+
+def _examined(
+    source: Source, overrides: Sequence[str], settings: Settings, options: ReadOptions, plugins: bool
+) -> Report:
+    """Everything that is found with the shapes of inputs as they are written."""
     diagnostics = Diagnostics()
     spec = read_spec(source, overrides, diagnostics, options)
     found = [d for d in diagnostics.sorted() if settings.wants(d.code)]
@@ -104,7 +143,6 @@ def examine(
         faults = [d.span for d in diagnostics if d.severity == "error"]
         facts = Facts(spec, settings.budgets, faults)
         found += _findings_of_rules(facts, settings, plugins)
-        found = [d for d in found if d.code != _FOLLOWS or not any(other.code == _DOUBTS for other in found)]
     if any("ignore" in text for text in texts.values()):
         from netspec.lint.comments import without_ignored
 

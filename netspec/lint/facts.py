@@ -112,9 +112,7 @@ class Facts:
         )
 
     def sized(self, node: Node) -> bool:
-        """Whether the shapes that go in and out are known, and neither guessed after a mistake nor in doubt."""
-        if any(channels_first(value.type.shape) for value in self.graph.inputs):
-            return False
+        """Whether the shapes that go in and out are known, and not guessed after a mistake."""
         return self.spec.guessed.isdisjoint((*node.data, *node.outputs))
 
     def place(self, node: Node, attribute: str | None = None) -> Span:
@@ -124,16 +122,6 @@ class Facts:
             return node.where.attributes[attribute]
         layer = node.where.layer
         return Span(layer.file, layer.line, layer.column, layer.line, layer.column + len(node.op.name))
-
-
-_CHANNELS = (1, 3, 4)
-_SMALLEST_SIDE = 8
-
-
-def channels_first(shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The shape with its channels last, if it looks as if they stood first, as in PyTorch; else None."""
-    suspect = len(shape) >= 3 and shape[0] in _CHANNELS and min(shape[1:]) >= _SMALLEST_SIDE
-    return (*shape[1:], shape[0]) if suspect else None
 
 
 def layers(facts: Facts, *ops: str) -> Iterator[Node]:

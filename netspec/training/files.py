@@ -1,13 +1,44 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of one."""
+"""Writing files so that a crash leaves the old one or the new one, never half of one; and saying why it cannot be."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from netspec.diagnostics.errors import RunError
+
+NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""What the system says where a disk is full, or the share of it that its user may have."""
+
+
+@contextmanager
+def writing(path: Path | str) -> Iterator[None]:
+    """NS993 where what was asked for cannot be written at ``path``, file or folder; NS994 where the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        code = "NS994" if error.errno in NO_ROOM else "NS993"
+        raise RunError.of(code, path=str(path), problem=error.strerror or str(error)) from error
+
+
+def write_output(path: Path, data: bytes, folders: bool = False) -> None:
+    """Write a file that somebody named: in the place of an old one, behind links too, and to a device as it is.
+
+    The ``folders`` that it lies in are made if that is asked for. NS993 or NS994 where it cannot be written.
+    """
+    with writing(path):
+        if folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():  # /dev/stdout is to be written to, not to be replaced
+            path.write_bytes(data)
+        else:
+            write_atomic(path.resolve(), data)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from netspec.diagnostics.errors import RunError
+from netspec.training.files import writing
 
 if sys.platform != "win32":
     import fcntl
@@ -32,10 +33,8 @@ def lock(folder: Path) -> Lock:
 
     Windows has no flock: nothing is locked there.
     """
-    try:
+    with writing(folder):
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise RunError(f"the run directory '{folder}' cannot be locked: {error.strerror or error}") from error
     try:
         if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from netspec.data.dataset import Array, Part
-from netspec.diagnostics.errors import RunError
 from netspec.interop.safetensors import encode, read_weights
 from netspec.syntax.suggestions import did_you_mean
 from netspec.training.arrays import (
@@ -33,7 +32,7 @@ from netspec.training.arrays import (
 )
 from netspec.training.average import averaged_weights
 from netspec.training.evaluate import evaluate, predict
-from netspec.training.files import write_atomic
+from netspec.training.files import write_output
 from netspec.training.fitted import fit, with_kept_numbers
 from netspec.training.history import History
 from netspec.training.loop import run_epochs, train_step
@@ -219,10 +218,7 @@ class Model:
         A RunError where it cannot be written, an InputError where ``path`` is none.
         """
         file = path_of(path, "what weights are saved to")
-        try:
-            write_atomic(file, encode(self.weights, {"format": "netspec"}))
-        except OSError as error:
-            raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
+        write_output(file, encode(self.weights, {"format": "netspec"}))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read what :meth:`save` wrote, or the last checkpoint of a run directory.

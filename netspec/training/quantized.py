@@ -25,7 +25,7 @@ from netspec.interop.packed import pack_bytes
 from netspec.interop.safetensors import encode_packed
 from netspec.passes.quantization import Range, Ranges, quantize
 from netspec.passes.step import inference
-from netspec.training.files import write_atomic, write_json
+from netspec.training.files import write_atomic, write_json, writing
 from netspec.training.fitted import FITTED
 from netspec.training.runs import MANIFEST, SPEC, read_manifest
 
@@ -82,9 +82,9 @@ def write_quantized(
 ) -> int:
     """Write the folder, which is new or empty, from a run's; returns the bytes of its weights.
 
-    ``packed`` names the weights that become bytes. A RunError where the folder is in use or cannot be written.
+    ``packed`` names the weights that become bytes. NS863 where the folder is in use, NS993 where it cannot be written.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise RunError.of("NS863", path=str(folder))
@@ -100,8 +100,6 @@ def write_quantized(
             if (run / name).is_file():
                 shutil.copyfile(run / name, folder / name)
         write_json(folder / MANIFEST, {**read_manifest(run), "best": None, "last": None, "quantized": dict(facts)})
-    except OSError as error:
-        raise RunError(f"'{folder}' cannot be written: {error.strerror or error}") from error
     return len(data)
 
 

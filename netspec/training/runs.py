@@ -33,7 +33,7 @@ from netspec.training.checkpoints import (
     remove_all_but,
     write_checkpoint,
 )
-from netspec.training.files import remove_leftovers, write_atomic, write_json
+from netspec.training.files import remove_leftovers, write_atomic, write_json, writing
 from netspec.training.lock import LOCK, Lock, lock
 from netspec.training.position import Position
 from netspec.training.progress import EpochResult
@@ -72,11 +72,11 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, spec_text: str, facts: Mapping[str, Any], resume: bool = False) -> Run:
-        """A new run in ``folder``; a RunError where that already holds something or cannot be made.
+        """A new run in ``folder``; a RunError where that already holds something, an NS993 where it cannot be made.
 
         With ``resume`` it may hold what a process left that was killed while it made the folder.
         """
-        with _explained(f"the run directory '{folder}' cannot be made"):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_used(folder, resume)
             held = lock(folder)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -118,6 +120,8 @@ class Runtime:
         self.trains = trains
         self.ranges = ranges
         self.tuned = tuned
+        self.compile_seconds = 0.0
+        """Time that has gone by so far until kernels were there: compiled, or read from the cache."""
         self._plans: dict[tuple[Purpose, DType], Plan] = {}
         self._loaded: dict[tuple[Purpose, DType], Loaded] = {}
         self._first = self.plan("train" if trains else "predict", "float32")
@@ -248,8 +252,19 @@ class Runtime:
             self.refuse_unfitted()
             if purpose != "predict" and balanced_heads(self.recipe, self.network.heads):
                 raise RunError.of("NS510", name="class_weights: balanced")
-            self._loaded[key] = self.bound(self.plan(purpose, dtype), dtype)
+            plan = self.plan(purpose, dtype)
+            with self.compiling():
+                self._loaded[key] = self.bound(plan, dtype)
         return self._loaded[key]
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """What is done inside is done for kernels to be there; its time is counted as such."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.compile_seconds += time.perf_counter() - begun
 
     def bound(self, plan: Plan, dtype: DType) -> Loaded:
         """A plan of this network for inputs of ``dtype`` with its kernels, bound to the state."""

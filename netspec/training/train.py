@@ -38,6 +38,9 @@ class Outcome:
     epochs: int
     steps: int
     seconds: float
+    """Of training and of what was scored with it, checkpoints included; not of compiling."""
+    compile_seconds: float
+    """What went by until kernels were there, by the end of the run: compiled, or read from the cache."""
     train: Scores
     validation: Scores | None
     test: Scores | None
@@ -60,6 +63,7 @@ class Outcome:
             "epochs": self.epochs,
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
+            "compile_seconds": round(self.compile_seconds, 3),
             "metrics": self.metrics(),
             "weights_sha256": self.weights_sha256,
             **self.remarks(),
@@ -131,7 +135,7 @@ def _train(
     stop: StopRequest,
 ) -> Outcome:
     refuse_what_comes_too_late(runtime, dataset.train)
-    begun, world = time.perf_counter(), runtime.world
+    begun, compiled, world = time.perf_counter(), runtime.compile_seconds, runtime.world
     epochs, place = runtime.recipe.epochs, begin
     if epochs > begin.epoch:
         progress.preparing("compiling kernels")
@@ -168,9 +172,11 @@ def _train(
         test = evaluate(runtime, dataset.test, world, batches).scores if len(dataset.test) else None
     train, validation = run.last_scores()
     digest = weights_sha256(read_state(runtime.state, runtime.weights))
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - begun - (runtime.compile_seconds - compiled)
     remarks = run.waited_share(), run.skipped_steps()
-    return Outcome(run.folder, place.epoch, place.step, seconds, train, validation, test, digest, *remarks)
+    return Outcome(
+        run.folder, place.epoch, place.step, seconds, runtime.compile_seconds, train, validation, test, digest, *remarks
+    )
 
 
 def _checked_state(runtime: Runtime, where: str) -> tuple[dict[str, Array], dict[str, Array]]:

@@ -15,7 +15,7 @@ from netspec.core.graph import Graph
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics.errors import RunError
 from netspec.plan import Mode, Plan, Step
-from netspec.training.files import write_json
+from netspec.training.files import write_json, writing
 from netspec.training.hashes import network_sha256, sha256
 
 TUNED = "tuned.json"
@@ -97,11 +97,9 @@ class Tuned:
         return sha256(json.dumps(self.document(), sort_keys=True).encode())
 
     def write(self, file: Path) -> None:
-        """Write it; a RunError where that fails."""
-        try:
+        """Write it; an NS993 where that cannot be."""
+        with writing(file):
             write_json(file, self.document())
-        except OSError as error:
-            raise RunError(f"'{file}' cannot be written: {error.strerror or error}") from error
 
 
 def choosable(plan: Plan) -> Iterator[Step]:

@@ -20,8 +20,9 @@ def compile_training(runtime: Runtime, dtype: DType) -> None:
     inputs = runtime.plan("train", dtype).graph.inputs
     zeros = {value.name: np.zeros((1, *value.type.shape), value.type.dtype) for value in inputs}
     try:
-        loaded.exchange.run(zeros, runtime.scalars(0.0, 1), 1)
-        loaded.executable.run({}, {}, 1, ("update",))
+        with runtime.compiling():
+            loaded.exchange.run(zeros, runtime.scalars(0.0, 1), 1)
+            loaded.executable.run({}, {}, 1, ("update",))
     finally:
         for name, array in before.items():
             runtime.state.write(name, array)

@@ -114,6 +114,6 @@ def test_a_full_disk_leaves_no_half_of_a_spec(netspec: Netspec, monkeypatch: pyt
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", opened)
         status, out, err = netspec("new", "first")
-    assert (status, out) == (2, "")
-    assert "'first.yaml' cannot be written: No space left on device" in err
+    assert (status, out) == (3, "")
+    assert "[NS994] 'first.yaml' cannot be written: No space left on device" in err
     assert netspec("new", "first").status == 0

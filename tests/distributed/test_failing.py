@@ -88,14 +88,14 @@ def test_a_rank_that_is_killed_ends_all_and_the_run_goes_on_with_any_number(mome
 
 @pytest.mark.parametrize("mpi", EACH_MPI)
 def test_a_rank_that_hangs_is_named_by_one_that_waits(mpi: Mpi, spec: Path) -> None:
-    begun = time.monotonic()
     done = ranks(2, *command(spec, "--rank-timeout=3"), mpi=mpi, PAUSE="1:40")
+    took = time.time() - (spec.parent / "paused").stat().st_mtime
     assert done.returncode == 3
     assert done.stderr.count("error:") == 1
     assert "[NS955] rank 1 on " in done.stderr
     assert "kept the others waiting for 3 s" in done.stderr
     assert not left_over(spec.parent)
-    assert time.monotonic() - begun < 120
+    assert 2 < took < LIMIT  # rank 0 may have waited since a step before
     assert not damaged_checkpoints(spec.parent / "run" / "checkpoints", "epoch-0001")
 
 

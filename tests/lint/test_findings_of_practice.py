@@ -181,3 +181,21 @@ def test_an_archive_of_bytes_is_known_by_its_header(tmp_path: Path) -> None:
     assert codes("set.npz") == ["NS516", "NS515"]
     assert codes("float.npz") == ["NS515"]
     assert codes("damaged.npz") == codes("missing.npz") == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "advice"),
+    [
+        ("[flatten, {dense: 12}]", "write dense: 10"),
+        ("[flatten, {dense: {units: 12}}]", "write units: 10"),
+        ("[flatten, {dense: $classes}]", "write classes: 10 in vars"),
+        ("[flatten, {dense: 12}, batch_norm, softmax]", "write dense: 10"),
+        ("[{conv: {filters: 12, kernel: 3}}, batch_norm, global_avg_pool]", "write filters: 10"),
+        ("[{conv: {filters: 3, kernel: 3}}, relu, flatten]", "let the last layer give 10"),
+    ],
+)
+def test_other_classes_are_mended_where_the_number_is_written(layers: str, advice: str) -> None:
+    text = f"netspec: 1\nvars: {{classes: 12}}\ninput: [28, 28, 1]\nlayers: {layers}\ntrain: {{data: mnist}}\n"
+    (found,) = (each for each in lint(Source("s.yaml", text)) if each.code == "NS501")
+    assert found.help_text == advice
+    assert found.span.line == 4

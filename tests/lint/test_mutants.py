@@ -24,6 +24,7 @@ def what_came_of(first: int, last: int) -> dict[str, object]:
     return report
 
 
+@pytest.mark.slow
 def test_five_hundred_mutants() -> None:
     report = what_came_of(0, 500)
     assert report["failures"] == []

@@ -56,7 +56,7 @@ def test_an_ignored_rule_does_not_run(code: str, tmp_path: Path, monkeypatch: py
     assert findings(code, "Fails", tmp_path, (code,)) == []
     assert ran == []
     assert len(findings(code, "Fails", tmp_path)) == 1
-    assert ran == [code]
+    assert set(ran) == {code}  # more than once where an input is looked at as it may be meant
 
 
 @pytest.mark.parametrize("code", RULES)

@@ -63,7 +63,7 @@ def test_every_algorithm_agrees_with_the_definition(host_backend: CupyBackend, c
     assert complaints_of(host_backend, case) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("case", [case for place, case in enumerate(GIVEN) if place % 8], ids=str)
 def test_the_other_cases_too(host_backend: CupyBackend, case: Case) -> None:
     assert complaints_of(host_backend, case) == []

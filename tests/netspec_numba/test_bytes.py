@@ -34,7 +34,7 @@ def test_one_sample_alone_has_its_own_loop_in_dense_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    "lanes", [pytest.param(4, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow), 16]
+    "lanes", [pytest.param(4, marks=pytest.mark.long), pytest.param(8, marks=pytest.mark.slow), 16]
 )
 def test_without_dot_products_the_bits_are_the_same(lanes: int) -> None:
     environment = os.environ | {"NETSPEC_LANES": str(lanes), "NETSPEC_VNNI": "0"}

@@ -115,6 +115,7 @@ def test_a_foreign_block_is_refused() -> None:
         KERNELS["conv"].build(Request(trial.window, tuple(operands[:2]), (operands[2],), 1, 1, scratch))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lanes", ["4", "8"])
 def test_narrower_vectors(lanes: str, tmp_path: Path) -> None:
     environment = {

@@ -56,7 +56,7 @@ def run_json(command: Any, *arguments: str) -> dict[str, Any]:
 
 def test_train_then_eval(spec_file: Path, backend: Any) -> None:
     document = run_json(train.command, str(spec_file), "--run-dir", "run", "--seed", "5")
-    promised = {"version", "run_dir", "epochs", "steps", "seconds", "metrics", "weights_sha256"}
+    promised = {"version", "run_dir", "epochs", "steps", "seconds", "compile_seconds", "metrics", "weights_sha256"}
     assert set(document) == promised | {"waited_share", "skipped_steps"}
     assert (document["version"], document["run_dir"], document["epochs"], document["steps"]) == (1, "run", 2, 6)
     manifest = json.loads(Path("run/manifest.json").read_text())

@@ -83,6 +83,7 @@ def crash_states(folder: Path) -> Recorder:
     return recorder
 
 
+@pytest.mark.slow
 def test_every_state_that_a_crash_may_leave_ends_as_the_undisturbed_run(whole: Path, tmp_path: Path) -> None:
     recorder = crash_states(tmp_path / "recorded")
     assert len(recorder.states) > 80

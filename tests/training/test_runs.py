@@ -80,7 +80,7 @@ def test_a_whole_run(
     assert set(outcome.metrics()) == {"train", "validation", "test"}
     assert (tmp_path / "run" / "spec.resolved.yaml").read_text() == spec.text
     document = outcome.document()
-    promised = {"version", "run_dir", "epochs", "steps", "seconds", "metrics", "weights_sha256"}
+    promised = {"version", "run_dir", "epochs", "steps", "seconds", "compile_seconds", "metrics", "weights_sha256"}
     assert set(document) == promised | {"waited_share", "skipped_steps"}
     assert (document["epochs"], document["steps"]) == (2, 6)
 

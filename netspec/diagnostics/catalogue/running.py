@@ -254,12 +254,6 @@ RUNNING: dict[str, Entry] = {
         "{what} needs the package '{package}', which is not installed",
         "pip install 'netspec[{extra}]'",
     ),
-    "NS927": Entry(
-        "error",
-        "report cannot be written",
-        "the report '{path}' cannot be written: {problem}",
-        "-o FILE puts it elsewhere",
-    ),
     "NS928": Entry(
         "warning",
         "run without its report",
@@ -426,5 +420,17 @@ RUNNING: dict[str, Entry] = {
         "NCCL failed",
         "NCCL failed on rank {rank} on {host}: {problem}",
         "NCCL_DEBUG=INFO in the environment of the ranks makes it tell more",
+    ),
+    "NS993": Entry(
+        "error",
+        "place that cannot be written to",
+        "'{path}' cannot be written: {problem}",
+        "name a place in a folder that is there and may be changed",
+    ),
+    "NS994": Entry(
+        "error",
+        "no room for what is to be written",
+        "'{path}' cannot be written: {problem}",
+        "make room on that disk, or name a place on another",
     ),
 }

@@ -30,8 +30,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netspec.core.graph import Node, Value
 from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
+from netspec.syntax.source import Positions, Source
 
 LABEL = "label"
 """The field of class numbers, as data sets call it."""
@@ -48,16 +50,45 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         return  # it learns another field of the data
     if head.type.channels == 1 and facts.spec.recipe.loss.target(head.type).shape == head.type.shape:
         return  # the loss takes the number of the class as a number
-    node = facts.producers.get(head)
-    while node is not None and not node.parameters:
-        node = facts.producers.get(node.data[0])
-    if node is None:
+    behind = list(_behind(facts, head))
+    if not behind:
         return
+    decides = [node for node in behind if _main(node) == head.type.channels]
+    node = (decides or behind)[0]
     fields = {
         "data": type(data).declaration.name,
         "classes": classes,
         "outputs": head.type.channels,
         "layer": node.path,
-        "suggestion": f"{node.op.main}: {classes}",
+        "suggestion": _advice(facts, node, classes) if decides else None,
     }
     yield Diagnostic("NS501", facts.place(node, node.op.main), fields)
+
+
+def _behind(facts: Facts, head: Value) -> Iterator[Node]:
+    """The layers with parameters that a head comes from, the last first."""
+    node = facts.producers.get(head)
+    while node is not None:
+        if node.parameters:
+            yield node
+        node = facts.producers.get(node.data[0]) if node.data else None
+
+
+def _main(node: Node) -> object:
+    """The value of a layer's main attribute, such as how many filters it has."""
+    return getattr(node.attrs, node.op.main, None) if node.op.main else None
+
+
+def _advice(facts: Facts, node: Node, classes: int) -> str | None:
+    """What to write, as it is written there; None where the number is made of others."""
+    main = node.op.main
+    place = None if node.where is None or main is None else node.where.attributes.get(main)
+    text = None if place is None else facts.spec.texts.get(place.file)
+    if place is None or text is None:
+        return None
+    written = Positions(Source(place.file, text)).written(place)
+    if written.isdecimal():
+        before = text.splitlines()[place.line - 1][: place.column - 1].rstrip(": ")
+        return f"{node.op.name if before.endswith(node.op.name) else main}: {classes}"
+    name = written.removeprefix("$")
+    return f"{name}: {classes} in vars" if (facts.spec.vars or {}).get(name) == _main(node) else None

@@ -34,7 +34,6 @@ from netspec.core.declare import declaration_of
 from netspec.core.formulas import times
 from netspec.diagnostics import Diagnostic, Note
 from netspec.lint.engine import Facts, rule
-from netspec.lint.facts import channels_first
 
 
 @rule("NS502")
@@ -45,8 +44,8 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
         return
     value = facts.graph.inputs[0]
     image, shape = facts.data.image, value.type.shape
-    if value in spec.guessed or shape == image or channels_first(shape) == image or shape == image[:-1]:
-        return  # that the axes are in another order, or one lacks, is told without the data
+    if value in spec.guessed or shape == image:
+        return
     name = declaration_of(spec.recipe.data).name
     differs = _difference(image, shape)
     fields = {"data": name, "found": times(image), "expected": times(shape), "differs": differs}

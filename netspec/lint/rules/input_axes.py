@@ -26,7 +26,15 @@ from collections.abc import Iterator
 
 from netspec.diagnostics import Diagnostic
 from netspec.lint.engine import Facts, rule
-from netspec.lint.facts import channels_first
+
+_CHANNELS = (1, 3, 4)
+_SMALLEST_SIDE = 8
+
+
+def _channels_last(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The shape with its channels last, if it looks as if they stood first, as in PyTorch; else None."""
+    suspect = len(shape) >= 3 and shape[0] in _CHANNELS and min(shape[1:]) >= _SMALLEST_SIDE
+    return (*shape[1:], shape[0]) if suspect else None
 
 
 @rule("NS207")
@@ -34,6 +42,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     """A finding at the input's shape."""
     for value in facts.graph.inputs:
         shape, span = value.type.shape, facts.spec.inputs[value.name].span
-        turned = channels_first(shape)
+        turned = _channels_last(shape)
         if turned is not None:
             yield Diagnostic("NS207", span, {"shape": str(list(shape)), "suggestion": str(list(turned))})

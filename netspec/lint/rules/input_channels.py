@@ -36,4 +36,6 @@ def check(facts: Facts) -> Iterator[Diagnostic]:
     for value in facts.graph.inputs:
         shape, span = value.type.shape, facts.spec.inputs[value.name].span
         if len(shape) == 2 and shape[0] == shape[1] >= _SMALLEST_SIDE:
-            yield Diagnostic("NS208", span, {"shape": str(list(shape)), "suggestion": str([*shape, 1])})
+            image = facts.data.image if facts.data is not None else None
+            meant = image if image is not None and image[:-1] == shape else (*shape, 1)
+            yield Diagnostic("NS208", span, {"shape": str(list(shape)), "suggestion": str(list(meant))})

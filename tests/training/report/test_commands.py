@@ -47,7 +47,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_a_page_that_cannot_be_written(digits_run: Path, tmp_path: Path) -> None:
     result = call(report.command, str(digits_run), "-o", str(tmp_path / "no" / "page.html"), "--threads", "1")
     assert isinstance(result.exception, RunError)
-    assert str(result.exception).startswith(f"[NS927] the report '{tmp_path}/no/page.html' cannot be written: ")
+    assert str(result.exception).startswith(f"[NS993] '{tmp_path}/no/page.html' cannot be written: ")
 
 
 def copied(digits_run: Path, folder: Path) -> Path:
