@@ -50,7 +50,7 @@ class NumbaExecutable:
                 self._launches[step.node.region].append((place, launch, shared))
         self._samples = 0
         self._native: dict[tuple[int, tuple[Region, ...]], tuple[Callable[[], None], ...]] = {}
-        """What makes all calls of a run of so many samples through these regions; nothing after the first such run."""
+        """By samples and regions of runs that there were, what makes all their calls; empty until there is a second."""
 
     def _views(self, state: NumbaState) -> dict[Value, Array]:
         """A flat array for every value, in the arena or in the state."""
@@ -99,12 +99,12 @@ class NumbaExecutable:
     ) -> None:
         """Run the steps of these regions for the first ``samples`` samples (1 to the plan's batch).
 
-        After each step what ``after`` has for its place in the plan is called.
+        After each step what ``after`` has for its place in the plan is called. Without any such thing, a run like one
+        that there was before is made without Python (:mod:`netspec_numba.native`); the bits are the same.
         """
-        native = None if after else self._without_python(samples, regions)
-        if native is not None:
+        if not after and (samples, regions) in self._native:
             self._begin(inputs, scalars, samples)
-            for each in native:
+            for each in self._without_python(samples, regions):
                 each()
             self._end()
             return
@@ -112,13 +112,11 @@ class NumbaExecutable:
             launch(samples)
             if place in after:
                 after[place]()
+        self._native.setdefault((samples, regions), ())
 
-    def _without_python(self, samples: int, regions: tuple[Region, ...]) -> tuple[Callable[[], None], ...] | None:
-        """The calls of such a run as compiled code makes them, from the second run on: the first compiles them."""
+    def _without_python(self, samples: int, regions: tuple[Region, ...]) -> tuple[Callable[[], None], ...]:
+        """What makes all calls of such a run, of which there was one: it has compiled what is called."""
         key = samples, regions
-        if key not in self._native:
-            self._native[key] = ()
-            return None
         if not self._native[key]:
             self._native[key] = tuple(stretches(self._calls(samples, regions)))
         return self._native[key]

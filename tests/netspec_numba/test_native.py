@@ -15,6 +15,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
 import netspec
 from netspec.analysis.memory import plan_for
@@ -106,6 +107,15 @@ def test_no_python_and_the_same_bits(spec: str, mode: Mode, threads: int) -> Non
             assert ours_state.hold(slot).tobytes() == theirs_state.hold(slot).tobytes()
     (whole,) = stretches(ours._calls(BATCH, REGIONS))
     assert isinstance(whole, Stretch)
+
+
+@pytest.mark.parametrize("mode", ["train", "infer"])
+@pytest.mark.parametrize("name", ["lenet5", "resnet20", "mobilenet_v1", "squeezenet1_1"])
+def test_networks_of_the_zoo_call_compiled_functions_alone(name: str, mode: Mode) -> None:
+    backend = NumbaBackend()
+    plan = plan_for(netspec.load(f"zoo:{name}"), backend.target(1), 1, mode)
+    called = [function for function, _ in backend.load(plan, backend.state(plan), 1)._calls(1, REGIONS)]
+    assert {function for function in called if not isinstance(function, Dispatcher)} == {numba.set_num_threads}
 
 
 @pytest.mark.parametrize("regions", [("forward",), ("backward",), ("update",), ()])

@@ -122,8 +122,9 @@ def _input(request: Request, source: Source, x: Operand, zero: int) -> tuple[Arr
     copied = request.scratch["input"].view(np.uint8)
     sizes = padding.row, padding.padded_row, padding.before
 
-    def fill(n: int) -> None:
-        copy_padded_rows(n * padding.rows, *sizes, zero, x.array, copied)
+    @Calls
+    def fill(n: int) -> Iterator[Call]:
+        yield copy_padded_rows, (n * padding.rows, *sizes, zero, x.array, copied)
 
     return copied, fill
 
