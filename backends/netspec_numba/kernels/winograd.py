@@ -51,6 +51,9 @@ from netspec_numba.kernels.winograd_tiles import OUTSIDE
 FEWEST_BLOCKS = 8
 """Blocks of tiles from which on a worker takes one after the other through everything."""
 
+PASSING_TASKS = 8
+"""Products of a block and a panel of weights that nobody keeps, until the next weights are transformed."""
+
 OWN_TILES = 2**17
 """Floats of a block of transformed tiles, x and dy, up to which a worker goes through the blocks on its own."""
 
@@ -131,11 +134,17 @@ def weights_size(outputs: int, x: TensorType, y: TensorType, groups: int) -> int
     return int(panel_start(outputs, x.channels // groups, -(-y.channels // PANEL)))
 
 
-def passing_size(outputs: int, x: TensorType, y: TensorType, groups: int, batch: int, threads: int) -> dict[str, int]:
-    """Workspace for transformed weights that nobody keeps: a panel for each thread, where weights are read once."""
-    if _shared(outputs, y, batch):
-        return {"panels": int(panel_start(outputs, x.channels // groups, threads))}
-    return {"weights": weights_size(outputs, x, y, groups)}
+def _panels_at_once(outputs: int, y: TensorType, batch: int) -> int:
+    """Panels of weights that are transformed at once where nobody keeps them: few, so that they stay in a cache."""
+    panels = -(-y.channels // PANEL)
+    if not _shared(outputs, y, batch):
+        return panels
+    return min(panels, -(-PASSING_TASKS // _blocks(_tiling(outputs, y), batch)))
+
+
+def passing_size(outputs: int, x: TensorType, y: TensorType, groups: int, batch: int) -> int:
+    """Floats of transformed weights that nobody keeps."""
+    return int(panel_start(outputs, x.channels // groups, _panels_at_once(outputs, y, batch)))
 
 
 def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: bool) -> Launch:
@@ -147,8 +156,9 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     before = tuple(TAPS - 1 - side if turned else side for side in geometry.before)
     zeros = np.zeros(LANES, np.float32)
     x_image, y_image = _image(x.type), _image(y.type)
-    passing = "panels" in scratch
-    u = scratch["panels" if passing else "weights"]
+    panels, kept = -(-y.type.channels // PANEL), "weights" in scratch
+    u = scratch["weights" if kept else "passing"]
+    at_once = panels if kept else _panels_at_once(outputs, y.type, request.batch)
     if turned:
         order = transposed_order(TAPS * TAPS, y.type.channels, x.type.channels, LANES, groups)
     else:
@@ -156,7 +166,7 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     steps = (order.tap_stride, order.group_stride, order.channel_stride, order.column_stride)
     lying = Weights(order.group_channels, order.columns, order.group_columns, *steps, int(turned))
     weights = (weight.array, lying, scratch["taps"], u)
-    inputs = (x.array, x_image, _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, before), zeros)
+    inputs = (x.array, x_image, _tables(tiling, x.type.spatial, TRANSFORMS[outputs].side, before), zeros, u)
     biases = (bias[0].array, y.type.channels) if bias else (zeros, 0)
     results = (y.array, y_image, _tables(tiling, y.type.spatial, outputs, (0, 0)))
     spaces = (scratch["tiles"], scratch["products"])
@@ -164,17 +174,24 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     finish = (*ending(request), _places(tiling, y.type.spatial), *moments_wanted(request))
 
     @Calls
-    def prepare(n: int) -> Iterator[Call]:
-        yield transform_weights, (workers, outputs, *weights)
+    def prepare(n: int, first: int = 0, end: int = panels) -> Iterator[Call]:
+        yield transform_weights, (workers, outputs, first, end, *weights)
 
     @Calls
-    def launch(n: int) -> Iterator[Call]:
+    def launch(n: int, first: int = 0, end: int = panels) -> Iterator[Call]:
         yield (
             convolve_tiles,
-            (n, workers, shared, passing, tiling, *inputs, *weights, *biases, *results, *spaces, *finish),
+            (n, workers, shared, first, end, tiling, *inputs, *biases, *results, *spaces, *finish),
         )
 
-    return launch if passing else Prepared(prepare, launch)
+    @Calls
+    def pass_through(n: int) -> Iterator[Call]:
+        for first in range(0, panels, at_once):
+            end = min(first + at_once, panels)
+            yield from prepare.of(n, first, end)
+            yield from launch.of(n, first, end)
+
+    return Prepared(prepare, launch) if kept else pass_through
 
 
 def _parts(outputs: int, x: TensorType, dy: TensorType, batch: int) -> int | None:
@@ -272,7 +289,7 @@ def _register(outputs: int) -> None:
         return {"weights": weights_size(outputs, inputs[0], made[0], attrs.groups)}
 
     def passing(attrs: Any, inputs: Types, made: Types, batch: int, threads: int) -> Mapping[str, int]:
-        return passing_size(outputs, inputs[0], made[0], attrs.groups, batch, threads)
+        return {"passing": passing_size(outputs, inputs[0], made[0], attrs.groups, batch)}
 
     def forward_cost(attrs: Any, inputs: Types, made: Types, batch: int, kept: bool) -> float:
         x, y = inputs[0], made[0]

@@ -220,15 +220,13 @@ def convolve_tiles(
     n,
     workers,
     shared,
-    passing,
+    first_panel,
+    end_panel,
     tiling,
     x,
     x_image,
     x_tables,
     zeros,
-    weight,
-    order,
-    taps,
     u,
     bias,
     bias_columns,
@@ -245,13 +243,12 @@ def convolve_tiles(
     cells,
     moments,
 ):
-    """y = bias + x*w for the first ``n`` samples, and its ending.
+    """y = bias + x*w for the first ``n`` samples, and its ending, with transformed weights u of some panels.
 
     Where blocks of tiles are few, all are transformed first (``shared``), and then multiplied panel by panel, so that
     threads have enough to do and weights are read once. Otherwise a worker takes one block through everything, and the
-    block stays in its cache. v: all blocks or one a worker; m: per worker products of one panel, and a vector to write
-    to what is not wanted. u: all transformed weights or, where they are ``passing``, room for one panel of every
-    worker, who transforms it when it comes to it. places [tiles of a sample, outputs²]: where in a block of channels
+    block stays in its cache; it takes all panels. v: all blocks or one a worker; m: per worker products of one panel,
+    and a vector to write to what is not wanted. places [tiles of a sample, outputs²]: where in a block of channels
     each number of a tile is stored, -1 beyond the border. With ``wanted`` moments are gathered of what is stored.
     """
     size = squares(tiling.outputs)
@@ -264,7 +261,7 @@ def convolve_tiles(
     cell = size * BLOCK_TILES * LANES
     pieces = PIECES if shared and blocks * panels < ENOUGH_TASKS else 1
     y_blocks = ceil_divide(y_image.channels, LANES)
-    if shared:
+    if shared and first_panel == 0:  # later panels find them transformed
         for number in prange(blocks * channel_blocks):
             task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
             block, part = task // channel_blocks, task % channel_blocks
@@ -275,11 +272,12 @@ def convolve_tiles(
         worker = np.int64(number)
         own = m.ctypes.data + 4 * worker * (PANEL_VECTORS * cell + LANES)
         nowhere = own + 4 * PANEL_VECTORS * cell
-        tasks = blocks * panels * pieces
-        done = made = np.int64(-1)
+        tasks = blocks * (end_panel - first_panel) * pieces
+        done = np.int64(-1)
         for unit in range(worker * tasks // workers, (worker + 1) * tasks // workers):
             if shared:
-                piece, block, panel = unit % pieces, unit // pieces % blocks, unit // pieces // blocks
+                piece, block = unit % pieces, unit // pieces % blocks
+                panel = first_panel + unit // pieces // blocks
                 source = v.ctypes.data + 4 * block * channel_blocks * cell
             else:
                 piece, block, panel = 0, unit // panels, unit % panels
@@ -290,10 +288,6 @@ def convolve_tiles(
                     to = source + 4 * part * cell
                     read_block(tiling, False, first, end, x, x_image, part, x_tables, zeros, to, BLOCK_TILES)
                 done = block
-            weights = u.ctypes.data + 4 * panel_start(tiling.outputs, channels, worker if passing else panel)
-            if passing and panel != made:
-                transform_panel(tiling.outputs, weight, order, panel, taps, worker, weights)
-                made = panel
             group = panel * PANEL * tiling.groups // y_image.channels
             multiply_block(
                 tiling,
@@ -303,7 +297,7 @@ def convolve_tiles(
                 channels,
                 panel * PANEL,
                 source + 4 * group * (channels // LANES) * cell,
-                weights,
+                u.ctypes.data + 4 * panel_start(tiling.outputs, channels, panel - first_panel),
                 own,
                 bias,
                 bias_columns,
@@ -319,7 +313,7 @@ def convolve_tiles(
                 (block * pieces + piece) * y_blocks + panel * PANEL_VECTORS,
                 places,
             )
-    if wanted:
+    if wanted and end_panel == panels:
         for number in prange(y_blocks):
             join_cells(blocks * pieces, y_blocks, np.int64(number), y_image.channels, cells, moments)
 
@@ -341,77 +335,54 @@ class Weights(NamedTuple):
     """1 if the window is read from its end, which makes weights those of the data gradient; else 0."""
 
 
-@device
-def transform_panel(outputs, weight, order, panel, work, worker, u):
-    """weight -> u [squares, channels of a group, columns of the panel], an address, zero past the last column.
+@parallel
+def transform_weights(workers, outputs, first_panel, end_panel, weight, order, work, u):
+    """weight -> u [panels, squares, channels of a group, columns of the panel], zero past the last column.
 
     work: per worker [9 taps, LANES, columns of a panel].
     """
     taps = TAPS * TAPS
-    start = worker * taps * LANES * PANEL
-    own = work.ctypes.data + 4 * start
-    column = panel * PANEL
-    width = min(PANEL, ceil_divide(order.columns - column, LANES) * LANES)
-    live_columns = min(width, order.columns - column)
-    in_place = order.column_step == 1 and live_columns == width
-    row_step, tap_step = (order.channel_step, order.tap_step) if in_place else (width, LANES * width)
-    step = 4 * (order.channels * width + LANES)
-    panel_source = column // order.group_columns * order.group_step
-    panel_source += column % order.group_columns * order.column_step
-    for channel in range(0, order.channels, LANES):
-        live = min(LANES, order.channels - channel)
-        source = panel_source + channel * order.channel_step
-        for tap in range(taps):
-            ask_for_weights(weight, order, source + LANES * order.channel_step + tap * order.tap_step, width)
-        given = weight.ctypes.data + 4 * source
-        if not in_place:
-            given = own
-            gather_weights(weight, order, source, live, live_columns, work, start, width)
-        for row in range(live):
-            for lane in range(0, width, LANES):
-                made = u + 4 * ((channel + row) * width + lane)
-                place = given + 4 * (row * row_step + lane)
-                if outputs == 4:
-                    weight_tile_4(place, 4 * tap_step, made, step)
-                else:
-                    weight_tile_2(place, 4 * tap_step, made, step)
-
-
-@device
-def ask_for_weights(weight, order, source, width):
-    """Ask for a tap's weights of one block of channels and ``width`` columns: they lie too far apart to be foreseen."""
-    if order.column_step == 1:
-        for row in range(LANES):
-            for lane in range(0, width, LANES):
-                prefetch(weight, source + row * order.channel_step + lane)
-    else:
-        for column in range(width):
-            prefetch(weight, source + column * order.column_step)
-
-
-@device
-def gather_weights(weight, order, source, live, live_columns, work, start, width):
-    """weight -> work [9 taps, LANES, width] from ``start`` on, zero past the live columns."""
-    taps = TAPS * TAPS
-    if live_columns < width:
-        zero_floats(work.ctypes.data + 4 * start, taps * LANES * width)
-    for tap in range(taps):
-        origin = source + (taps - 1 - tap if order.turned else tap) * order.tap_step
-        target = start + tap * LANES * width
-        if order.column_step == 1:
-            for row in range(live):
-                to = work.ctypes.data + 4 * (target + row * width)
-                copy_floats(to, weight.ctypes.data + 4 * (origin + row * order.channel_step), live_columns)
-        else:
-            transpose_floats(work, target, width, weight, origin, order.column_step, live, live_columns)
-
-
-@parallel
-def transform_weights(workers, outputs, weight, order, work, u):
-    """weight -> u [panels, squares, channels of a group, columns of the panel], zero past the last column."""
-    panels = ceil_divide(order.columns, PANEL)
+    channel_blocks = ceil_divide(order.channels, LANES)
+    tasks = channel_blocks * (end_panel - first_panel)
     for number in prange(workers):
         worker = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-        for panel in range(worker * panels // workers, (worker + 1) * panels // workers):
-            to = u.ctypes.data + 4 * panel_start(outputs, order.channels, panel)
-            transform_panel(outputs, weight, order, panel, work, worker, to)
+        start = worker * taps * LANES * PANEL
+        own = work.ctypes.data + 4 * start
+        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
+            panel, channel = task // channel_blocks, task % channel_blocks * LANES
+            column = (first_panel + panel) * PANEL
+            width = min(PANEL, ceil_divide(order.columns - column, LANES) * LANES)
+            live_columns, live = min(width, order.columns - column), min(LANES, order.channels - channel)
+            if live_columns < width:
+                zero_floats(own, taps * LANES * PANEL)
+            in_place = order.column_step == 1 and live_columns == width and not order.turned
+            first = column // order.group_columns * order.group_step + channel * order.channel_step
+            first += column % order.group_columns * order.column_step
+            for tap in range(taps):
+                source = first + (taps - 1 - tap if order.turned else tap) * order.tap_step
+                beyond = source + LANES * order.channel_step  # the next block of channels lies too far to be foreseen
+                target = start + tap * LANES * width
+                if order.column_step == 1:
+                    for row in range(live):
+                        for lane in range(0, width, LANES):
+                            prefetch(weight, beyond + row * order.channel_step + lane)
+                        if not in_place:
+                            origin = weight.ctypes.data + 4 * (source + row * order.channel_step)
+                            copy_floats(work.ctypes.data + 4 * (target + row * width), origin, live_columns)
+                else:
+                    for each in range(width):
+                        prefetch(weight, beyond + each * order.column_step)
+                    transpose_floats(work, target, width, weight, source, order.column_step, live, live_columns)
+            given, row_step, tap_step = own, width, LANES * width
+            if in_place:
+                given, row_step, tap_step = weight.ctypes.data + 4 * first, order.channel_step, order.tap_step
+            made = u.ctypes.data + 4 * (panel_start(outputs, order.channels, panel) + channel * width)
+            step = 4 * (order.channels * width + LANES)
+            for row in range(live):
+                for lane in range(0, width, LANES):
+                    origin = given + 4 * (row * row_step + lane)
+                    to = made + 4 * (row * width + lane)
+                    if outputs == 4:
+                        weight_tile_4(origin, 4 * tap_step, to, step)
+                    else:
+                        weight_tile_2(origin, 4 * tap_step, to, step)

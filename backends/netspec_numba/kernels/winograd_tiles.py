@@ -327,21 +327,17 @@ def _accumulate(
             builder.store(load(builder, target, (row * width + vector) * VECTOR_BYTES), sums[row, vector])
     columns = [shift(builder, pointer(builder, d), builder.mul(d_vector, INT64(each))) for each in range(width)]
 
-    def add(first: ir.Value, offset: int) -> None:
-        position = builder.mul(first, INT64(VECTOR_BYTES))
+    with cgutils.for_range(builder, tiles) as tile:
+        position = builder.mul(tile.index, INT64(VECTOR_BYTES))
         source = shift(builder, pointer(builder, v), position)
-        gradients = []
-        for column in columns:
-            place = shift(builder, column, position)
-            gradients.append(load(builder, place, offset * VECTOR_BYTES))
-            prefetch(builder, place, (offset + TILES_AHEAD) * VECTOR_BYTES, level=1)
-        prefetch(builder, source, (offset + TILES_AHEAD) * VECTOR_BYTES, level=1)
+        given = [shift(builder, column, position) for column in columns]
+        gradients = [load(builder, place) for place in given]
+        for place in (*given, source):
+            prefetch(builder, place, TILES_AHEAD * VECTOR_BYTES, level=1)
         for row in range(GRADIENT_ROWS):
-            value = broadcast(builder, source, offset * VECTOR_BYTES + row * FLOAT_BYTES)
+            value = broadcast(builder, source, row * FLOAT_BYTES)
             for vector, gradient in enumerate(gradients):
                 total = sums[row, vector]
                 builder.store(fused_multiply_add(builder, value, gradient, builder.load(total)), total)
-
-    _for_each(builder, tiles, UNROLLED, add)
     for row, vector in places:
         store(builder, builder.load(sums[row, vector]), target, (row * width + vector) * VECTOR_BYTES)
