@@ -86,7 +86,7 @@ def numbers_for(graph: Graph, odd: bool) -> dict[str, Array]:
         found["x"][1, -1] = -0.0
         for name, array in found.items():
             if name.endswith("bias"):
-                array[:3] = -0.0, np.inf, -np.inf
+                array[0], array[-1] = np.inf, -0.0
     return found
 
 
