@@ -12,7 +12,7 @@ x meets, once for all taps. Where windows read is told by the tables of depthwis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, prod
 from typing import Any
@@ -23,6 +23,8 @@ from netspec.core.window import WindowGeometry
 from netspec_numba.contract import (
     Array,
     Builder,
+    Call,
+    Calls,
     Cost,
     Launch,
     Operand,
@@ -201,13 +203,15 @@ def _slide_launch(request: Request, case: Grouped, x: Operand, weight: Array, bi
     finish, apart = ending(request), moments_apart(request)
     packing = (case.blocks, *case.order.numbers)
 
-    def prepare() -> None:
-        order_weights(weight, packed, *packing)
+    @Calls
+    def prepare(n: int) -> Iterator[Call]:
+        yield order_weights, (weight, packed, *packing)
 
-    def launch(n: int) -> None:
-        slide_groups(n, *arguments, *finish)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield slide_groups, (n, *arguments, *finish)
         if apart is not None:
-            apart(n)
+            yield apart, (n,)
 
     return Prepared(prepare, launch)
 
@@ -277,8 +281,9 @@ def _gradient_launch(request: Request, case: Grouped, slid: Operand, met: Operan
     arranging = (unit.sources, unit.targets, unit.results, table.spans, table.vectors.ravel(), table.lanes.ravel())
     arguments = (*sizes, *operands, *others, *sums, *tables, *arranging, UNLIMITED, *case.order.numbers)
 
-    def launch(n: int) -> None:
-        accumulate_groups(n, *arguments)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield accumulate_groups, (n, *arguments)
 
     return launch
 

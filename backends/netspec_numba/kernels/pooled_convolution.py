@@ -10,14 +10,14 @@ its positions in the order of their windows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numba import njit, prange
 
 from netspec.core.types import TensorType
-from netspec_numba.contract import Array, Launch, Prepared, Request, Types, kernel
+from netspec_numba.contract import Array, Call, Calls, Launch, Prepared, Request, Types, kernel
 from netspec_numba.host import LANES
 from netspec_numba.kernels.convolution import copied_input, direct_cost, input_launch, one_after_another
 from netspec_numba.kernels.depthwise import is_depthwise
@@ -81,8 +81,9 @@ def convolution_pooled(request: Request) -> Prepared:
     order, packed = _order(request.attrs, x.type, request.outputs[0].type), request.scratch["weights"]
     packing = packed_panels(order), *order.numbers
 
-    def prepare() -> None:
-        pack_weights(weight.array, packed, *packing)
+    @Calls
+    def prepare(n: int) -> Iterator[Call]:
+        yield pack_weights, (weight.array, packed, *packing)
 
     in_strips = _goes_in_strips(request.attrs, x.type)
     return Prepared(prepare, _strips(request, order) if in_strips else _tiles(request, order))
@@ -108,8 +109,9 @@ def _strips(request: Request, order: WeightOrder) -> Launch:
     results = (y.array, made.sample, made.block, stored_columns(y.type), ending(request)[-1])
     pieces = max(1, min(len(strips), -(-ENOUGH_TASKS // request.batch)))
 
-    def launch(n: int) -> None:
-        convolve_strips(n, pieces, strips, *operands, *weights, *results)
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield convolve_strips, (n, pieces, strips, *operands, *weights, *results)
 
     return launch
 
@@ -139,8 +141,11 @@ def _tiles(request: Request, order: WeightOrder) -> Launch:
     begins = np.flatnonzero(np.concatenate([[True], table.destinations[1:, 0] != table.destinations[:-1, -1]]))
     panels = packed_panels(order)
 
-    def launch(n: int) -> None:
-        multiply_windows(n, *operands, *_bias(request, order), *results, *tables, begins, panels, order.taps)
+    arguments = (*operands, *_bias(request, order), *results, *tables, begins, panels, order.taps)
+
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield multiply_windows, (n, *arguments)
 
     return one_after_another(fill, launch) if fill is not None else launch
 

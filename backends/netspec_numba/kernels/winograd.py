@@ -173,23 +173,26 @@ def convolve(request: Request, outputs: int, geometry: WindowGeometry, turned: b
     shared = _shared(outputs, y.type, request.batch)
     finish = (*ending(request), _places(tiling, y.type.spatial), *moments_wanted(request))
 
-    @Calls
-    def prepare(n: int, first: int = 0, end: int = panels) -> Iterator[Call]:
-        yield transform_weights, (workers, outputs, first, end, *weights)
+    def transforming(first: int, end: int) -> Call:
+        return transform_weights, (workers, outputs, first, end, *weights)
+
+    def convolving(n: int, first: int, end: int) -> Call:
+        return convolve_tiles, (n, workers, shared, first, end, tiling, *inputs, *biases, *results, *spaces, *finish)
 
     @Calls
-    def launch(n: int, first: int = 0, end: int = panels) -> Iterator[Call]:
-        yield (
-            convolve_tiles,
-            (n, workers, shared, first, end, tiling, *inputs, *biases, *results, *spaces, *finish),
-        )
+    def prepare(n: int) -> Iterator[Call]:
+        yield transforming(0, panels)
+
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield convolving(n, 0, panels)
 
     @Calls
     def pass_through(n: int) -> Iterator[Call]:
         for first in range(0, panels, at_once):
             end = min(first + at_once, panels)
-            yield from prepare.of(n, first, end)
-            yield from launch.of(n, first, end)
+            yield transforming(first, end)
+            yield convolving(n, first, end)
 
     return Prepared(prepare, launch) if kept else pass_through
 
