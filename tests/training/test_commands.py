@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,23 @@ def test_eval_says_in_its_own_name_what_is_wrong_with_data(spec_file: Path, back
     assert isinstance(broken, SpecError)
     assert [each.span.file for each in broken.diagnostics] == ["--data"]
     assert "--data" in broken.sources
+
+
+def test_the_time_of_compiling_is_told_apart(spec_file: Path, backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = backend.load
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.3)
+        return load(*arguments)
+
+    monkeypatch.setattr(backend, "load", slowly)
+    begun = time.perf_counter()
+    document = run_json(train.command, str(spec_file), "--run-dir", "run", "--no-report")
+    took = time.perf_counter() - begun
+    assert document["compile_seconds"] >= 0.6  # a step of training, and scores
+    assert 0 < document["seconds"] <= took - document["compile_seconds"]
+    told = call(train.command, str(spec_file), "--run-dir", "again", "--no-report").stdout
+    assert re.search(r"^2 epochs, 6 steps in \d+\.\d s, and \d+\.\d s to compile", told, re.MULTILINE)
 
 
 def test_eval_takes_some_of_the_classes_by_their_names(spec_file: Path, backend: Any) -> None:
