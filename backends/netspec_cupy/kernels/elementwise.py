@@ -48,7 +48,7 @@ def _number(value: float, suffix: str) -> str:
 _EACH = Dialect(_SHARED | _SINGLE, lambda value: _number(value, "f"))
 _ONCE = Dialect(_SHARED | _DOUBLE, lambda value: _number(value, ""))
 
-_C_TYPES = {"float32": "float", "int32": "int", "uint8": "u8", "bool": "u8"}
+_C_TYPES = {"float32": "float", "bfloat16": "bf16", "int32": "int", "uint8": "u8", "bool": "u8"}
 
 Kind = Literal["each", "channel", "scalar"]
 
