@@ -9,7 +9,7 @@ import pytest
 from test_training import SMALL_RESNET, numbers
 
 import netspec
-from netspec.analysis.memory import plan_for
+from netspec.analysis.memory import plan_for, planned_bytes
 from netspec.core.reference import UNIT_ROUNDOFF, Case
 from netspec.core.verify import verify
 from netspec.diagnostics import RunError
@@ -75,6 +75,15 @@ def test_what_networks_keep_takes_half_of_the_memory() -> None:
     weights = sum(2 * slot.value.type.elements for slot in narrow.graph.slots if slot.name.endswith("weight"))
     assert narrow.arena_bytes < 0.51 * exact.arena_bytes + weights
     assert narrow.state_bytes == exact.state_bytes
+
+
+def test_the_figures_of_memory_know_of_it() -> None:
+    target = CupyBackend(HostDevice(capability=90)).target(1)
+    narrow, exact = (
+        planned_bytes(netspec.load("zoo:resnet20", f"train.precision={precision}"), target, 64)
+        for precision in ("bfloat16", "float32")
+    )
+    assert all(narrow[name] < 0.6 * exact[name] for name in exact)
 
 
 def test_state_and_what_has_no_batch_stay_in_float32() -> None:

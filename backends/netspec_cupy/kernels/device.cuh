@@ -28,7 +28,7 @@
 //   pair_of_bf16(low, high)                         two numbers rounded to bfloat16, the first in the lower half
 //   bf16                                            a number as it is stored in 16 bits: read as a float, rounded as it is
 //                                                   assigned one
-//   load_four(from), HalfFour                       four of them at an address that is a multiple of 8
+//   load_four(from), store_four(to, four), HalfFour   four of them at an address that is a multiple of 8
 //   load_matrices<TURNED>(fragment, row)            four matrices of 8 x 8 numbers of 16 bits in shared memory, 16 bytes a
 //                                                   row: lane l tells where row l % 8 of matrix l / 8 lies, and has of each
 //                                                   the numbers 2 (l % 4) and the next of row l / 4, or of that column
@@ -212,6 +212,7 @@ struct alignas(8) HalfFour {
   bf16 at[4];
 };
 DEVICE HalfFour load_four(const bf16* from) { return *reinterpret_cast<const HalfFour*>(from); }
+DEVICE void store_four(bf16* to, const HalfFour& four) { *reinterpret_cast<HalfFour*>(to) = four; }
 
 // The larger and the smaller of two numbers; NaN if either is.
 DEVICE float maximum(float a, float b) { return a >= b || a != a ? a : b; }
