@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from netspec.core.declare import attributes_of
-from netspec.core.graph import Epilogue, Graph, Node, Value
+from netspec.core.graph import Epilogue, Graph, Node, Storage, Value
 from netspec.core.types import TensorType
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
@@ -20,12 +20,15 @@ from netspec.passes.memory import CACHED, Buffer, place_buffers
 from netspec.passes.recompute import recomputable, recompute
 from netspec.passes.selection import work_before_selections
 from netspec.passes.slices import place_slices
+from netspec.passes.storage import assign_storage
 
 Mode = Literal["train", "gradients", "infer"]
 Math = Literal["fast", "exact"]
 """Any algorithm whose error is documented, or plain sums only."""
 Precision = Literal["float32", "tf32", "bfloat16"]
-"""How far the factors of convolutions and dense layers may be rounded; sums and all else are float32."""
+"""How far the factors of convolutions and dense layers may be rounded; sums are float32.
+
+In bfloat16 a target may store tensors of the batch rounded so, too (:class:`NarrowTarget`)."""
 
 A_LITTLE = 0.035
 """The share of what all steps read and write that making tensors again may add unasked; about 1 % of the time."""
@@ -104,6 +107,14 @@ class PoolingTarget(Target, Protocol):
 
     def pools(self, convolution: Node, pooled: Node, batch: int, math: Math, kept: bool) -> bool:
         """Whether the convolution is to be the pooled one: computed by the same algorithm, with the same bits."""
+
+
+@runtime_checkable
+class NarrowTarget(ChoosingTarget, Protocol):
+    """A target that stores tensors of the batch in fewer bits where it computes with fewer."""
+
+    def storage(self, node: Node, batch: int, precision: Precision) -> Storage:
+        """How the kernel that is chosen for the node reads and writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +249,8 @@ def make_plan(
     graph = fuse(graph, target.takes_epilogue, pools=_pooling(graph, target, batch, math), **can)
     if frugal is not None:
         graph = place_slices(graph, frugal.takes_slices)
+    if isinstance(target, NarrowTarget) and precision == "bfloat16":
+        graph = assign_storage(graph, lambda node: target.storage(node, batch, precision))
     cached = CACHED if memory_budget is None else 0
 
     def laid_out(graph: Graph) -> Plan:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from netspec.core.declare import REGISTRIES
-from netspec.core.graph import Node
+from netspec.core.graph import Node, Storage
 from netspec.core.types import TensorType
 from netspec.diagnostics import RunError
 from netspec.diagnostics.text import size
@@ -84,6 +84,12 @@ class CupyTarget:
         from netspec_cupy.kernels import algorithms
 
         return algorithms(node.attrs, *_types(node), batch, math, precision, self.capability)
+
+    def storage(self, node: Node, batch: int, precision: Precision) -> Storage:
+        """That of the kernel that comes first of :meth:`algorithms`."""
+        from netspec_cupy.kernels import find
+
+        return find(node.attrs, self.algorithms(node, batch, "exact", False, precision)[0]).storage
 
     def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Bytes by name of the workspaces that the node's kernel wants."""

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from netspec.core.graph import Epilogue
+from netspec.core.graph import Epilogue, Storage
 from netspec.core.types import TensorType
 from netspec.plan import DIRECT, Precision
 
@@ -189,6 +189,11 @@ def _value(argument: Any) -> Any:
     return ctypes.c_float(argument) if isinstance(argument, float) else argument
 
 
+def named(name: str, operand: Operand) -> str:
+    """The kernel of this name for numbers stored as the operand's are: those of bfloat16 have it in their names."""
+    return f"{name}_bf16" if operand.type.dtype == "bfloat16" else name
+
+
 def pointer(address: int) -> ctypes.c_void_p:
     """An address as an argument."""
     return ctypes.c_void_p(address)
@@ -210,6 +215,12 @@ ScratchSizes = Callable[[Any, Types, Types, int], Mapping[str, int]]
 Cost = Callable[[Any, Types, Types, int], float]
 """(attrs, input types, output types, batch) -> what the kernel is expected to take, in multiply-adds of float32 of a
 whole GPU; infinite where it does not compute the op."""
+
+
+FLOAT32, HALVES = Storage(), Storage("bfloat16", "bfloat16")
+"""Tensors of the batch in float32 alone; all of them alike, and in bfloat16 where that is allowed."""
+EITHER, ALIKE = Storage("either", "either"), Storage("bfloat16", "either")
+"""Each of them in the type that it has; what is read alike, and in bfloat16 where that is allowed."""
 
 
 def no_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
@@ -237,6 +248,12 @@ class Kernel:
     """What it rounds the factors of products to."""
     capability: int | None = None
     """The one compute capability that it is for; None for all."""
+    storage: Storage = FLOAT32
+    """How it reads and writes tensors of the batch."""
+
+    def takes(self, types: Types) -> bool:
+        """Whether it computes with operands of these types, as they are stored."""
+        return self.storage != FLOAT32 or all(type.dtype != "bfloat16" for type in types)
 
 
 KERNELS: dict[str, Kernel] = {}

@@ -234,9 +234,10 @@ class CupyExecutable:
         """A copy of an output of the last run: (samples, ...) channels-last, or an array of shape () for a scalar."""
         value = self._plan.graph.outputs[name]
         shape = (self._live.value, *value.type.shape) if value.type.batched else value.type.shape
-        found = np.empty(shape, value.type.dtype)
+        narrow = value.type.dtype == "bfloat16"  # the upper halves of float32
+        found = np.empty(shape, np.uint16 if narrow else value.type.dtype)
         self._device.fetch(self._places[value], found)
-        return found
+        return (found.astype(np.uint32) << 16).view(np.float32) if narrow else found
 
 
 def _together(step: Step, alone: Sequence[Region]) -> Any:

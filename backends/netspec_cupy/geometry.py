@@ -39,10 +39,16 @@ class Phase(ctypes.Structure):
     _fields_ = [(name, _Axes) for name in ("first_cell", "cells", "first_tap", "tap_step", "taps")]
 
 
-class Finish(ctypes.Structure):
-    """What becomes of a number before it is stored: a residual's address, or null, and the limits that clip it."""
+class Numbers(ctypes.Structure):
+    """The address of numbers, or null, and whether they are stored as bfloat16 and not as float32."""
 
-    _fields_ = [("residual", ctypes.c_void_p), ("low", ctypes.c_float), ("high", ctypes.c_float)]
+    _fields_ = [("first", ctypes.c_void_p), ("narrow", ctypes.c_int)]
+
+
+class Finish(ctypes.Structure):
+    """What becomes of a number before it is stored: a residual, if there is one, and the limits that clip it."""
+
+    _fields_ = [("residual", Numbers), ("low", ctypes.c_float), ("high", ctypes.c_float)]
 
 
 class Rounding(ctypes.Structure):

@@ -6,16 +6,23 @@ from collections.abc import Mapping
 
 from netspec.core.types import DType
 from netspec.passes.step import evaluation, inference, training_step
-from netspec.plan import Mode, Plan, Precision, Target, make_plan
+from netspec.plan import ChoosingTarget, Mode, Plan, Precision, Target, make_plan
 from netspec.syntax.spec import Spec
 
 
 def planned_bytes(spec: Spec, target: Target, batch: int) -> dict[str, int]:
     """Memory of a training step and of inference, under the names that ``summary`` and ``expect:`` give them."""
+    precision = _precision(spec, target)
     return {
-        "memory_train_bytes": plan_for(spec, target, batch, "train").total_bytes,
-        "memory_infer_bytes": plan_for(spec, target, batch, "infer").total_bytes,
+        "memory_train_bytes": plan_for(spec, target, batch, "train", precision).total_bytes,
+        "memory_infer_bytes": plan_for(spec, target, batch, "infer", precision).total_bytes,
     }
+
+
+def _precision(spec: Spec, target: Target) -> Precision:
+    """The recipe's, where the target computes in it: in bfloat16 it may take less memory."""
+    precision = spec.recipe.precision
+    return precision if isinstance(target, ChoosingTarget) and precision in target.precisions else "float32"
 
 
 def validation_bytes(spec: Spec, target: Target, batch: int) -> int:
@@ -25,7 +32,7 @@ def validation_bytes(spec: Spec, target: Target, batch: int) -> int:
     if not spec.recipe.validation:
         return 0
     graph = evaluation(spec.graph, spec.recipe, _fed_as(spec))
-    return make_plan(graph, target, batch, "infer").arena_bytes
+    return make_plan(graph, target, batch, "infer", precision=_precision(spec, target)).arena_bytes
 
 
 def plan_for(
@@ -36,7 +43,7 @@ def plan_for(
     precision: Precision = "float32",
     algorithms: Mapping[str, str] | None = None,
 ) -> Plan:
-    """The plan of a training step, or of inference, for up to ``batch`` samples. No precision changes its memory.
+    """The plan of a training step, or of inference, for up to ``batch`` samples.
 
     ``algorithms`` as for ``make_plan``.
     """

@@ -150,6 +150,24 @@ class Slot:
         return self.value.name
 
 
+Stored = Literal["float32", "bfloat16", "either"]
+"""How a kernel takes a tensor: stored so, or as it is."""
+
+
+class Storage(NamedTuple):
+    """How a node's kernel reads and writes tensors of the batch, and how many of its first inputs are factors."""
+
+    reads: Stored = "float32"
+    writes: Stored = "float32"
+    factors: int = 0
+
+    def read(self, position: int, value: Value) -> Stored:
+        """How input number ``position`` is read."""
+        if position < self.factors:
+            return "bfloat16"
+        return self.reads if value.type.batched else "float32"
+
+
 class Place(NamedTuple):
     """Where a value lies that is a slice of another: from a channel on in the storage of ``whole``."""
 

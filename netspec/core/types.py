@@ -103,6 +103,10 @@ class TensorType:
         """The same type in the plain layout, in storage of its own."""
         return replace(self, block=None, pitch=None)
 
+    def widened(self) -> TensorType:
+        """The same type with float32 in place of bfloat16, which is a way of storing float32 in fewer bits."""
+        return replace(self, dtype="float32") if self.dtype == "bfloat16" else self
+
     def real(self) -> TensorType:
         """The type of the same tensor as float32 numbers in the plain layout."""
         return replace(self.plain(), dtype="float32", quantized=None)

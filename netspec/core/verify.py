@@ -40,13 +40,13 @@ def _check_order(graph: Graph, position: int) -> None:
 
 def _check_types(node: Node) -> None:
     data = node.data if node.op.public else node.operands
-    inferred = ops.infer(node.attrs, tuple(v.type for v in data))
+    inferred = ops.infer(node.attrs, tuple(v.type.widened() for v in data))
     if node.epilogue is not None and node.epilogue.moments:
         inferred = (*inferred, moments_type(node.output.type))
     if node.epilogue is not None and node.epilogue.sums:
         inferred = (*inferred, TensorType((node.output.type.channels,), batched=False))
     stated = tuple(v.type for v in node.outputs)
-    if [t.plain() for t in inferred] != [t.plain() for t in stated]:
+    if [t.plain().widened() for t in inferred] != [t.plain().widened() for t in stated]:
         raise GraphError(f"{node!r} says {stated}, inference says {inferred}")
 
 

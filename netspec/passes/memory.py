@@ -152,15 +152,21 @@ def _last_of_wholes(graph: Graph, last_read: Mapping[Value, int]) -> dict[Value,
 def _reusable(
     node: Node, output: Value, position: int, live: _Lifetimes, last_read: Mapping[Value, int], batch: int
 ) -> int | None:
-    """Buffer of an input that an elementwise op may overwrite: computed, as large, and not needed afterwards."""
+    """Buffer of an input that an elementwise op may overwrite: computed, as large, and not needed afterwards.
+
+    Each number then lies where one of the input did; those of another size would lie over some that are yet to be read.
+    """
     if not node.op.has("expressions"):
         return None
+    item = ITEM_BYTES[output.type.dtype]
     taken = {live.of[v] for v in node.outputs if v in live.of}
     for value in node.inputs:
         buffer = live.buffers[live.of[value]]
         whole = buffer.kind == "value" and buffer.within is None
         dying = whole and buffer.last <= position and last_read[value] == position
-        if dying and buffer.index not in taken and value.type.bytes(batch) == output.type.bytes(batch) == buffer.bytes:
+        if ITEM_BYTES[value.type.dtype] != item or not dying or buffer.index in taken:
+            continue
+        if value.type.bytes(batch) == output.type.bytes(batch) == buffer.bytes:
             return buffer.index
     return None
 

@@ -45,6 +45,12 @@ def test_tensor_cores(backend: CupyBackend, case: Case, precision: Precision) ->
         assert check_trial(backend, trial, precision=precision) == []
 
 
+@pytest.mark.parametrize("case", all_cases()[::3], ids=str)
+def test_what_is_stored_as_bfloat16(backend: CupyBackend, case: Case) -> None:
+    for trial in (inference_trial(case), training_trial(case)):
+        assert check_trial(backend, trial, precision="bfloat16") == []
+
+
 @pytest.mark.parametrize("case", [*AWKWARD, MANY_COLUMNS], ids=str)
 def test_what_is_not_chosen_for_anything_so_small(backend: CupyBackend, case: Case) -> None:
     assert complaints_of(backend, case) == []

@@ -27,6 +27,7 @@ def covering() -> Iterator[tuple[Trial, Way]]:
     given = [(trial, CHOSEN) for trial in plain]
     for trial in rounded_trials():
         given += [(trial, Way("tf32")), (trial, Way("bfloat16"))]
+    given += [(trial, Way("bfloat16")) for trial, _ in given[: 2 * len(cases)]]
     for trial in (*byte_trials(), *layers_of_bytes()):
         given += [(trial, Way(capability=75)), (trial, CHOSEN)]
     for trial, way in (*given, *FORCED):

@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from recording_device import kernels_of
+from recording_device import Way, kernels_of
 
 from netspec.diagnostics import RunError
-from netspec.testing import all_cases, byte_trials, inference_trial, training_trial
+from netspec.testing import all_cases, byte_trials, inference_trial, network_trials, training_trial
 from netspec_cupy import nvrtc, sources
 
 
 @cache
 def generated() -> sources.Module:
-    """All generated kernels of all cases, as one module."""
+    """All generated kernels of all cases, and those of networks stored as bfloat16, as one module."""
     trials = (trial(case) for case in all_cases() for trial in (inference_trial, training_trial))
-    texts = dict.fromkeys(text for text in kernels_of((*trials, *byte_trials())).values() if text is not None)
+    found = kernels_of((*trials, *byte_trials())) | kernels_of(network_trials(), Way("bfloat16"))
+    texts = dict.fromkeys(text for text in found.values() if text is not None)
     return sources.module("generated", "\n".join(texts))
 
 

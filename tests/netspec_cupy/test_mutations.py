@@ -88,9 +88,7 @@ MUTATIONS = {
         "convolution", CONV, "phase.first_cell[axis] + cell", "0 * phase.first_cell[axis] + cell"
     ),
     "weights of the next tap": Mutation("convolution", CONV, "taps.number(k / group_filters)", "taps.number(0)"),
-    "a residual of the next place": Mutation(
-        "convolution", RESIDUAL, "number += residual[place];", "number += residual[place + 1];"
-    ),
+    "a residual of the next place": Mutation("convolution", RESIDUAL, "residual.at(place);", "residual.at(place + 1);"),
     "an epilogue that does not clip": Mutation(
         "convolution", RESIDUAL, "return number < low ? low : number > high", "return number > high"
     ),
@@ -120,8 +118,8 @@ MUTATIONS = {
     "tensor cores without their barrier": Mutation(
         "convolution_tf32",
         DEEP,
-        "        barrier();\n      }\n      float* stage",
-        "      }\n      float* stage",
+        "        barrier();\n      }\n      Number* stage",
+        "      }\n      Number* stage",
         "tf32",
     ),
     "a wait that is too lax": Mutation(
@@ -130,8 +128,34 @@ MUTATIONS = {
     "a swizzle of another kind for reading": Mutation(
         "convolution_tf32", DEEP, "return numbers[place(line, term)];", "return numbers[place(line, term) ^ 4];", "tf32"
     ),
-    "factors that disagree on their terms": Mutation(
-        "convolution_bf16", DEEP, "two(tile, column, term + each * 8)", "two(tile, column, term + each * 2)", "bfloat16"
+    "matrices of the same terms twice": Mutation(
+        "convolution_bf16", DEEP, "deep = lane / 8 % 2 * 8;", "deep = 0;", "bfloat16"
+    ),
+    "matrices that are not turned": Mutation(
+        "convolution_bf16", DEEP, "load_matrices<!Tile::ALONG>", "load_matrices<false>", "bfloat16"
+    ),
+    "a tile whose chunks are permuted otherwise": Mutation(
+        "convolution_bf16", DEEP, "Tile::place(line + within, term) :", "(line + within) * 64 + term :", "bfloat16"
+    ),
+    "numbers of 16 bits without their barrier": Mutation(
+        "convolution_bf16",
+        CONV,
+        "        barrier();\n      }\n      Number* stage",
+        "      }\n      Number* stage",
+        "bfloat16",
+    ),
+    "a residual of 16 bits read as of 32": Mutation(
+        "convolution_bf16", RESIDUAL, "return narrow ? (float)", "return !narrow ? (float)", "bfloat16"
+    ),
+    "a number of 16 bits stored in the place of the next": Mutation(
+        "convolution_bf16", GATED, "<bf16*>(first)[place] = number", "<bf16*>(first)[place ^ 1] = number", "bfloat16"
+    ),
+    "sums of other rows": Mutation(
+        "channels",
+        BATCH_NORM,
+        "(float)x[(i64)row * columns + column] - mean[column];\n    values[0] = deviation",
+        "(float)x[column] - mean[column];\n    values[0] = deviation",
+        "bfloat16",
     ),
     "copies of the next term": Mutation(
         "dense_tensor",

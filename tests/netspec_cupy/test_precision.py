@@ -1,4 +1,5 @@
-"""Products on tensor cores: within bounds derived from their rounding, and close enough to train with."""
+"""Products on tensor cores, and tensors stored as bfloat16: within bounds that follow from their rounding, and close
+enough to train with."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ import pytest
 from test_training import SMALL_RESNET, numbers
 
 import netspec
+from netspec.analysis.memory import plan_for, planned_bytes
 from netspec.core.reference import UNIT_ROUNDOFF, Case
+from netspec.core.verify import verify
 from netspec.diagnostics import RunError
-from netspec.plan import Precision, make_plan
-from netspec.testing import all_cases, check_trial, inference_trial, training_trial
+from netspec.plan import Plan, Precision, make_plan
+from netspec.testing import Trial, all_cases, check_trial, inference_trial, network_trials, training_trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice
 
@@ -38,6 +41,69 @@ def test_rounded_kernels_keep_their_bounds(host_backend: CupyBackend, case: Case
 @pytest.mark.parametrize("case", [case for place, case in enumerate(CASES) if place % 4], ids=str)
 def test_the_other_cases_too(host_backend: CupyBackend, case: Case, precision: Precision) -> None:
     assert check(host_backend, case, precision) == []
+
+
+STORED = [case for case in all_cases() if case.attrs.declaration.name not in OPS]
+
+
+@pytest.mark.parametrize("case", STORED[::5], ids=str)
+def test_what_is_stored_as_bfloat16_is_off_by_its_rounding(host_backend: CupyBackend, case: Case) -> None:
+    assert check(host_backend, case, "bfloat16") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for place, case in enumerate(STORED) if place % 5], ids=str)
+def test_so_is_what_the_other_cases_store(host_backend: CupyBackend, case: Case) -> None:
+    assert check(host_backend, case, "bfloat16") == []
+
+
+@pytest.mark.parametrize("trial", network_trials(), ids=str)
+def test_so_is_what_networks_store(host_backend: CupyBackend, trial: Trial) -> None:
+    assert check_trial(host_backend, trial, precision="bfloat16") == []
+
+
+def steps_of(network: Any, precision: Precision, batch: int) -> Plan:
+    spec = netspec.load(network, f"train.precision={precision}")
+    return plan_for(spec, CupyBackend(HostDevice(capability=90)).target(1), batch, "train", precision)
+
+
+def test_what_networks_keep_takes_half_of_the_memory() -> None:
+    """All but the logits and their gradient, and the weights' own copies: they are rounded once a step."""
+    narrow, exact = (steps_of("zoo:resnet18", precision, 128) for precision in ("bfloat16", "float32"))
+    wide = [v for node in narrow.graph for v in node.outputs if v.type.batched and v.type.dtype == "float32"]
+    assert {(v.type.shape, v.name) for v in wide} == {((1000,), "dense"), ((1000,), "loss:cross_entropy.dx")}
+    weights = sum(2 * slot.value.type.elements for slot in narrow.graph.slots if slot.name.endswith("weight"))
+    assert narrow.arena_bytes < 0.51 * exact.arena_bytes + weights
+    assert narrow.state_bytes == exact.state_bytes
+
+
+def test_the_figures_of_memory_know_of_it() -> None:
+    target = CupyBackend(HostDevice(capability=90)).target(1)
+    narrow, exact = (
+        planned_bytes(netspec.load("zoo:resnet20", f"train.precision={precision}"), target, 64)
+        for precision in ("bfloat16", "float32")
+    )
+    assert all(narrow[name] < 0.6 * exact[name] for name in exact)
+
+
+def test_state_and_what_has_no_batch_stay_in_float32() -> None:
+    graph = steps_of(SMALL_RESNET, "bfloat16", 4).graph
+    verify(graph)
+    rounded = {
+        node.op.name for node in graph for v in node.outputs if not v.type.batched and v.type.dtype == "bfloat16"
+    }
+    assert rounded == {"storage.convert"}
+    assert {slot.value.type.dtype for slot in graph.slots} == {"float32"}
+
+
+def test_weights_are_rounded_by_one_launch() -> None:
+    trial = steps_of(SMALL_RESNET, "bfloat16", 4)
+    count = 0
+    for step in trial.steps:
+        if step.node.op.name != "storage.convert" or step.node.inputs[0].role != "state":
+            break
+        count += 1
+    assert count == 5
 
 
 def chosen(case: Case, precision: Precision) -> set[str]:

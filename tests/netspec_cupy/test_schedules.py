@@ -22,6 +22,7 @@ PRECISIONS: tuple[Precision, ...] = ("tf32", "bfloat16")
 def test_the_trials_run_every_kernel_that_waits() -> None:
     run = kernels_of(TRIALS).keys() | set().union(*(kernels_of(ROUNDED, Way(each)).keys() for each in PRECISIONS))
     run |= set().union(*(kernels_of([trial], way).keys() for trial, way in FORCED))
+    run |= kernels_of(TRIALS, Way("bfloat16")).keys()
     run |= kernels_of(TRIALS, Way(capability=75)).keys()
     assert waiting_kernels() - run == set()
     assert {
@@ -56,6 +57,11 @@ def test_results_do_not_depend_on_the_schedule(trial: Trial) -> None:
 @pytest.mark.parametrize("trial", ROUNDED, ids=str)
 def test_nor_do_they_on_tensor_cores(trial: Trial, precision: Precision) -> None:
     assert_alike(trial, Way(precision))
+
+
+@pytest.mark.parametrize("trial", [each for each in TRIALS if each.mode == "train"][::2], ids=str)
+def test_nor_where_tensors_are_stored_as_bfloat16(trial: Trial) -> None:
+    assert_alike(trial, Way("bfloat16"))
 
 
 @pytest.mark.parametrize(("trial", "way"), FORCED, ids=str)

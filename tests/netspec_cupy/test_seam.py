@@ -56,7 +56,7 @@ def test_tensor_cores_and_pipelines(schedule: int, kind: str, digits: int) -> No
 def test_all_that_the_bench_tries_on_a_gpu(schedule: int) -> None:
     found = primitives.complaints(HostDevice(schedule))
     assert {name: text for name, text in found.items() if text} == {}
-    assert {"roundings", "tf32", "bf16", "shuffles", "dynamic shared memory"} == found.keys()
+    assert {"roundings", "tf32", "bf16", "shuffles", "dynamic shared memory", "matrices", "halves"} == found.keys()
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -26,7 +26,7 @@ OPS = (
     "depthwise_conv global_norm group_norm layer_norm prelu sample_sum softmax"
 )
 _WAITS = re.compile(
-    r"\b(barrier|shuffle_xor|warp_\w+|block_\w+|sum_chunk|sum_part|joined|multiply_tile|convolve_bytes|"
+    r"\b(barrier|shuffle_xor|load_matrices|warp_\w+|block_\w+|sum_chunk|sum_part|joined|multiply_tile|convolve_bytes|"
     r"InFloat32|InFloat32Wide|OnTensorCores|OnWarpgroups)\b"
 )
 

@@ -110,3 +110,26 @@ KERNEL(turn_round, 128, 32)(const float* x, float* y, int count) {
   for (int at = threadIdx.x; at < count; at += blockDim.x) y[at] = numbers[count - 1 - at];
 }
 EXPORT(turn_round)
+
+// y (2, 4, 8, 8) = four matrices of numbers of 16 bits, as they are and turned
+KERNEL(load_both_ways, 32, 32)(const u16* x, u16* y) {
+  DYNAMIC_SHARED(u16, matrices);
+  int lane = threadIdx.x;
+  for (int at = lane; at < 256; at += 32) matrices[at] = x[at];
+  barrier();
+  u32 found[2][4];
+  load_matrices<false>(found[0], matrices + lane * 8);
+  load_matrices<true>(found[1], matrices + lane * 8);
+  for (int way = 0; way < 2; way++)
+    for (int matrix = 0; matrix < 4; matrix++)
+      for (int each = 0; each < 2; each++)
+        y[(way * 4 + matrix) * 64 + lane / 4 * 8 + lane % 4 * 2 + each] = (u16)(found[way][matrix] >> (16 * each));
+}
+EXPORT(load_both_ways)
+
+// y = x, which is stored as bfloat16, times two; and so stored again
+KERNEL(double_halves, 32, 32)(const bf16* x, bf16* y) {
+  HalfFour four = load_four(x + threadIdx.x * 4);
+  for (int each = 0; each < 4; each++) y[threadIdx.x * 4 + each] = four.at[each] * 2.f;
+}
+EXPORT(double_halves)

@@ -75,7 +75,8 @@ def _product_of_groups(kind: str, digits: int) -> Callable[[Device], str | None]
         a, b = (generator.standard_normal((128, DEPTH)).astype(np.float32) for _ in range(2))
         shared = TILES[f"{'tf32' if kind == 'tf32' else 'bfloat16'}/warpgroups"].shared
         output = np.full((128, 128), np.nan, np.float32)
-        found = run(device, f"multiply_groups_{kind}", 256, [a, b, DEPTH], output, shared, OF_HOPPER)
+        given = [a, b, DEPTH] if kind == "tf32" else [to_bf16(a), to_bf16(b), DEPTH]
+        found = run(device, f"multiply_groups_{kind}", 256, given, output, shared, OF_HOPPER)
         error = float(np.abs(found - a @ b.T).max())
         return None if error < 100 * 2.0**-digits else f"an error of {error}"  # as of a single product
 
@@ -102,12 +103,27 @@ def _shared(device: Device) -> str | None:
     return None if np.array_equal(found, x[::-1]) else "numbers are not where they were put"
 
 
+def _matrices(device: Device) -> str | None:
+    x = np.arange(256, dtype=np.uint16).reshape(4, 8, 8)
+    found = run(device, "load_both_ways", 32, [x], np.empty((2, 4, 8, 8), np.uint16), x.nbytes)
+    right = np.array_equal(found, [x, x.transpose(0, 2, 1)])
+    return None if right else "fragments are not the rows, or not the columns, of matrices"
+
+
+def _halves(device: Device) -> str | None:
+    x = np.linspace(-1, 1, 128).astype(np.float32)
+    found = run(device, "double_halves", 32, [to_bf16(x)], np.empty(128, np.uint16))
+    return None if np.array_equal(found, to_bf16(2 * x)) else "numbers of 16 bits are not what they were"
+
+
 CHECKS: dict[str, Callable[[Device], str | None]] = {
     "roundings": _roundings,
     "tf32": _product("tf32", 10),
     "bf16": _product("bf16", 8),
     "shuffles": _shuffles,
     "dynamic shared memory": _shared,
+    "matrices": _matrices,
+    "halves": _halves,
 }
 
 CHECKS_OF_HOPPER = {"groups, tf32": _product_of_groups("tf32", 10), "groups, bf16": _product_of_groups("bf16", 8)}

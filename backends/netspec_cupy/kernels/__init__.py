@@ -9,7 +9,7 @@ from typing import Any
 from netspec.core.declare import REGISTRIES, declaration_of
 from netspec.diagnostics import RunError
 from netspec.plan import DIRECT, Math, Precision
-from netspec_cupy.contract import ALTERNATIVES, KERNELS, Kernel, Types
+from netspec_cupy.contract import ALTERNATIVES, EITHER, KERNELS, Kernel, Types
 
 FAMILIES = (
     "byte_convolution",
@@ -52,7 +52,7 @@ def find(attrs: Any, algorithm: str = DIRECT) -> Kernel:
 
     declaration = declaration_of(attrs)
     if declaration.has("expressions"):
-        return Kernel(build_elementwise)
+        return Kernel(build_elementwise, storage=EITHER)
     if not is_written(declaration.name):
         raise RunError.of("NS901", backend="cupy", reason=f"it has no kernel for {declaration.name!r}")
     return KERNELS[declaration.name] if algorithm == DIRECT else ALTERNATIVES[declaration.name][algorithm]
@@ -70,5 +70,6 @@ def algorithms(
         if kernel.precision in ("float32", precision)
         and (kernel.exact or math == "fast")
         and kernel.capability in (None, capability)
+        and kernel.takes((*inputs, *outputs))
     }
     return tuple(sorted((name for name, (_, cost) in ranks.items() if cost < inf), key=ranks.__getitem__))

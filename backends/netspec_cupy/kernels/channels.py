@@ -12,7 +12,19 @@ from netspec.core.expression import Constant, Expression, sqrt, where
 from netspec.core.expression import inputs as variables
 from netspec.core.graph import Epilogue
 from netspec.core.types import TensorType
-from netspec_cupy.contract import Grid, Launch, Operand, Request, Types, in_turn, kernel, pointer
+from netspec_cupy.contract import (
+    ALIKE,
+    EITHER,
+    Grid,
+    Launch,
+    Operand,
+    Request,
+    Types,
+    in_turn,
+    kernel,
+    named,
+    pointer,
+)
 from netspec_cupy.kernels.elementwise import elementwise
 
 COLUMNS = 32
@@ -77,39 +89,39 @@ def _one_sum(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[s
     return {"parts": by_channel(inputs[0], batch).numbers(1)}
 
 
-@kernel("channel_sum", scratch=_one_sum)
+@kernel("channel_sum", scratch=_one_sum, storage=EITHER)
 def channel_sum(request: Request) -> Launch:
     """dy -> (C), the sum over live samples and positions."""
     (dy,), (total,) = request.inputs, request.outputs
     sums = Sums(request, by_channel(dy.type, request.batch), 1)
-    return in_turn(sums.chunk("sum_rows", dy), sums.join(0, sums=total))
+    return in_turn(sums.chunk(named("sum_rows", dy), dy), sums.join(0, sums=total))
 
 
 def _over_samples(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapping[str, int]:
     return {"parts": by_sample(inputs[0], batch).numbers(1)}
 
 
-@kernel("sample_sum", scratch=_over_samples)
+@kernel("sample_sum", scratch=_over_samples, storage=EITHER)
 def sample_sum(request: Request) -> Launch:
     """dy -> the sum over live samples."""
     (dy,), (total,) = request.inputs, request.outputs
     sums = Sums(request, by_sample(dy.type, request.batch), 1)
-    return in_turn(sums.chunk("sum_rows", dy), sums.join(0, sums=total))
+    return in_turn(sums.chunk(named("sum_rows", dy), dy), sums.join(0, sums=total))
 
 
-@kernel("prelu")
+@kernel("prelu", storage=EITHER)
 def prelu(request: Request) -> Launch:
     """x, slope (C) -> x where x > 0, else slope x."""
     x, slope = variables(2)
     return elementwise(request, [where(x > 0, x, slope * x)], request.inputs, request.outputs)
 
 
-@kernel("prelu.dx", scratch=_one_sum)
+@kernel("prelu.dx", scratch=_one_sum, storage=ALIKE)
 def prelu_dx(request: Request) -> Launch:
     """x, dy, slope (C) -> dx, and the sum of x dy where x <= 0."""
     (x, dy, slope), (dx, dslope) = request.inputs, request.outputs
     sums = Sums(request, by_channel(x.type, request.batch), 1)
-    summed = in_turn(sums.chunk("sum_slopes", x, dy), sums.join(0, sums=dslope))
+    summed = in_turn(sums.chunk(named("sum_slopes", x), x, dy), sums.join(0, sums=dslope))
     number, gradient, factor = variables(3)
     passed = elementwise(request, [where(number > 0, gradient, factor * gradient)], (x, dy, slope), (dx,))
     return in_turn(summed, passed)
@@ -140,14 +152,14 @@ def finished(request: Request, formula: Expression, operands: tuple[Operand, ...
     return elementwise(request, [formula], operands, (y,))
 
 
-@kernel("batch_norm", epilogue=True)
+@kernel("batch_norm", epilogue=True, storage=EITHER)
 def batch_norm(request: Request) -> Launch:
     """x, [scale], [shift], moving mean, moving variance -> y."""
     attrs = request.attrs
     return finished(request, _normalized(attrs.eps, attrs.scale, attrs.center), request.inputs)
 
 
-@kernel("batch_norm.frozen_dx")
+@kernel("batch_norm.frozen_dx", storage=EITHER)
 def batch_norm_frozen_dx(request: Request) -> Launch:
     """dy, [scale], moving variance -> dx."""
     dy, *scale, variance = variables(len(request.inputs))
@@ -155,7 +167,7 @@ def batch_norm_frozen_dx(request: Request) -> Launch:
     return elementwise(request, [dx / sqrt(variance + request.attrs.eps)], request.inputs, request.outputs)
 
 
-@kernel("batch_norm.train", scratch=_one_sum, epilogue=True)
+@kernel("batch_norm.train", scratch=_one_sum, epilogue=True, storage=EITHER)
 def batch_norm_train(request: Request) -> Launch:
     """x, [scale], [shift] -> y, mean, variance, factor, summand.
 
@@ -167,9 +179,9 @@ def batch_norm_train(request: Request) -> Launch:
     of_x: Expression = (learned[0] if attrs.scale else 1) / sqrt(spread + attrs.eps)
     added: Expression = learned[-1] if attrs.center else Constant(0.0)
     return in_turn(
-        sums.chunk("sum_rows", x),
+        sums.chunk(named("sum_rows", x), x),
         sums.join(0, means=mean),
-        sums.chunk("sum_squares", x, mean),
+        sums.chunk(named("sum_squares", x), x, mean),
         sums.join(0, means=variance),
         elementwise(request, [of_x, added], (*affine, variance), (factor, summand)),
         finished(request, from_factor(), (x, mean, factor, summand)),
@@ -197,7 +209,7 @@ def _batch_gradients(attrs: Any, inputs: Types, outputs: Types, batch: int) -> M
     return {"parts": by_channel(inputs[0], batch).numbers(2), "means": 2 * inputs[0].channels}
 
 
-@kernel("batch_norm.dx", scratch=_batch_gradients)
+@kernel("batch_norm.dx", scratch=_batch_gradients, storage=ALIKE)
 def batch_norm_dx(request: Request) -> Launch:
     """x, mean, variance, dy, [scale], [factor, summand] -> dx, [Σ dy x̂], [Σ dy]; a gate shuts dy out."""
     (x, mean, variance, dy, *others), (dx, *affine), attrs = request.inputs, request.outputs, request.attrs
@@ -216,14 +228,14 @@ def batch_norm_dx(request: Request) -> Launch:
     formula: Expression = (slope - mean_plain - (number - middle) / sigma * mean_along) / sigma
     formula = formula * factor[0] if factor else formula
     return in_turn(
-        sums.chunk("sum_batch_gradients", x, mean, variance, dy, *opened, float(attrs.eps), low, high),
+        sums.chunk(named("sum_batch_gradients", x), x, mean, variance, dy, *opened, float(attrs.eps), low, high),
         sums.join(0, sums=affine[0] if attrs.scale else None, means=along),
         sums.join(1, sums=affine[-1] if attrs.center else None, means=plain),
         elementwise(request, [formula], (x, mean, variance, dy, along, plain, *others), (dx,)),
     )
 
 
-@kernel("affine")
+@kernel("affine", storage=EITHER)
 def affine(request: Request) -> Launch:
     """x (uint8 or float32) -> y = x * scale + shift, each one number or one per channel."""
     (x,), (y,), attrs = request.inputs, request.outputs, request.attrs
@@ -239,7 +251,7 @@ def _constants(request: Request, *numbers: tuple[float, ...]) -> tuple[Operand, 
     return tuple(Operand(kind, request.table(row)) for row in rows)
 
 
-@kernel("scale")
+@kernel("scale", storage=EITHER)
 def scale(request: Request) -> Launch:
     """x, [scale (C)], [shift (C)] -> x scale + shift, or x times a fixed number."""
     x, *parameters = variables(len(request.inputs))

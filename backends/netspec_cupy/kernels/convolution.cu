@@ -2,13 +2,13 @@
 #include "convolution.cuh"
 
 KERNEL(convolution_forward, 256, 144)
-(const float* x, const float* weight, const float* bias, float* y, int samples, Convolution conv, Finish finish) {
+(const float* x, const float* weight, const float* bias, Numbers y, int samples, Convolution conv, Finish finish) {
   convolve<InFloat32>(x, weight, bias, y, samples, conv, finish);
 }
 EXPORT(convolution_forward)
 
 KERNEL(convolution_input_gradient, 256, 144)
-(const float* dy, const float* weight, float* dx, int samples, Convolution conv, const Phase* phases) {
+(const float* dy, const float* weight, Numbers dx, int samples, Convolution conv, const Phase* phases) {
   convolve_input_gradient<InFloat32>(dy, weight, dx, samples, conv, phases);
 }
 EXPORT(convolution_input_gradient)
@@ -20,14 +20,14 @@ KERNEL(convolution_weight_gradient, 256, 128)
 EXPORT(convolution_weight_gradient)
 
 KERNEL(transposed_forward, 256, 144)
-(const float* x, const float* weight, const float* bias, float* y, int samples, Convolution conv, const Phase* phases,
+(const float* x, const float* weight, const float* bias, Numbers y, int samples, Convolution conv, const Phase* phases,
  Finish finish) {
   transpose<InFloat32>(x, weight, bias, y, samples, conv, phases, finish);
 }
 EXPORT(transposed_forward)
 
 KERNEL(transposed_input_gradient, 256, 144)
-(const float* dy, const float* weight, float* dx, int samples, Convolution conv) {
+(const float* dy, const float* weight, Numbers dx, int samples, Convolution conv) {
   transpose_input_gradient<InFloat32>(dy, weight, dx, samples, conv);
 }
 EXPORT(transposed_input_gradient)

@@ -10,17 +10,19 @@
 #include "window.cuh"
 
 // What stands under the window: a line for every sample and place, a term for every tap and channel of the group.
+template <class Number>
 struct UnderWindow {
+  typedef Number Stored;
   static const bool ALONG_TERMS = true;
   struct Line {
-    const float* sample;
+    const Number* sample;
     Cell place;
   };
   struct Term {
     Cell tap;
     int channel;
   };
-  const float* numbers;
+  const Number* numbers;
   const Convolution& conv;
   int channels, first_channel;
   bool wide;
@@ -30,7 +32,7 @@ struct UnderWindow {
     return {numbers + m / places * size + first_channel, cell_of(m % places, conv.window.output)};
   }
   MEMBER Term term(int k) const { return {cell_of(k / channels, conv.window.size), k % channels}; }
-  MEMBER const float* find(const Line& line, const Term& term) const {
+  MEMBER const Number* find(const Line& line, const Term& term) const {
     int cell = input_cell(conv.window, line.place, term.tap);
     return cell < 0 ? nullptr : line.sample + (i64)cell * conv.input_channels + term.channel;
   }
@@ -42,19 +44,27 @@ struct Phase {
   int first_cell[3], cells[3], first_tap[3], tap_step[3], taps[3];
 };
 
+DEVICE Cell tap_of(const Phase& phase, int number) {
+  Cell tap = cell_of(number, phase.taps);
+  for (int axis = 0; axis < 3; axis++) tap.at[axis] = phase.first_tap[axis] + tap.at[axis] * phase.tap_step[axis];
+  return tap;
+}
+
 // The gradients that a cell of the input takes part in: a line per sample and cell of the phase, a term per tap and
 // filter.
+template <class Number>
 struct OverCell {
+  typedef Number Stored;
   static const bool ALONG_TERMS = true;
   struct Line {
-    const float* sample;
+    const Number* sample;
     Cell cell;
   };
   struct Term {
     Cell tap;
     int filter;
   };
-  const float* numbers;
+  const Number* numbers;
   const Convolution& conv;
   const Phase& phase;
   int filters, first_filter;
@@ -70,13 +80,8 @@ struct OverCell {
       cell.at[axis] = phase.first_cell[axis] + cell.at[axis] * conv.window.stride[axis];
     return cell;
   }
-  MEMBER Cell tap_in(int number) const {
-    Cell tap = cell_of(number, phase.taps);
-    for (int axis = 0; axis < 3; axis++) tap.at[axis] = phase.first_tap[axis] + tap.at[axis] * phase.tap_step[axis];
-    return tap;
-  }
-  MEMBER Term term(int k) const { return {tap_in(k / filters), k % filters}; }
-  MEMBER const float* find(const Line& line, const Term& term) const {
+  MEMBER Term term(int k) const { return {tap_of(phase, k / filters), k % filters}; }
+  MEMBER const Number* find(const Line& line, const Term& term) const {
     int place = output_place(conv.window, line.cell, term.tap);
     return place < 0 ? nullptr : line.sample + (i64)place * conv.output_channels + term.filter;
   }
@@ -88,17 +93,19 @@ struct OverCell {
 };
 
 // The same numbers as under the window, turned: a line for every tap and channel, a term for every sample and place.
+template <class Number>
 struct WindowTurned {
+  typedef Number Stored;
   static const bool ALONG_TERMS = false;
   struct Line {
     Cell tap;
     int channel;
   };
   struct Term {
-    const float* sample;
+    const Number* sample;
     Cell place;
   };
-  const float* numbers;
+  const Number* numbers;
   const Convolution& conv;
   int channels, first_channel;
   bool wide;
@@ -108,47 +115,50 @@ struct WindowTurned {
     i64 size = (i64)volume(conv.window.input) * conv.input_channels;
     return {numbers + k / places * size, cell_of(k % places, conv.window.output)};
   }
-  MEMBER const float* find(const Line& line, const Term& term) const {
+  MEMBER const Number* find(const Line& line, const Term& term) const {
     int cell = input_cell(conv.window, term.place, line.tap);
     return cell < 0 ? nullptr : term.sample + (i64)cell * conv.input_channels + line.channel;
   }
 };
 
 // Neighbouring columns of an array of rows, such as weights: a term for each tap and channel, a line for each filter.
+template <class Number>
 struct Columns {
+  typedef Number Stored;
   static const bool ALONG_TERMS = false;
   struct Line {
     int column;
   };
   struct Term {
-    const float* row;
+    const Number* row;
   };
-  const float* numbers;
+  const Number* numbers;
   int width;
   bool wide;
   MEMBER Line line(int n) const { return {n}; }
   MEMBER Term term(int k) const { return {numbers + (i64)k * width}; }
-  MEMBER const float* find(const Line& line, const Term& term) const { return term.row + line.column; }
+  MEMBER const Number* find(const Line& line, const Term& term) const { return term.row + line.column; }
 };
 
 // The numbers of the taps of a phase among all taps.
 struct Taps {
-  const OverCell* cells;
-  MEMBER int number(int tap) const {
-    return cells ? number_of(cells->tap_in(tap), cells->conv.window.size) : tap;
-  }
+  const Phase* phase;
+  const Window* window;
+  MEMBER int number(int tap) const { return phase ? number_of(tap_of(*phase, tap), window->size) : tap; }
 };
 
 // Weights (taps, channels, filters): a term for each tap and filter of the group, a line for each of its channels.
+template <class Number>
 struct WeightsTurned {
+  typedef Number Stored;
   static const bool ALONG_TERMS = true;
   struct Line {
     i64 row;
   };
   struct Term {
-    const float* first;
+    const Number* first;
   };
-  const float* numbers;
+  const Number* numbers;
   int filters, group_filters, channels;
   Taps taps;
   bool wide;
@@ -156,15 +166,17 @@ struct WeightsTurned {
   MEMBER Term term(int k) const {
     return {numbers + (i64)taps.number(k / group_filters) * channels * filters + k % group_filters};
   }
-  MEMBER const float* find(const Line& line, const Term& term) const { return term.first + line.row; }
+  MEMBER const Number* find(const Line& line, const Term& term) const { return term.first + line.row; }
 };
 
 // The same as columns: a term for each tap of a phase and channel, a line for each filter.
+template <class Number>
 struct TapColumns {
+  typedef Number Stored;
   static const bool ALONG_TERMS = false;
-  typedef Columns::Line Line;
-  typedef Columns::Term Term;
-  const float* numbers;
+  typedef typename Columns<Number>::Line Line;
+  typedef typename Columns<Number>::Term Term;
+  const Number* numbers;
   int width, channels;
   Taps taps;
   bool wide;
@@ -172,16 +184,17 @@ struct TapColumns {
   MEMBER Term term(int k) const {
     return {numbers + ((i64)taps.number(k / channels) * channels + k % channels) * width};
   }
-  MEMBER const float* find(const Line& line, const Term& term) const { return term.row + line.column; }
+  MEMBER const Number* find(const Line& line, const Term& term) const { return term.row + line.column; }
 };
 
 // Lines of a phase, put where their cells lie.
+template <class Number>
 struct StoreCells {
-  const OverCell& cells;
+  const OverCell<Number>& cells;
   StoreColumns columns;
   MEMBER void put(int m, int n, float sum) const {
     i64 place = cells.row(m) * columns.width + n;
-    columns.numbers[place] = columns.finish.of(sum + (columns.bias ? columns.bias[n] : 0.f), place);
+    columns.numbers.put(place, columns.finish.of(sum + (columns.bias ? columns.bias[n] : 0.f), place));
   }
 };
 
@@ -203,108 +216,121 @@ struct Group {
         outputs(conv.group_outputs()) {}
   MEMBER int first_input() const { return number * inputs; }
   MEMBER int first_output() const { return number * outputs; }
-  // Whether numbers of these channels come four at a time: a group's first one then has an address that is a multiple.
-  MEMBER bool wide_inputs() const { return inputs % 4 == 0; }
-  MEMBER bool wide_outputs() const { return outputs % 4 == 0; }
+  // Whether numbers of these channels come 16 bytes at a time: a group's first then has an address that is a multiple.
+  template <class Number>
+  MEMBER bool wide_inputs() const {
+    return is_wide<Number>(inputs);
+  }
+  template <class Number>
+  MEMBER bool wide_outputs() const {
+    return is_wide<Number>(outputs);
+  }
 };
 
 DEVICE Finish of_group(Finish finish, int first) {
-  return {finish.residual ? finish.residual + first : nullptr, finish.low, finish.high};
+  return {finish.residual.first ? finish.residual.from(first) : finish.residual, finish.low, finish.high};
 }
 
 // The numbers under the window times ``right``: a row for each place.
-template <class Way, class Right>
-DEVICE void gather_windows(const float* x, const Right& right, const float* bias, float* y, int samples,
+template <class Way, class Number, class Right>
+DEVICE void gather_windows(const Number* x, const Right& right, const float* bias, const Numbers& y, int samples,
                            const Convolution& conv, const Group& group, const Finish& finish) {
   int first = group.first_output();
-  UnderWindow left = {x, conv, group.inputs, group.first_input(), group.wide_inputs()};
-  StoreColumns store = {y + first, bias ? bias + first : nullptr, conv.output_channels, of_group(finish, first)};
+  bool wide = group.wide_inputs<Number>();
+  UnderWindow<Number> left = {x, conv, group.inputs, group.first_input(), wide};
+  StoreColumns store = {y.from(first), bias ? bias + first : nullptr, conv.output_channels, of_group(finish, first)};
   Way::multiply(samples * volume(conv.window.output), group.outputs, 0, volume(conv.window.size) * group.inputs, left,
                 right, store);
 }
 
-// The gradients over each cell of the block's phase times ``right(cells)``: a row for each cell.
-template <class Way, class MakeRight>
-DEVICE void spread_windows(const float* dy, const MakeRight& right, const float* bias, float* dx, int samples,
+// The gradients over each cell of the block's phase times ``right(taps)``: a row for each cell.
+template <class Way, class Number, class MakeRight>
+DEVICE void spread_windows(const Number* dy, const MakeRight& right, const float* bias, const Numbers& dx, int samples,
                            const Convolution& conv, const Phase* phases, const Group& group, const Finish& finish) {
   int first = group.first_input();
+  bool wide = group.wide_outputs<Number>();
   const Phase phase = phases[blockIdx.z / conv.groups];
-  OverCell cells = {dy, conv, phase, group.outputs, group.first_output(), group.wide_outputs()};
-  StoreColumns columns = {dx + first, bias ? bias + first : nullptr, conv.input_channels, of_group(finish, first)};
+  OverCell<Number> cells = {dy, conv, phase, group.outputs, group.first_output(), wide};
+  StoreColumns columns = {dx.from(first), bias ? bias + first : nullptr, conv.input_channels, of_group(finish, first)};
   Way::multiply(samples * volume(phase.cells), group.inputs, 0, volume(phase.taps) * group.outputs, cells,
-                right(Taps{&cells}), StoreCells{cells, columns});
+                right(Taps{&phase, &conv.window}), StoreCells<Number>{cells, columns});
 }
 
 // The numbers under the window, turned, times rows of dy: sums over the samples and places of the block's part.
-template <class Way, class Store>
-DEVICE void correlate(const float* x, const float* dy, const Store& store, int samples, int part_count,
+template <class Way, class Number, class Store>
+DEVICE void correlate(const Number* x, const Number* dy, const Store& store, int samples, int part_count,
                       const Convolution& conv, const Group& group) {
   int part = blockIdx.z / conv.groups, terms = samples * volume(conv.window.output);
   int length = (terms + part_count - 1) / part_count;
   int first = part * length < terms ? part * length : terms, end = first + length < terms ? first + length : terms;
-  WindowTurned left = {x, conv, group.inputs, group.first_input(), group.wide_inputs()};
-  Columns right = {dy + group.first_output(), conv.output_channels, group.wide_outputs()};
+  bool wide_left = group.wide_inputs<Number>(), wide_right = group.wide_outputs<Number>();
+  WindowTurned<Number> left = {x, conv, group.inputs, group.first_input(), wide_left};
+  Columns<Number> right = {dy + group.first_output(), conv.output_channels, wide_right};
   Way::multiply(volume(conv.window.size) * group.inputs, group.outputs, first, end, left, right, store);
 }
 
 // y = bias + the sum over taps and channels of x w
-template <class Way>
-DEVICE void convolve(const float* x, const float* weight, const float* bias, float* y, int samples,
-                    const Convolution& conv, const Finish& finish) {
+template <class Way, class Number>
+DEVICE void convolve(const Number* x, const Number* weight, const float* bias, const Numbers& y, int samples,
+                     const Convolution& conv, const Finish& finish) {
   Group group(conv);
-  Columns right = {weight + group.first_output(), conv.output_channels, group.wide_outputs()};
+  bool wide = group.wide_outputs<Number>();
+  Columns<Number> right = {weight + group.first_output(), conv.output_channels, wide};
   gather_windows<Way>(x, right, bias, y, samples, conv, group, finish);
 }
 
 // dx = the sum over taps and filters of dy w
-template <class Way>
-DEVICE void convolve_input_gradient(const float* dy, const float* weight, float* dx, int samples, const Convolution& conv,
-                           const Phase* phases) {
+template <class Way, class Number>
+DEVICE void convolve_input_gradient(const Number* dy, const Number* weight, const Numbers& dx, int samples,
+                                    const Convolution& conv, const Phase* phases) {
   Group group(conv);
+  bool wide = group.wide_outputs<Number>();
   auto right = [&](const Taps& taps) {
-    return WeightsTurned{weight + group.first_output(), conv.output_channels, group.outputs, group.inputs, taps,
-                         group.wide_outputs()};
+    return WeightsTurned<Number>{weight + group.first_output(), conv.output_channels, group.outputs, group.inputs,
+                                 taps, wide};
   };
   spread_windows<Way>(dy, right, nullptr, dx, samples, conv, phases, group, as_it_is());
 }
 
 // The sums over the samples and places of one part: parts (parts, taps, C/groups, K)
-template <class Way>
-DEVICE void convolve_weight_gradient(const float* x, const float* dy, float* parts, int samples, int part_count,
-                            const Convolution& conv) {
+template <class Way, class Number>
+DEVICE void convolve_weight_gradient(const Number* x, const Number* dy, float* parts, int samples, int part_count,
+                                     const Convolution& conv) {
   Group group(conv);
   i64 size = (i64)volume(conv.window.size) * group.inputs * conv.output_channels;
   float* own = parts + blockIdx.z / conv.groups * size + group.first_output();
-  StoreColumns store = {own, nullptr, conv.output_channels, as_it_is()};
+  StoreColumns store = {in_float32(own), nullptr, conv.output_channels, as_it_is()};
   correlate<Way>(x, dy, store, samples, part_count, conv, group);
 }
 
 // Transposed: the window slides over y (N, cells, K), which here is its input; x (N, places, C) lies on its other side.
 // y = bias + the sum over taps and channels of x w
-template <class Way>
-DEVICE void transpose(const float* x, const float* weight, const float* bias, float* y, int samples,
-                       const Convolution& conv, const Phase* phases, const Finish& finish) {
+template <class Way, class Number>
+DEVICE void transpose(const Number* x, const Number* weight, const float* bias, const Numbers& y, int samples,
+                      const Convolution& conv, const Phase* phases, const Finish& finish) {
   Group group(conv);
+  bool wide = group.wide_inputs<Number>();
   auto right = [&](const Taps& taps) {
-    return TapColumns{weight + group.first_input(), conv.input_channels, group.outputs, taps, group.wide_inputs()};
+    return TapColumns<Number>{weight + group.first_input(), conv.input_channels, group.outputs, taps, wide};
   };
   spread_windows<Way>(x, right, bias, y, samples, conv, phases, group, finish);
 }
 
 // dx = the sum over taps and filters of dy w
-template <class Way>
-DEVICE void transpose_input_gradient(const float* dy, const float* weight, float* dx, int samples,
-                                      const Convolution& conv) {
+template <class Way, class Number>
+DEVICE void transpose_input_gradient(const Number* dy, const Number* weight, const Numbers& dx, int samples,
+                                     const Convolution& conv) {
   Group group(conv);
-  WeightsTurned right = {weight + group.first_input(), conv.input_channels, group.inputs, group.outputs,
-                         Taps{nullptr},                group.wide_inputs()};
+  bool wide = group.wide_inputs<Number>();
+  WeightsTurned<Number> right = {weight + group.first_input(), conv.input_channels, group.inputs, group.outputs,
+                                 Taps{nullptr, nullptr}, wide};
   gather_windows<Way>(dy, right, nullptr, dx, samples, conv, group, as_it_is());
 }
 
 // The sums over the samples and places of one part: parts (parts, taps, C/groups, K)
-template <class Way>
-DEVICE void transpose_weight_gradient(const float* x, const float* dy, float* parts, int samples, int part_count,
-                                       const Convolution& conv) {
+template <class Way, class Number>
+DEVICE void transpose_weight_gradient(const Number* x, const Number* dy, float* parts, int samples, int part_count,
+                                      const Convolution& conv) {
   Group group(conv);
   i64 size = (i64)volume(conv.window.size) * group.outputs * conv.input_channels;
   float* own = parts + blockIdx.z / conv.groups * size + group.first_input();

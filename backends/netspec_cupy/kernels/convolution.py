@@ -13,7 +13,7 @@ from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec_cupy.contract import Launch, Operand, Request, Types, in_turn, pointer
 from netspec_cupy.geometry import Convolution, phases, window
-from netspec_cupy.kernels.dense import finish, product, products
+from netspec_cupy.kernels.dense import finish, numbers, product, products
 from netspec_cupy.kernels.direct import (
     grouped,
     grouped_input_gradient,
@@ -68,7 +68,7 @@ def conv(request: Request) -> Launch:
     layer = _layer(attrs.geometry(x.type), x.type, y.type, attrs.groups)
     if is_narrow(attrs.groups, x.type, y.type):
         return grouped(request, x, (weight, bias[0] if bias else None), y, layer)
-    operands = x, weight, bias[0] if bias else None, y, request.live, layer, finish(request)
+    operands = x, weight, bias[0] if bias else None, numbers(y), request.live, layer, finish(request)
     return product(request, "convolution_forward", _gathered(y.type, attrs.groups), attrs.groups, *operands)
 
 
@@ -79,7 +79,7 @@ def conv_dx(request: Request) -> Launch:
     layer = _layer(attrs.geometry(dx.type), dx.type, dy.type, attrs.groups)
     if is_narrow(attrs.groups, dx.type, dy.type):
         return grouped_input_gradient(request, layer)
-    return _spread(request, "convolution_input_gradient", dx.type, (dy, weight, dx), layer)
+    return _spread(request, "convolution_input_gradient", dx.type, (dy, weight, numbers(dx)), layer)
 
 
 def _transposed_shape(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Shape:
@@ -107,7 +107,7 @@ def conv_transpose(request: Request) -> Launch:
     """x (N, places, C), weight (taps, C/groups, K), [bias (K)] -> y (N, cells, K): the window slides over y."""
     (x, weight, *bias), (y,), attrs = request.inputs, request.outputs, request.attrs
     layer = _layer(attrs.reverse(x.type), y.type, x.type, attrs.groups)
-    operands = x, weight, bias[0] if bias else None, y
+    operands = x, weight, bias[0] if bias else None, numbers(y)
     return _spread(request, "transposed_forward", y.type, operands, layer, finish(request))
 
 
@@ -116,7 +116,7 @@ def conv_transpose_dx(request: Request) -> Launch:
     """dy (N, cells, K), weight -> dx (N, places, C)."""
     (dy, weight), (dx,), attrs = request.inputs, request.outputs, request.attrs.conv
     layer = _layer(attrs.reverse(dx.type), dy.type, dx.type, attrs.groups)
-    operands = dy, weight, dx, request.live, layer
+    operands = dy, weight, numbers(dx), request.live, layer
     return product(request, "transposed_input_gradient", _gathered(dx.type, attrs.groups), attrs.groups, *operands)
 
 

@@ -4,13 +4,13 @@
 #include "tensor_cores.cuh"
 
 KERNEL(convolution_forward_tf32, 128, 255)
-(const float* x, const float* weight, const float* bias, float* y, int samples, Convolution conv, Finish finish) {
+(const float* x, const float* weight, const float* bias, Numbers y, int samples, Convolution conv, Finish finish) {
   convolve<OnTensorCores<Tf32>>(x, weight, bias, y, samples, conv, finish);
 }
 EXPORT(convolution_forward_tf32)
 
 KERNEL(convolution_input_gradient_tf32, 128, 255)
-(const float* dy, const float* weight, float* dx, int samples, Convolution conv, const Phase* phases) {
+(const float* dy, const float* weight, Numbers dx, int samples, Convolution conv, const Phase* phases) {
   convolve_input_gradient<OnTensorCores<Tf32>>(dy, weight, dx, samples, conv, phases);
 }
 EXPORT(convolution_input_gradient_tf32)
@@ -22,14 +22,14 @@ KERNEL(convolution_weight_gradient_tf32, 128, 255)
 EXPORT(convolution_weight_gradient_tf32)
 
 KERNEL(transposed_forward_tf32, 128, 255)
-(const float* x, const float* weight, const float* bias, float* y, int samples, Convolution conv, const Phase* phases,
+(const float* x, const float* weight, const float* bias, Numbers y, int samples, Convolution conv, const Phase* phases,
  Finish finish) {
   transpose<OnTensorCores<Tf32>>(x, weight, bias, y, samples, conv, phases, finish);
 }
 EXPORT(transposed_forward_tf32)
 
 KERNEL(transposed_input_gradient_tf32, 128, 255)
-(const float* dy, const float* weight, float* dx, int samples, Convolution conv) {
+(const float* dy, const float* weight, Numbers dx, int samples, Convolution conv) {
   transpose_input_gradient<OnTensorCores<Tf32>>(dy, weight, dx, samples, conv);
 }
 EXPORT(transposed_input_gradient_tf32)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from netspec.core.graph import Storage
 from netspec.plan import DIRECT, Precision
-from netspec_cupy.contract import THREADS, Builder, Cost, Grid, Launch, Request, Types, kernel
-from netspec_cupy.geometry import Finish
+from netspec_cupy.contract import FLOAT32, THREADS, Builder, Cost, Grid, Launch, Operand, Request, Types, kernel
+from netspec_cupy.geometry import Finish, Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ TILES = {
     "bfloat16/warpgroups": Tile("_wgmma_bf16", 128, 128, 256, 0.15, 3 * 256 * 64, "bfloat16", HOPPER),
 }
 """By algorithm, as in the header of each. Their slowness is reckoned, not measured."""
+FACTORS = Storage("either", "either", factors=2)
+"""Both factors of a product in bfloat16; it is stored as it has to be, as a residual is read."""
 BUSY = 128
 """Blocks of a product below which processors of a large GPU have nothing to do."""
 LAUNCH = 5e7
@@ -57,7 +60,9 @@ def products(op: str, sizes: Sizes, otherwise: Cost | None = None, **facts: Any)
     def register(build: Builder) -> Builder:
         for name, tile in TILES.items():
             cost = _cost(tile, sizes, otherwise if name == DIRECT else None)
-            kernel(op, name, cost=cost, precision=tile.precision, capability=tile.capability, **facts)(build)
+            storage = FACTORS if tile.precision == "bfloat16" else FLOAT32
+            own = {"precision": tile.precision, "capability": tile.capability, "storage": storage}
+            kernel(op, name, cost=cost, **own, **facts)(build)
         return build
 
     return register
@@ -103,9 +108,13 @@ def product(
 def finish(request: Request) -> Finish:
     """The step's epilogue, as kernels take it."""
     if request.epilogue is None:
-        return Finish(None, -math.inf, math.inf)
-    residual = None if request.residual is None else request.residual.address
-    return Finish(residual, request.epilogue.low, request.epilogue.high)
+        return Finish(numbers(None), -math.inf, math.inf)
+    return Finish(numbers(request.residual), request.epilogue.low, request.epilogue.high)
+
+
+def numbers(operand: Operand | None) -> Numbers:
+    """An operand for kernels that look how it is stored."""
+    return Numbers() if operand is None else Numbers(operand.address, operand.type.dtype == "bfloat16")
 
 
 def _forward(attrs: Any, inputs: Types, outputs: Types, batch: int) -> tuple[int, int, int, int]:
@@ -128,7 +137,7 @@ def dense(request: Request) -> Launch:
     """x (N, I), weight (I, U), [bias (U)] -> y (N, U)."""
     (x, weight, *bias), (y,) = request.inputs, request.outputs
     inputs, units = weight.type.shape
-    operands = x, weight, bias[0] if bias else None, y, request.live, inputs, units, finish(request)
+    operands = x, weight, bias[0] if bias else None, numbers(y), request.live, inputs, units, finish(request)
     return product(request, "dense_forward", lambda n: (n, units), 1, *operands)
 
 
@@ -138,7 +147,7 @@ def dense_dx(request: Request) -> Launch:
     (dy, weight), (dx,) = request.inputs, request.outputs
     inputs, units = weight.type.shape
     sizes = request.live, inputs, units
-    return product(request, "dense_input_gradient", lambda n: (n, inputs), 1, dy, weight, dx, *sizes)
+    return product(request, "dense_input_gradient", lambda n: (n, inputs), 1, dy, weight, numbers(dx), *sizes)
 
 
 @products("dense.dw", _weight_gradient)

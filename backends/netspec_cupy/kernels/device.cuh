@@ -26,6 +26,12 @@
 //   load_four(from), store_four(to, four)           four numbers at an address that is a multiple of 16
 //   to_tf32(x), to_bf16(x), from_bf16(h)            roundings, to nearest (ties of bfloat16 to even, of TF32 away)
 //   pair_of_bf16(low, high)                         two numbers rounded to bfloat16, the first in the lower half
+//   bf16                                            a number as it is stored in 16 bits: read as a float, rounded as it is
+//                                                   assigned one
+//   load_four(from), store_four(to, four), HalfFour   four of them at an address that is a multiple of 8
+//   load_matrices<TURNED>(fragment, row)            four matrices of 8 x 8 numbers of 16 bits in shared memory, 16 bytes a
+//                                                   row: lane l tells where row l % 8 of matrix l / 8 lies, and has of each
+//                                                   the numbers 2 (l % 4) and the next of row l / 4, or of that column
 //   multiply_add_bytes(c, a, b)                     c (16 x 8) += a (16 x 32) b (32 x 8), fragments of mma.m16n8k32: int32,
 //                                                   bytes from 0 to 255, bytes from -128 to 127
 //   dot_of_bytes(a, b, sum)                         sum plus the products of four bytes of either kind, in int32
@@ -70,9 +76,15 @@ DEVICE int dot_of_bytes(u32 a, u32 b, int sum) {
   return sum;
 }
 DEVICE u16 to_bf16(float x) {
+#if __CUDA_ARCH__ >= 800
+  u16 rounded;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(rounded) : "f"(x));
+  return rounded;
+#else
   u32 bits = bits_of(x);
   if ((bits & 0x7fffffffu) > 0x7f800000u) return 0x7fff;
   return (u16)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+#endif
 }
 DEVICE Four load_four(const float* from) {
   float4 four = *reinterpret_cast<const float4*>(from);
@@ -104,6 +116,20 @@ DEVICE void copy_number_async(void* to, const void* from, bool inside) {
   u32 address = (u32)__cvta_generic_to_shared(to);
   int bytes = inside ? 4 : 0;
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address), "l"(from), "r"(bytes) : "memory");
+}
+template <bool TURNED>
+DEVICE void load_matrices(u32 (&fragment)[4], const void* row) {
+  u32 address = (u32)__cvta_generic_to_shared(row);
+  if (TURNED)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(fragment[0]), "=r"(fragment[1]), "=r"(fragment[2]), "=r"(fragment[3])
+                 : "r"(address)
+                 : "memory");
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(fragment[0]), "=r"(fragment[1]), "=r"(fragment[2]), "=r"(fragment[3])
+                 : "r"(address)
+                 : "memory");
 }
 DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int UnderWay>
@@ -171,6 +197,22 @@ DEVICE void wait_for_products(float (&sums)[64]) {
 }
 #endif
 #endif
+
+struct bf16 {
+  u16 bits;
+  bf16() = default;
+  MEMBER explicit bf16(float x) : bits(to_bf16(x)) {}
+  MEMBER bf16& operator=(float x) {
+    bits = to_bf16(x);
+    return *this;
+  }
+  MEMBER operator float() const { return from_bf16(bits); }
+};
+struct alignas(8) HalfFour {
+  bf16 at[4];
+};
+DEVICE HalfFour load_four(const bf16* from) { return *reinterpret_cast<const HalfFour*>(from); }
+DEVICE void store_four(bf16* to, const HalfFour& four) { *reinterpret_cast<HalfFour*>(to) = four; }
 
 // The larger and the smaller of two numbers; NaN if either is.
 DEVICE float maximum(float a, float b) { return a >= b || a != a ? a : b; }

@@ -23,13 +23,26 @@ DEVICE u32 random_word(i64 index, u32 step, u32 seed, u32 key_0, u32 key_1) {
 
 // y = x / (1 - rate) where the word is at least ``threshold``, else 0. An element's index is its number; that of its
 // sample and channel (``drop`` 1) or that of its sample (``drop`` 2) where those drop as a whole. y may be x.
-KERNEL(dropout_mask, 256, 32)
-(const float* x, const int* seed, const int* step, float* y, int samples, int positions, int channels, int drop,
- u64 threshold, float scale, u32 key_0, u32 key_1) {
+template <class Number>
+DEVICE void drop_some(const Number* x, const int* seed, const int* step, Number* y, int samples, int positions,
+                      int channels, int drop, u64 threshold, float scale, u32 key_0, u32 key_1) {
   i64 number = (i64)blockIdx.x * blockDim.x + threadIdx.x, each = (i64)positions * channels;
   if (number >= samples * each) return;
   i64 index = drop == 0 ? number : drop == 1 ? number / each * channels + number % channels : number / each;
   u32 word = random_word(index, (u32)step[0], (u32)seed[0], key_0, key_1);
-  y[number] = word >= threshold ? x[number] * scale : 0.f;
+  y[number] = word >= threshold ? (float)x[number] * scale : 0.f;
+}
+
+KERNEL(dropout_mask, 256, 32)
+(const float* x, const int* seed, const int* step, float* y, int samples, int positions, int channels, int drop,
+ u64 threshold, float scale, u32 key_0, u32 key_1) {
+  drop_some(x, seed, step, y, samples, positions, channels, drop, threshold, scale, key_0, key_1);
 }
 EXPORT(dropout_mask)
+
+KERNEL(dropout_mask_bf16, 256, 32)
+(const bf16* x, const int* seed, const int* step, bf16* y, int samples, int positions, int channels, int drop,
+ u64 threshold, float scale, u32 key_0, u32 key_1) {
+  drop_some(x, seed, step, y, samples, positions, channels, drop, threshold, scale, key_0, key_1);
+}
+EXPORT(dropout_mask_bf16)

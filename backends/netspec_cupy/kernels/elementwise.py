@@ -4,6 +4,9 @@ An operand is read number by number, or channel by channel where there is one nu
 run-time scalar. What depends on scalars alone is computed ahead of the loop, in float64: so a bias correction such as
 ``1 - beta**step`` keeps its digits. Inside the loop everything is float32.
 
+Where sizes allow it a thread has four neighbouring numbers at a time, of each operand in one load: as many again are on
+their way, and memory is waited for less.
+
 Steps that work on tensors without a batch, such as updates, are one launch for all tensors that the same expressions
 are applied to: a table tells each block where its piece lies.
 """
@@ -48,7 +51,10 @@ def _number(value: float, suffix: str) -> str:
 _EACH = Dialect(_SHARED | _SINGLE, lambda value: _number(value, "f"))
 _ONCE = Dialect(_SHARED | _DOUBLE, lambda value: _number(value, ""))
 
-_C_TYPES = {"float32": "float", "int32": "int", "uint8": "u8", "bool": "u8"}
+FOUR = 4
+_FOURS = {"float": "Four", "bf16": "HalfFour"}
+"""Four numbers of a type, in C."""
+_C_TYPES = {"float32": "float", "bfloat16": "bf16", "int32": "int", "uint8": "u8", "bool": "u8"}
 
 Kind = Literal["each", "channel", "scalar"]
 
@@ -68,6 +74,8 @@ class Loop:
     expressions: tuple[Expression, ...]
     inputs: tuple[Role, ...]
     outputs: tuple[Role, ...]
+    by_four: bool = False
+    """Whether a thread has four neighbouring numbers at a time, for which all sizes are multiples of four."""
 
 
 def roles(inputs: Sequence[Operand], outputs: Sequence[Operand]) -> tuple[tuple[Role, ...], tuple[Role, ...]]:
@@ -90,16 +98,29 @@ def elementwise(
 ) -> Launch:
     """The launch that computes ``outputs`` by ``expressions`` over the inputs; an output may lie over any input."""
     pattern = outputs[0].type
-    loop = Loop(tuple(expressions), *roles(inputs, outputs))
+    own = roles(inputs, outputs)
+    by_four = _by_four((*inputs, *outputs), (*own[0], *own[1]), pattern)
+    loop = Loop(tuple(expressions), *own, by_four)
     name, text = source(loop)
     samples = request.live if pattern.batched else 1
     most = request.device.processors * BLOCKS_PER_PROCESSOR
 
     def grid(n: int) -> Grid:
-        return (min(blocks(pattern.elements * (n if pattern.batched else 1)), most), 1, 1)
+        numbers = pattern.elements * (n if pattern.batched else 1)
+        return (min(blocks(numbers // FOUR if by_four else numbers), most), 1, 1)
 
     sizes = samples, ctypes.c_longlong(pattern.elements), pattern.channels
     return request.launch(name, grid, *inputs, *outputs, *sizes, source=text)
+
+
+def _by_four(operands: Sequence[Operand], roles: Sequence[Role], pattern: TensorType) -> bool:
+    """Whether four neighbours can be read and written at a time: sizes are multiples, and addresses of 16 bytes."""
+    long = [(operand, role) for operand, role in zip(operands, roles, strict=True) if role.kind != "scalar"]
+    return (
+        pattern.elements % FOUR == 0
+        and all(role.kind == "each" or pattern.channels % FOUR == 0 for _, role in long)
+        and all(role.c_type in _FOURS and operand.address % 16 == 0 for operand, role in long)
+    )
 
 
 def build_elementwise(request: Request) -> Launch:
@@ -133,14 +154,16 @@ def source(loop: Loop) -> tuple[str, str]:
     name = "elementwise_" + digest(str(loop), *ahead, *body)
     inner = "".join(f"    {line}\n" for line in body)
     before = "".join(f"  {line}\n" for line in ahead)
-    channel = "    const int c = (int)(i % channels);\n" if any(r.kind == "channel" for r in loop.inputs) else ""
+    share, registers = (" / 4", 128) if loop.by_four else ("", 48)
     alone = (
-        f"KERNEL({name}, {THREADS}, 48)\n({', '.join(declared)}, int samples, i64 each, int channels) {{\n{before}"
-        "  for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < samples * each;"
-        f" i += (i64)gridDim.x * blockDim.x) {{\n{channel}{inner}  }}\n}}\nEXPORT({name})\n"
+        f"KERNEL({name}, {THREADS}, {registers})\n"
+        f"({', '.join(declared)}, int samples, i64 each, int channels) {{\n{before}"
+        f"  for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < samples * each{share};"
+        f" i += (i64)gridDim.x * blockDim.x) {{\n{_four_times(loop, inner) if loop.by_four else _once(loop, inner)}"
+        f"  }}\n}}\nEXPORT({name})\n"
     )
     text = f'{NOT_CONTRACTED}\n#include "device.cuh"\n\n{formulas}\n{alone}'
-    if all(role.kind != "channel" for role in loop.inputs):
+    if not loop.by_four and all(role.kind != "channel" for role in loop.inputs):
         taken = "".join(f"  {line} = ({line.rsplit(' ', 1)[0]})own[{at}];\n" for at, line in enumerate(declared))
         text += (
             f"\nKERNEL({name}_together, {THREADS}, 48)(const u64* addresses, const i64* pieces) {{\n"
@@ -150,6 +173,28 @@ def source(loop: Loop) -> tuple[str, str]:
             f"EXPORT({name}_together)\n"
         )
     return name, text
+
+
+def _once(loop: Loop, inner: str) -> str:
+    """What is done for a number, with its channel where some operand has one number per channel."""
+    channelled = any(role.kind == "channel" for role in loop.inputs)
+    return ("    const int c = (int)(i % channels);\n" if channelled else "") + inner
+
+
+def _four_times(loop: Loop, inner: str) -> str:
+    """What is done for four neighbours: they are read as one, worked out one by one, and written as one."""
+    count, used = len(loop.inputs), variables(loop.expressions)
+    where = {"each": "i * 4", "channel": "i * 4 % channels"}
+    read = "".join(
+        f"    const {_FOURS[role.c_type]} f{at} = load_four(a{at} + {where[role.kind]});\n"
+        for at, role in enumerate(loop.inputs)
+        if role.kind != "scalar" and f"x{at}" in used
+    )
+    made = [(f"f{at}", f"a{at}", _FOURS[role.c_type]) for at, role in enumerate(loop.outputs, count)]
+    read += "".join(f"    {kind} {four};\n" for four, _, kind in made)
+    written = "".join(f"    store_four({to} + i * 4, {four});\n" for four, to, _ in made)
+    indented = "".join(f"  {line}\n" for line in inner.splitlines())
+    return f"{read}#pragma unroll\n    for (int n = 0; n < 4; n++) {{\n{indented}    }}\n{written}"
 
 
 def _body(loop: Loop) -> tuple[list[str], list[str]]:
@@ -168,8 +213,12 @@ def _body(loop: Loop) -> tuple[list[str], list[str]]:
     ahead += [f"const auto {name} = {text};" for name, text in once.assignments]
     ahead += [f"const float {held[part]} = (float)({name});" for part, name in zip(parts, once.results, strict=True)]
     index = {"each": "i", "channel": "c"}
+
+    def place(at: int, role: Role) -> str:
+        return f"f{at}.at[n]" if loop.by_four else f"a{at}[{index[role.kind]}]"
+
     body = [
-        f"const float x{at} = (float)a{at}[{index[role.kind]}];"
+        f"const float x{at} = (float){place(at, role)};"
         for at, role in enumerate(loop.inputs)
         if role.kind != "scalar" and f"x{at}" in used
     ]
@@ -177,7 +226,7 @@ def _body(loop: Loop) -> tuple[list[str], list[str]]:
     made = render(replaced, names | {str(name): str(name) for name in held.values()}, _EACH)
     body += [f"const auto {name} = {text};" for name, text in made.assignments]
     for at, (role, name) in enumerate(zip(loop.outputs, made.results, strict=True), len(loop.inputs)):
-        body.append(f"a{at}[i] = ({role.c_type}){name};")
+        body.append(f"{place(at, role)} = ({role.c_type}){name};")
     return ahead, body
 
 

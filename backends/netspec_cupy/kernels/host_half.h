@@ -209,6 +209,24 @@ DEVICE void wait_for_products(float (&)[64]) {
   host::finish_products(UnderWay);
 }
 
+template <bool TURNED>
+DEVICE void load_matrices(u32 (&fragment)[4], const void* row) {
+  host::Warp& warp = host::warp();
+  int lane = host::lane();
+  memcpy(warp.operands[lane], &row, sizeof row);
+  host::meet("load_matrices", [](host::Warp&) {});
+  for (int matrix = 0; matrix < 4; matrix++)
+    for (int each = 0; each < 2; each++) {
+      int across = lane % 4 * 2 + each, down = lane / 4;
+      const u8* from;
+      memcpy(&from, warp.operands[matrix * 8 + (TURNED ? across : down)], sizeof from);
+      u16 number = 0x7fff;  // NaN where a row does not begin at a multiple of 16
+      if ((uintptr_t)from % 16 == 0) memcpy(&number, from + 2 * (TURNED ? down : across), 2);
+      fragment[matrix] = each ? fragment[matrix] | (u32)number << 16 : number;
+    }
+  host::meet("load_matrices", [](host::Warp&) {});
+}
+
 // Fragments as in the PTX ISA, "Matrix fragments for mma": lane l holds rows l/4 and l/4 + 8.
 template <void (*Once)(host::Warp&), class Sum>
 DEVICE void multiply_add(Sum* c, const u32* a, const u32* b, const char* name) {

@@ -23,6 +23,13 @@ KERNEL(move, 256, 72)(const float* x, float* y, Movement m) {
 }
 EXPORT(move)
 
+KERNEL(move_bf16, 256, 72)(const bf16* x, bf16* y, Movement m) {
+  Sum sum = {0.f, m.gap, 0};
+  Made made = move_into(sum, x, m);
+  if (made.inside) y[made.to] = sum.made();
+}
+EXPORT(move_bf16)
+
 // The sums of squares under a window, and their gradient: 2 x times the sums of ds.
 KERNEL(move_squares, 256, 72)(const float* x, float* y, Movement m) {
   SumOfSquares sum = {0.f};
@@ -46,8 +53,9 @@ EXPORT(copy_bytes)
 
 // A fine image (N, cells times factors, C) and a coarse one (N, cells, factors, C): the same numbers, copied one way or
 // the other.
-KERNEL(depth_to_space, 256, 32)
-(const float* from, float* to, int into_fine, Cell cells, Cell factors, int channels) {
+template <class Number>
+DEVICE void regroup(const Number* from, Number* to, int into_fine, const Cell& cells, const Cell& factors,
+                    int channels) {
   int number = blockIdx.x * blockDim.x + threadIdx.x, fine[3];
 #pragma unroll
   for (int axis = 0; axis < 3; axis++) fine[axis] = cells.at[axis] * factors.at[axis];
@@ -68,4 +76,15 @@ KERNEL(depth_to_space, 256, 32)
   else
     to[coarse] = from[own];
 }
+
+KERNEL(depth_to_space, 256, 32)
+(const float* from, float* to, int into_fine, Cell cells, Cell factors, int channels) {
+  regroup(from, to, into_fine, cells, factors, channels);
+}
 EXPORT(depth_to_space)
+
+KERNEL(depth_to_space_bf16, 256, 32)
+(const bf16* from, bf16* to, int into_fine, Cell cells, Cell factors, int channels) {
+  regroup(from, to, into_fine, cells, factors, channels);
+}
+EXPORT(depth_to_space_bf16)

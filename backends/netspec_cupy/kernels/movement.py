@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,26 +12,26 @@ import numpy as np
 from netspec.core.axis_map import AxisMap
 from netspec.core.types import ITEM_BYTES, TensorType
 from netspec.core.window import WindowGeometry
-from netspec_cupy.contract import Launch, Operand, Request, in_turn, kernel
+from netspec_cupy.contract import HALVES, Launch, Operand, Request, in_turn, kernel, named
 from netspec_cupy.geometry import AXES, AxisTable, Cell, Movement, all_axes, axes, row_steps
 from netspec_cupy.kernels.elementwise import BLOCKS_PER_PROCESSOR
 
 Maps = Sequence[AxisMap | None]
 
 
-@kernel("part")
-@kernel("select")
-@kernel("channel_shuffle")
-@kernel("upsample")
-@kernel("crop")
-@kernel("moved.dx")
+@kernel("part", storage=HALVES)
+@kernel("select", storage=HALVES)
+@kernel("channel_shuffle", storage=HALVES)
+@kernel("upsample", storage=HALVES)
+@kernel("crop", storage=HALVES)
+@kernel("moved.dx", storage=HALVES)
 def move(request: Request) -> Launch:
     """x -> y, each number of y from where the op's maps say; 0 where nothing comes in."""
     (x,), (y,) = request.inputs, request.outputs
     return moved(request, "move", x, y, request.attrs.axis_maps(x.type))
 
 
-@kernel("pad")
+@kernel("pad", storage=HALVES)
 def pad(request: Request) -> Launch:
     """x -> y with the value in the cells that come from nowhere."""
     (x,), (y,) = request.inputs, request.outputs
@@ -63,7 +64,7 @@ def moved(
         all_axes(row_steps(y.type.shape), 0),
         gap,
     )
-    return request.per_sample(name, part.elements, x, *more, y, movement)
+    return request.per_sample(named(name, x), part.elements, x, *more, y, movement)
 
 
 def _axis(request: Request, made: AxisMap | None) -> AxisTable:
@@ -78,7 +79,7 @@ def _axis(request: Request, made: AxisMap | None) -> AxisTable:
     return AxisTable(request.table(first), request.table(place), request.table(weight) if weighted else None)
 
 
-@kernel("concat")
+@kernel("concat", storage=HALVES)
 def concat(request: Request) -> Launch:
     """k inputs -> y, end to end along the axis."""
     (y,) = request.outputs
@@ -92,7 +93,7 @@ def concat(request: Request) -> Launch:
     return in_turn(*launches)
 
 
-@kernel("concat.dx")
+@kernel("concat.dx", storage=HALVES)
 def concat_dx(request: Request) -> Launch:
     """dy -> dx, the slice of dy that begins at ``attrs.offset`` and is as long as dx."""
     (dy,), (dx,), attrs = request.inputs, request.outputs, request.attrs
@@ -103,8 +104,8 @@ def concat_dx(request: Request) -> Launch:
     return moved(request, "move", dy, dx, maps)
 
 
-@kernel("flatten")
-@kernel("flatten.dx")
+@kernel("flatten", storage=HALVES)
+@kernel("flatten.dx", storage=HALVES)
 @kernel("layout.convert")
 def copy(request: Request) -> Launch:
     """The same numbers in another shape: there is one layout only."""
@@ -115,14 +116,14 @@ def copy(request: Request) -> Launch:
     return request.launch("copy_bytes", lambda n: (most, 1, 1), x, y, *sizes)
 
 
-@kernel("depth_to_space")
+@kernel("depth_to_space", storage=HALVES)
 def depth_to_space(request: Request) -> Launch:
     """x (N, cells, factors · C) -> y (N, cells · factors, C)."""
     (x,), (y,) = request.inputs, request.outputs
     return _regroup(request, coarse=x, fine=y, factors=request.attrs.factors(x.type), into_fine=True)
 
 
-@kernel("depth_to_space.dx")
+@kernel("depth_to_space.dx", storage=HALVES)
 def depth_to_space_dx(request: Request) -> Launch:
     """dy (N, cells · factors, C) -> dx (N, cells, factors · C)."""
     (dy,), (dx,) = request.inputs, request.outputs
@@ -132,17 +133,17 @@ def depth_to_space_dx(request: Request) -> Launch:
 def _regroup(request: Request, coarse: Operand, fine: Operand, factors: tuple[int, ...], into_fine: bool) -> Launch:
     operands = (coarse, fine) if into_fine else (fine, coarse)
     sizes = Cell(axes(coarse.type.spatial, 1)), Cell(axes(factors, 1)), fine.type.channels
-    return request.per_sample("depth_to_space", fine.type.elements, *operands, int(into_fine), *sizes)
+    return request.per_sample(named("depth_to_space", fine), fine.type.elements, *operands, int(into_fine), *sizes)
 
 
-@kernel("avg_pool")
+@kernel("avg_pool", storage=HALVES)
 def avg_pool(request: Request) -> Launch:
     """x (N, cells, C) -> the means under the window, (N, places, C)."""
     (x,), (y,) = request.inputs, request.outputs
     return moved(request, "move", x, y, (*_mean_maps(request.attrs, x.type), None))
 
 
-@kernel("avg_pool.dx")
+@kernel("avg_pool.dx", storage=HALVES)
 def avg_pool_dx(request: Request) -> Launch:
     """dy (N, places, C) -> dx (N, cells, C)."""
     (dy,), (dx,) = request.inputs, request.outputs
@@ -188,14 +189,14 @@ def cells_under(window: WindowGeometry, axis: int) -> list[range]:
     return [range(first, first + length * step, step) for first in firsts]
 
 
-@kernel("adaptive_avg_pool")
+@kernel("adaptive_avg_pool", storage=HALVES)
 def adaptive_avg_pool(request: Request) -> Launch:
     """x (N, cells, C) -> the means of the bins."""
     (x,), (y,) = request.inputs, request.outputs
     return moved(request, "move", x, y, (*_bin_maps(request.attrs.bins(x.type)), None))
 
 
-@kernel("adaptive_avg_pool.dx")
+@kernel("adaptive_avg_pool.dx", storage=HALVES)
 def adaptive_avg_pool_dx(request: Request) -> Launch:
     """dy -> dx, each gradient spread over its bin."""
     (dy,), (dx,) = request.inputs, request.outputs
@@ -210,19 +211,19 @@ def _bin_maps(bins: Any) -> tuple[AxisMap, ...]:
     return tuple(AxisMap(side, rows(axis)) for axis, side in enumerate(bins.input))
 
 
-@kernel("global_avg_pool")
+@kernel("global_avg_pool", storage=HALVES)
 def global_avg_pool(request: Request) -> Launch:
     """x (N, cells, C) -> the mean of all positions, (N, C) or with axes of length 1."""
     (x,), (y,) = request.inputs, request.outputs
-    flat = Operand(TensorType((*(1 for _ in x.type.spatial), x.type.channels)), y.address)
+    flat = Operand(replace(y.type, shape=(*(1 for _ in x.type.spatial), x.type.channels)), y.address)
     return moved(request, "move", x, flat, (*_whole_maps(x.type), None))
 
 
-@kernel("global_avg_pool.dx")
+@kernel("global_avg_pool.dx", storage=HALVES)
 def global_avg_pool_dx(request: Request) -> Launch:
     """dy (N, C) -> dx (N, cells, C), equal shares."""
     (dy,), (dx,) = request.inputs, request.outputs
-    flat = Operand(TensorType((*(1 for _ in dx.type.spatial), dx.type.channels)), dy.address)
+    flat = Operand(replace(dy.type, shape=(*(1 for _ in dx.type.spatial), dx.type.channels)), dy.address)
     maps = (each.transposed() for each in _whole_maps(dx.type))
     return moved(request, "move", flat, dx, (*maps, None))
 

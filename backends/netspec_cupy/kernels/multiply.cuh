@@ -4,15 +4,21 @@
 //
 //   Left, Right   a factor: its lines are the rows of the left one and the columns of the right one
 //     Line line(int), Term term(int)   all that is the same for a line, or for a term of the sums
-//     const float* find(Line, Term)    where the number lies; null where it is zero
+//     Stored                           what its numbers are stored as: float, or bf16
+//     const Stored* find(Line, Term)   where the number lies; null where it is zero
 //     ALONG_TERMS                      whether neighbours along the terms, and not along the lines, lie side by side
-//     bool wide                        whether four of them do, at addresses that are multiples of 16
+//     bool wide                        whether 16 bytes of them do, at addresses that are multiples of 16
 //   Store
 //     void put(int row, int column, float sum)
 //
 // Two tiles of shared memory take turns, so that one barrier for every 16 terms is enough.
 #pragma once
 #include "device.cuh"
+
+template <class Number>
+DEVICE bool is_wide(int numbers) {
+  return numbers % (16 / (int)sizeof(Number)) == 0;
+}
 
 const int TILE = 64, TERMS = 16, EACH = 4, MULTIPLY_THREADS = 256;
 
@@ -96,6 +102,7 @@ DEVICE void multiply_tile(int rows, int columns, int first_term, int end_term, c
 
 // How a product is made: on the ordinary cores.
 struct InFloat32 {
+  typedef float Number;
   template <class Left, class Right, class Store>
   MEMBER static void multiply(int rows, int columns, int first_term, int end_term, const Left& left,
                               const Right& right, const Store& store) {

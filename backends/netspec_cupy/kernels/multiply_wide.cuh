@@ -53,6 +53,7 @@ struct BroughtFour {
 
 // How a product is made: on the ordinary cores, by tiles of 128 x 128.
 struct InFloat32Wide {
+  typedef float Number;
   template <class Left, class Right, class Store>
   MEMBER static void multiply(int rows, int columns, int first_term, int end_term, const Left& left,
                               const Right& right, const Store& store) {

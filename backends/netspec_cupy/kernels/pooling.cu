@@ -1,17 +1,17 @@
 // Pooling: a thread for each number that is made. Gradients are gathered, not scattered: an input cell asks every
 // window that sees it, so that sums have one order. x (N, cells, C), y (N, places, C); ``index`` numbers the taps of a window,
-// or the cells of a box that every bin fits into, the last axis fastest.
+// or the cells of a box that every bin fits into, the last axis fastest. ``Number`` is what tensors are stored as.
 #include "window.cuh"
 
 // Whether a number takes the place of the largest so far: it is larger, or the first NaN.
 DEVICE bool beats(float x, float best) { return x > best || (x != x && best == best); }
 
-template <class Index>
-DEVICE void max_under_window(const float* x, float* y, Index* index, int channels, const Window& w) {
+template <class Number, class Index>
+DEVICE void max_under_window(const Number* x, Number* y, Index* index, int channels, const Window& w) {
   Own own(volume(w.output), channels);
   if (!own.inside) return;
   Cell place = cell_of(own.cell, w.output);
-  const float* first = x + own.sample * volume(w.input) * channels + own.channel;
+  const Number* first = x + own.sample * volume(w.input) * channels + own.channel;
   float best = -INFINITE;
   int winner = -1, taps = volume(w.size);
   for (int tap = 0; tap < taps; tap++) {
@@ -31,14 +31,22 @@ KERNEL(max_pool_uint8, 256, 48)(const float* x, float* y, u8* index, int channel
   max_under_window(x, y, index, channels, w);
 }
 EXPORT(max_pool_uint8)
+KERNEL(max_pool_uint8_bf16, 256, 48)(const bf16* x, bf16* y, u8* index, int channels, Window w) {
+  max_under_window(x, y, index, channels, w);
+}
+EXPORT(max_pool_uint8_bf16)
 KERNEL(max_pool_int32, 256, 48)(const float* x, float* y, int* index, int channels, Window w) {
   max_under_window(x, y, index, channels, w);
 }
 EXPORT(max_pool_int32)
+KERNEL(max_pool_int32_bf16, 256, 48)(const bf16* x, bf16* y, int* index, int channels, Window w) {
+  max_under_window(x, y, index, channels, w);
+}
+EXPORT(max_pool_int32_bf16)
 
 // dx, the sum of ``share`` times dy over the windows whose recorded tap met the cell, by one index or by either of two.
-template <class Index>
-DEVICE void send_back(const Index* index, const Index* other, const float* dy, float* dx, int channels,
+template <class Number, class Index>
+DEVICE void send_back(const Index* index, const Index* other, const Number* dy, Number* dx, int channels,
                       const Window& w) {
   Own own(volume(w.input), channels);
   if (!own.inside) return;
@@ -65,19 +73,29 @@ KERNEL(pool_gradient_uint8, 256, 48)
   send_back(index, other, dy, dx, channels, w);
 }
 EXPORT(pool_gradient_uint8)
+KERNEL(pool_gradient_uint8_bf16, 256, 48)
+(const u8* index, const u8* other, const bf16* dy, bf16* dx, int channels, Window w) {
+  send_back(index, other, dy, dx, channels, w);
+}
+EXPORT(pool_gradient_uint8_bf16)
 KERNEL(pool_gradient_int32, 256, 48)
 (const int* index, const int* other, const float* dy, float* dx, int channels, Window w) {
   send_back(index, other, dy, dx, channels, w);
 }
 EXPORT(pool_gradient_int32)
+KERNEL(pool_gradient_int32_bf16, 256, 48)
+(const int* index, const int* other, const bf16* dy, bf16* dx, int channels, Window w) {
+  send_back(index, other, dy, dx, channels, w);
+}
+EXPORT(pool_gradient_int32_bf16)
 
 // The struct mirrors `Bins` in geometry.py; ``box`` has the sides of a box that every bin fits into.
 struct Bins {
   int input[3], output[3], box[3];
 };
 
-template <class Index>
-DEVICE void max_of_bin(const float* x, float* y, Index* index, int channels, const Bins& bins) {
+template <class Number, class Index>
+DEVICE void max_of_bin(const Number* x, Number* y, Index* index, int channels, const Bins& bins) {
   Own own(volume(bins.output), channels);
   if (!own.inside) return;
   Cell place = cell_of(own.cell, bins.output);
@@ -87,7 +105,7 @@ DEVICE void max_of_bin(const float* x, float* y, Index* index, int channels, con
     first[axis] = bin_first(place.at[axis], bins.input[axis], bins.output[axis]);
     end[axis] = bin_end(place.at[axis], bins.input[axis], bins.output[axis]);
   }
-  const float* sample = x + own.sample * volume(bins.input) * channels + own.channel;
+  const Number* sample = x + own.sample * volume(bins.input) * channels + own.channel;
   float best = -INFINITE;
   int winner = -1;
   for (int i = first[0]; i < end[0]; i++)
@@ -107,13 +125,21 @@ KERNEL(adaptive_max_uint8, 256, 64)(const float* x, float* y, u8* index, int cha
   max_of_bin(x, y, index, channels, bins);
 }
 EXPORT(adaptive_max_uint8)
+KERNEL(adaptive_max_uint8_bf16, 256, 64)(const bf16* x, bf16* y, u8* index, int channels, Bins bins) {
+  max_of_bin(x, y, index, channels, bins);
+}
+EXPORT(adaptive_max_uint8_bf16)
 KERNEL(adaptive_max_int32, 256, 64)(const float* x, float* y, int* index, int channels, Bins bins) {
   max_of_bin(x, y, index, channels, bins);
 }
 EXPORT(adaptive_max_int32)
+KERNEL(adaptive_max_int32_bf16, 256, 64)(const bf16* x, bf16* y, int* index, int channels, Bins bins) {
+  max_of_bin(x, y, index, channels, bins);
+}
+EXPORT(adaptive_max_int32_bf16)
 
-template <class Index>
-DEVICE void send_back_from_bins(const Index* index, const float* dy, float* dx, int channels,
+template <class Number, class Index>
+DEVICE void send_back_from_bins(const Index* index, const Number* dy, Number* dx, int channels,
                                 const Bins& bins) {
   Own own(volume(bins.input), channels);
   if (!own.inside) return;
@@ -143,11 +169,21 @@ KERNEL(adaptive_gradient_uint8, 256, 112)
   send_back_from_bins(index, dy, dx, channels, bins);
 }
 EXPORT(adaptive_gradient_uint8)
+KERNEL(adaptive_gradient_uint8_bf16, 256, 112)
+(const u8* index, const bf16* dy, bf16* dx, int channels, Bins bins) {
+  send_back_from_bins(index, dy, dx, channels, bins);
+}
+EXPORT(adaptive_gradient_uint8_bf16)
 KERNEL(adaptive_gradient_int32, 256, 120)
 (const int* index, const float* dy, float* dx, int channels, Bins bins) {
   send_back_from_bins(index, dy, dx, channels, bins);
 }
 EXPORT(adaptive_gradient_int32)
+KERNEL(adaptive_gradient_int32_bf16, 256, 120)
+(const int* index, const bf16* dy, bf16* dx, int channels, Bins bins) {
+  send_back_from_bins(index, dy, dx, channels, bins);
+}
+EXPORT(adaptive_gradient_int32_bf16)
 
 // x to the power of a small whole number, in float64, which holds those of every float32 up to 6.
 DEVICE double power(double x, int p) {

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from netspec_cupy.contract import Launch, Operand, Request, kernel
+from netspec_cupy.contract import HALVES, Launch, Operand, Request, kernel, named
 from netspec_cupy.geometry import bins, window
 
 
-@kernel("max_pool")
+@kernel("max_pool", storage=HALVES)
 def max_pool(request: Request) -> Launch:
     """x -> the maxima under the window, and the number of the tap that met each."""
     (x,), (y, index) = request.inputs, request.outputs
     sizes = x.type.channels, window(request.attrs.geometry(x.type))
-    return request.per_sample(f"max_pool_{index.type.dtype}", y.type.elements, x, y, index, *sizes)
+    return request.per_sample(named(f"max_pool_{index.type.dtype}", x), y.type.elements, x, y, index, *sizes)
 
 
-@kernel("max_pool.values")
+@kernel("max_pool.values", storage=HALVES)
 def max_pool_values(request: Request) -> Launch:
     """x -> the maxima under the window or of the bins."""
     (x,), (y,), pool = request.inputs, request.outputs, request.attrs.pool
     cut = bins(pool.bins(x.type)) if hasattr(pool, "bins") else window(pool.geometry(x.type))
     name = "adaptive_max_uint8" if hasattr(pool, "bins") else "max_pool_uint8"
-    return request.per_sample(name, y.type.elements, x, y, None, x.type.channels, cut)
+    return request.per_sample(named(name, x), y.type.elements, x, y, None, x.type.channels, cut)
 
 
-@kernel("max_pool.dx")
+@kernel("max_pool.dx", storage=HALVES)
 def max_pool_dx(request: Request) -> Launch:
     """index, dy -> dx."""
     index, dy = request.inputs
@@ -38,7 +38,7 @@ def median_pool(request: Request) -> Launch:
     return request.per_sample(f"median_pool_{lower.type.dtype}", y.type.elements, x, y, lower, upper, *sizes)
 
 
-@kernel("median_pool.dx")
+@kernel("median_pool.dx", storage=HALVES)
 def median_pool_dx(request: Request) -> Launch:
     """lower, upper, dy -> dx, half of each gradient to each."""
     return _send_back(request, *request.inputs)
@@ -48,23 +48,25 @@ def _send_back(request: Request, index: Operand, other: Operand | None, dy: Oper
     (dx,) = request.outputs
     sizes = dx.type.channels, window(request.attrs.geometry(dx.type))
     operands = index, other, dy, dx
-    return request.per_sample(f"pool_gradient_{index.type.dtype}", dx.type.elements, *operands, *sizes)
+    return request.per_sample(named(f"pool_gradient_{index.type.dtype}", dy), dx.type.elements, *operands, *sizes)
 
 
-@kernel("adaptive_max_pool")
+@kernel("adaptive_max_pool", storage=HALVES)
 def adaptive_max_pool(request: Request) -> Launch:
     """x -> the maxima of the bins, and the place of each in a box that every bin fits into."""
     (x,), (y, index) = request.inputs, request.outputs
     sizes = x.type.channels, bins(request.attrs.bins(x.type))
-    return request.per_sample(f"adaptive_max_{index.type.dtype}", y.type.elements, x, y, index, *sizes)
+    return request.per_sample(named(f"adaptive_max_{index.type.dtype}", x), y.type.elements, x, y, index, *sizes)
 
 
-@kernel("adaptive_max_pool.dx")
+@kernel("adaptive_max_pool.dx", storage=HALVES)
 def adaptive_max_pool_dx(request: Request) -> Launch:
     """index, dy -> dx."""
     (index, dy), (dx,) = request.inputs, request.outputs
     sizes = dx.type.channels, bins(request.attrs.bins(dx.type))
-    return request.per_sample(f"adaptive_gradient_{index.type.dtype}", dx.type.elements, index, dy, dx, *sizes)
+    return request.per_sample(
+        named(f"adaptive_gradient_{index.type.dtype}", dy), dx.type.elements, index, dy, dx, *sizes
+    )
 
 
 @kernel("lp_pool")

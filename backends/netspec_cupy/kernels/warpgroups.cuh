@@ -1,7 +1,7 @@
 // Matrix products on the tensor cores of Hopper: two warpgroups of four warps make a tile of 128 x 128, 64 rows each. The
-// factors (see multiply.cuh) are read 16 bytes at a time where they can be, rounded to TF32 or bfloat16 in registers,
-// and put into one of three stages of shared memory, from where the tensor cores take them while the next stage is
-// brought. A product is started and not waited for before the next one is under way.
+// factors (see multiply.cuh) are read four numbers at a time where they can be, float32 is rounded to TF32 in registers,
+// and they are put into one of three stages of shared memory, from where the tensor cores take them while the next
+// stage is brought. A product is started and not waited for before the next one is under way.
 #pragma once
 #include "device.cuh"
 
@@ -12,6 +12,7 @@ const int GROUP_SIDE = 128, GROUP_ROWS = 64, GROUP_DEEP = 32, GROUP_STAGES = 3, 
 // Numbers as tensor cores want them: rows of 32 terms, whose chunks of 16 bytes are permuted by the bits of the address
 // that count rows, or pairs of them. Rows of 128 bytes take turns after 8, rows of 64 bytes too.
 struct GroupTf32 {
+  typedef float Number;
   static const int ROW_BYTES = 128, DEPTH = 8, NUMBER = 4, PERMUTED = 0x70;
   static const u64 KIND = 1;
   MEMBER static void put(u8* to, const float* four) {
@@ -24,11 +25,12 @@ struct GroupTf32 {
 };
 
 struct GroupBfloat16 {
+  typedef bf16 Number;
   static const int ROW_BYTES = 64, DEPTH = 16, NUMBER = 2, PERMUTED = 0x30;
   static const u64 KIND = 2;
-  MEMBER static void put(u8* to, const float* four) {
-    u32 rounded[2] = {pair_of_bf16(four[0], four[1]), pair_of_bf16(four[2], four[3])};
-    put_for_products(to, rounded);
+  MEMBER static void put(u8* to, const bf16* four) {
+    u32 both[2] = {four[0].bits | (u32)four[1].bits << 16, four[2].bits | (u32)four[3].bits << 16};
+    put_for_products(to, both);
   }
   MEMBER static void multiply(float (&sums)[64], u64 left, u64 right) { multiply_async_bf16(sums, left, right); }
 };
@@ -51,9 +53,10 @@ DEVICE int place_in_tile(int line, int term) {
 // along the lines four neighbours.
 template <class Factor>
 struct FourLines {
+  typedef typename Factor::Stored Number;
   static const bool ALONG = Factor::ALONG_TERMS;
   typename Factor::Line lines[QUAD];
-  float numbers[QUAD][QUAD];  // by line and term
+  Number numbers[QUAD][QUAD];  // by line and term
   int first_line, end_line;
   MEMBER static int term() { return (int)threadIdx.x % QUADS * QUAD; }
   MEMBER static int line(int i) {
@@ -64,19 +67,19 @@ struct FourLines {
 #pragma unroll
     for (int i = 0; i < QUAD; i++) lines[i] = factor.line(first + line(i) < count ? first + line(i) : 0);
   }
-  MEMBER const float* find(const Factor& factor, int i, const typename Factor::Term& term) const {
+  MEMBER const Number* find(const Factor& factor, int i, const typename Factor::Term& term) const {
     return first_line + line(i) < end_line ? factor.find(lines[i], term) : nullptr;
   }
   MEMBER void read(const Factor& factor, int first_term, int end_term) {
     int own = first_term + term();
-    const Four zeros = {{0.f, 0.f, 0.f, 0.f}};
+    const decltype(load_four(factor.numbers)) zeros = {};
     if (factor.wide && ALONG) {
       bool inside = own < end_term;
       typename Factor::Term at = factor.term(inside ? own : 0);
 #pragma unroll
       for (int i = 0; i < QUAD; i++) {
-        const float* from = inside ? find(factor, i, at) : nullptr;
-        Four four = from ? load_four(from) : zeros;
+        const Number* from = inside ? find(factor, i, at) : nullptr;
+        auto four = from ? load_four(from) : zeros;
 #pragma unroll
         for (int j = 0; j < QUAD; j++) numbers[i][j] = four.at[j];
       }
@@ -87,16 +90,16 @@ struct FourLines {
       bool inside = own + j < end_term;
       typename Factor::Term at = factor.term(inside ? own + j : 0);
       if (factor.wide) {
-        const float* from = inside ? find(factor, 0, at) : nullptr;
-        Four four = from ? load_four(from) : zeros;
+        const Number* from = inside ? find(factor, 0, at) : nullptr;
+        auto four = from ? load_four(from) : zeros;
 #pragma unroll
         for (int i = 0; i < QUAD; i++) numbers[i][j] = four.at[i];
         continue;
       }
 #pragma unroll
       for (int i = 0; i < QUAD; i++) {
-        const float* from = inside ? find(factor, i, at) : nullptr;
-        numbers[i][j] = from ? *from : 0.f;
+        const Number* from = inside ? find(factor, i, at) : nullptr;
+        numbers[i][j] = from ? *from : zeros.at[0];
       }
     }
   }
@@ -110,6 +113,7 @@ struct FourLines {
 // How a product is made: by warpgroups.
 template <class Kind>
 struct OnWarpgroups {
+  typedef typename Kind::Number Number;
   template <class Left, class Right, class Store>
   MEMBER static void multiply(int rows, int columns, int first_term, int end_term, const Left& left,
                               const Right& right, const Store& store) {

@@ -16,12 +16,13 @@ template <class Way, bool TURNED>
 DEVICE void multiply_places(const float* v, const float* u, float* m, int tiles, const Channels& channels) {
   int group = blockIdx.z % channels.groups, ins = channels.own_inputs(), outs = channels.own_outputs();
   i64 place = blockIdx.z / channels.groups;
-  Matrix<false> left(v + place * tiles * channels.inputs + group * ins, channels.inputs);
+  Matrix<float, false> left(v + place * tiles * channels.inputs + group * ins, channels.inputs);
   const float* own = u + place * ins * channels.outputs;
-  Matrix<!TURNED> right(own + group * (TURNED ? ins : outs), TURNED ? channels.inputs : channels.outputs);
+  Matrix<float, !TURNED> right(own + group * (TURNED ? ins : outs), TURNED ? channels.inputs : channels.outputs);
   left.wide = ins % 4 == 0;
   right.wide = (TURNED ? ins : outs) % 4 == 0;
-  StoreColumns store = {m + place * tiles * channels.outputs + group * outs, nullptr, channels.outputs, as_it_is()};
+  float* made = m + place * tiles * channels.outputs + group * outs;
+  StoreColumns store = {in_float32(made), nullptr, channels.outputs, as_it_is()};
   Way::multiply(tiles, outs, 0, ins, left, right, store);
 }
 
@@ -64,8 +65,8 @@ DEVICE void sum_places(const float* v, const float* m, float* sums, int tiles, i
   i64 place = number % places;
   int part = number / places, length = (tiles + part_count - 1) / part_count;
   int first = part * length < tiles ? part * length : tiles, end = first + length < tiles ? first + length : tiles;
-  Matrix<true> left(v + place * tiles * channels.inputs + group * ins, channels.inputs);
-  Matrix<true> right(m + place * tiles * channels.outputs + group * outs, channels.outputs);
+  Matrix<float, true> left(v + place * tiles * channels.inputs + group * ins, channels.inputs);
+  Matrix<float, true> right(m + place * tiles * channels.outputs + group * outs, channels.outputs);
   left.wide = ins % 4 == 0;
   right.wide = outs % 4 == 0;
   AddColumns store = {sums + (i64)number * ins * channels.outputs + group * outs, channels.outputs, more};

@@ -1,4 +1,4 @@
-"""Ops between the raw data and the first layer, and between layouts."""
+"""Ops between the raw data and the first layer, and between ways of storing numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
+from netspec.core.expression import Expression
+from netspec.core.expression import inputs as variables
 from netspec.core.graph import Node, Value
 from netspec.core.op import ShapeError, op
-from netspec.core.types import TensorType
+from netspec.core.types import DType, TensorType
 
 
 @op(
@@ -39,3 +41,14 @@ class LayoutConvert:
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, block=self.block)
+
+
+@op("storage.convert", public=False, doc="The same numbers stored as another type, rounded where that has fewer bits.")
+class StorageConvert:
+    to: DType = attr(default="float32", doc="element type of the result")
+
+    def infer(self, x: TensorType) -> TensorType:
+        return replace(x, dtype=self.to)
+
+    def expressions(self, inputs: int) -> tuple[Expression, ...]:
+        return tuple(variables(inputs))
