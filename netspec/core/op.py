@@ -60,6 +60,9 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     of ops whose output is a slice of their input: the channel at which it begins, None where it is none of channels
 ``given_moments(self) -> attrs``
     of ops that normalise their first input by its own moments: the same op, which reads them as its last input
+``scales_channels = True``
+    a factor and a summand for each channel of the first input, both from parameters alone, so that whoever reads the
+    output may as well make it
 ``geometry(self, x) -> WindowGeometry``
     of ops with a window
 ``axis_maps(self, x) -> tuple[AxisMap | None, ...]``

@@ -42,7 +42,7 @@ def fuse(
 
 
 @dataclass(slots=True)
-class _Uses:
+class Uses:
     """Who makes and who reads each value, kept true while nodes are merged."""
 
     nodes: list[Node | None]
@@ -52,7 +52,7 @@ class _Uses:
     readers: dict[Value, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph) -> _Uses:
+    def of(cls, graph: Graph) -> Uses:
         """The uses in ``graph``."""
         written = (slot.written for slot in graph.slots if slot.written)
         found = cls(list(graph.nodes), frozenset([*graph.outputs.values(), *graph.heads.values(), *written]))
@@ -92,7 +92,7 @@ class _Uses:
 
 def fuse_epilogues(graph: Graph, takes_epilogue: Callable[[str], bool]) -> Graph:
     """Sums with a residual and clipping activations become epilogues of the ops before them."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position, node in enumerate(graph.nodes):
         for value in reversed(node.inputs):
             before = uses.only_for(value, position)
@@ -110,7 +110,7 @@ def fuse_epilogues(graph: Graph, takes_epilogue: Callable[[str], bool]) -> Graph
     return uses.graph(graph)
 
 
-def _read_between(uses: _Uses, node: Node, first: int, end: int) -> bool:
+def _read_between(uses: Uses, node: Node, first: int, end: int) -> bool:
     """Whether another output of ``node`` is read before the place where the node would go."""
     return any(first < reader < end for value in node.outputs[1:] for reader in uses.readers.get(value, ()))
 
@@ -159,7 +159,7 @@ def gating(node: Node) -> Limits | None:
 
 def fuse_gates(graph: Graph) -> Graph:
     """The gradient of a clipping activation is taken in by the op that it goes to, where that op states ``gated``."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position, node in enumerate(graph.nodes):
         if not node.op.has("gated"):
             continue
@@ -203,7 +203,7 @@ def fuse_moments(graph: Graph, gathers_moments: Callable[[str], bool]) -> Graph:
 
 def fuse_sums(graph: Graph, gathers_sums: Callable[[str], bool]) -> Graph:
     """The sums of a gradient that passed a gate, which are the gradient of a bias, are gathered as it is stored."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position, node in enumerate(graph.nodes):
         place = uses.maker.get(node.inputs[0]) if node.op.name == "channel_sum" else None
         gate = uses.nodes[place] if place is not None else None
@@ -217,14 +217,14 @@ def fuse_sums(graph: Graph, gathers_sums: Callable[[str], bool]) -> Graph:
 
 def fuse_chains(graph: Graph) -> Graph:
     """Elementwise ops whose output goes to one other alone are done within that one."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position in range(len(graph.nodes)):
         while (pair := _link(uses, position)) is not None:
             uses.merge(*pair)
     return uses.graph(graph)
 
 
-def _link(uses: _Uses, position: int) -> tuple[int, int, Node] | None:
+def _link(uses: Uses, position: int) -> tuple[int, int, Node] | None:
     """A node whose work the one at ``position`` can take over: its place, ``position``, and the node for both."""
     node = uses.nodes[position]
     if node is None or not _chainable(node):
