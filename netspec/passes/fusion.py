@@ -15,8 +15,9 @@ from math import inf
 
 from netspec.core.clipping import Limits, limits_of_clip, limits_of_gate
 from netspec.core.expression import Expression, inputs, substitute
-from netspec.core.graph import Epilogue, Graph, Node, Value, moments_type
+from netspec.core.graph import Epilogue, Graph, Node, Value
 from netspec.declarations.ops.chain import Chain
+from netspec.passes.moments import fuse_moments
 
 LONGEST_CHAIN = 12
 """Inputs of one elementwise kernel: as many streams as a processor still reads well ahead."""
@@ -178,27 +179,6 @@ def fuse_gates(graph: Graph) -> Graph:
             read = (*own[:place], dy, *own[place + 1 :], *extra, *node.inputs[len(own) :])
             uses.merge(uses.maker[node.inputs[place]], position, replace(node, attrs=attrs, inputs=read))
     return uses.graph(graph)
-
-
-def fuse_moments(graph: Graph, gathers_moments: Callable[[str], bool]) -> Graph:
-    """The moments that an op normalises its input by are gathered by the op that makes the input."""
-    nodes = list(graph.nodes)
-    maker = {node.output: place for place, node in enumerate(nodes)}
-    for position, node in enumerate(nodes):
-        x = node.inputs[0] if node.op.has("given_moments") else None
-        before = nodes[maker[x]] if x in maker else None
-        if x is None or before is None or not gathers_moments(before.op.name):
-            continue
-        so_far = before.epilogue or Epilogue()
-        if not so_far.moments:
-            moments = Value(f"{x.name}:moments", moments_type(x.type))
-            outputs = (*before.outputs, moments)
-            nodes[maker[x]] = replace(before, outputs=outputs, epilogue=so_far._replace(moments=True))
-        gathered = nodes[maker[x]].outputs[-1]
-        own = len(node.operands)
-        read = (*node.operands, gathered, *node.inputs[own:])
-        nodes[position] = replace(node, attrs=node.attrs.given_moments(), inputs=read)
-    return replace(graph, nodes=tuple(nodes))
 
 
 def fuse_sums(graph: Graph, gathers_sums: Callable[[str], bool]) -> Graph:
