@@ -6,17 +6,19 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from netspec.core.declare import attributes_of
-from netspec.core.graph import Epilogue, Graph, Node, Storage, Value
+from netspec.core.declare import attributes_of, declaration_of
+from netspec.core.graph import Epilogue, Graph, Node, Prologue, Storage, Value
 from netspec.core.types import TensorType
 from netspec.diagnostics.errors import RunError
 from netspec.diagnostics.text import size
 from netspec.passes.fusion import fuse
 from netspec.passes.layout import assign_layouts
 from netspec.passes.memory import CACHED, Buffer, place_buffers
+from netspec.passes.prologues import fuse_prologues
 from netspec.passes.recompute import recomputable, recompute
 from netspec.passes.selection import work_before_selections
 from netspec.passes.slices import place_slices
@@ -65,7 +67,7 @@ class ChoosingTarget(Target, Protocol):
     """A target that has several algorithms for some ops, or that keeps what it computes from parameters alone."""
 
     def gathers_moments(self, op: str) -> bool:
-        """Whether the op's kernel can gather the moments of its output; see ``Epilogue``."""
+        """Whether the op's kernel can gather the moments of its output; see ``Epilogue`` and ``fuse_moments``."""
 
     precisions: tuple[Precision, ...]
     """Those that it computes in."""
@@ -117,6 +119,14 @@ class NarrowTarget(ChoosingTarget, Protocol):
         """How the kernel that is chosen for the node reads and writes them."""
 
 
+@runtime_checkable
+class LoadingTarget(Target, Protocol):
+    """A target with kernels that work on what they read."""
+
+    def takes_prologue(self, node: Node, before: Node, batch: int) -> bool:
+        """Whether the node's kernel does best to do the work of ``before``, which makes its first input, itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One kernel call: its node, the algorithm, and the buffers of its inputs, outputs and workspaces."""
@@ -139,8 +149,9 @@ class Step:
             "op": self.node.op.name,
             "path": self.node.path,
             "region": self.node.region,
-            "attributes": {name: str(value) for name, value in attributes_of(self.node.attrs).items()},
+            "attributes": _attributes(self.node.attrs),
             "algorithm": self.algorithm,
+            **({"prologue": _loaded(self.node.prologue)} if self.node.prologue else {}),
             **({"epilogue": _written(self.node.epilogue)} if self.node.epilogue else {}),
         }
 
@@ -213,10 +224,26 @@ class Plan:
 
 
 def _written(epilogue: Epilogue) -> dict[str, Any]:
-    """An epilogue as plain data; a side on which nothing is clipped is null."""
-    low, high = (limit if math.isfinite(limit) else None for limit in (epilogue.low, epilogue.high))
+    """An epilogue as plain data."""
     gathered = {name: True for name in ("moments", "sums") if getattr(epilogue, name)}
-    return {"residual": epilogue.residual, "low": low, "high": high, **gathered}
+    return {"residual": epilogue.residual, **_limits(epilogue), **gathered}
+
+
+def _loaded(prologue: Prologue) -> dict[str, Any]:
+    """A prologue as plain data."""
+    declaration = declaration_of(prologue.attrs)
+    return {"op": declaration.name, "attributes": _attributes(prologue.attrs), **_limits(prologue)}
+
+
+def _limits(clipped: Epilogue | Prologue) -> dict[str, float | None]:
+    """What is clipped; a side on which nothing is clipped is null."""
+    return {
+        name: each if math.isfinite(each) else None for name, each in (("low", clipped.low), ("high", clipped.high))
+    }
+
+
+def _attributes(attrs: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in attributes_of(attrs).items()}
 
 
 def make_plan(
@@ -247,6 +274,8 @@ def make_plan(
     can |= {"gathers_sums": frugal.gathers_sums} if frugal else {}
     graph = work_before_selections(assign_layouts(graph, target))
     graph = fuse(graph, target.takes_epilogue, pools=_pooling(graph, target, batch, math), **can)
+    if isinstance(target, LoadingTarget):
+        graph = fuse_prologues(graph, partial(target.takes_prologue, batch=batch))
     if frugal is not None:
         graph = place_slices(graph, frugal.takes_slices)
     if isinstance(target, NarrowTarget) and precision == "bfloat16":

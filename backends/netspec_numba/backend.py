@@ -67,6 +67,17 @@ class NumbaTarget:
 
         return is_written(op) and KERNELS[op].epilogue
 
+    def takes_prologue(self, node: Node, before: Node, batch: int) -> bool:
+        """Whether the node's kernel can do the work of ``before`` while it reads, and gains by it."""
+        from netspec_numba.contract import KERNELS
+        from netspec_numba.kernels import is_written
+        from netspec_numba.kernels.on_load import loads
+
+        if before.op.name != "batch_norm" or not is_written(node.op.name) or not KERNELS[node.op.name].prologue:
+            return False
+        x, attrs = before.inputs[0].type, node.attrs
+        return loads(x, node.output.type, attrs.geometry(x), attrs.groups, batch)
+
     def gathers_moments(self, op: str) -> bool:
         """Whether the op's kernel can gather the moments of its output."""
         from netspec_numba.contract import KERNELS
@@ -96,7 +107,7 @@ class NumbaTarget:
         """The algorithms that there are kernels of for this node, by the time they are expected to take."""
         from netspec_numba.kernels import algorithms
 
-        return algorithms(node.attrs, *_types(node), batch, math, kept)
+        return algorithms(node.attrs, *_types(node), batch, math, kept, node.prologue is not None)
 
     def scratch(self, node: Node, batch: int, algorithm: str = DIRECT) -> Mapping[str, int]:
         """Bytes by name of the workspaces that the node's kernel wants."""
@@ -118,7 +129,8 @@ class NumbaTarget:
 
 
 def _types(node: Node) -> tuple[tuple[TensorType, ...], tuple[TensorType, ...]]:
-    return tuple(v.type for v in node.operands), tuple(v.type for v in node.outputs)
+    read = (*node.operands, *node.loaded)
+    return tuple(v.type for v in read), tuple(v.type for v in node.outputs)
 
 
 class NumbaBackend:

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from netspec.core.graph import Epilogue
+from netspec.core.graph import Epilogue, Prologue
 from netspec.core.types import TensorType
 from netspec.plan import DIRECT
 
@@ -123,12 +123,17 @@ class Request:
     pooled convolutions, which clip."""
     residual: Operand | None = None
     """What the epilogue adds, of the type of the first output."""
+    prologue: Prologue | None = None
+    """What becomes of the first input; only kernels that are registered with ``prologue=True`` are given one."""
+    loaded: tuple[Operand, ...] = ()
+    """What the prologue takes besides."""
 
 
 Types = tuple[TensorType, ...]
 Builder = Callable[[Request], Launch]
 ScratchSizes = Callable[[Any, Types, Types, int, int], Mapping[str, int]]
-"""(attrs, input types, output types, batch, threads) -> float32 elements by name."""
+"""(attrs, input types, output types, batch, threads) -> float32 elements by name. What a prologue takes is among the
+inputs, behind the op's own."""
 
 
 Cost = Callable[[Any, Types, Types, int, bool], float]
@@ -164,6 +169,8 @@ class Kernel:
     """Whether it gathers moments of what it stores, where ``Request.epilogue`` says so."""
     slices: bool = False
     """Whether its tensors may be slices of larger ones (``TensorType.pitch``); a residual lies as the output does."""
+    prologue: bool = False
+    """Whether it normalises and clips what it reads, where ``Request.prologue`` says so."""
 
 
 KERNELS: dict[str, Kernel] = {}
@@ -183,6 +190,7 @@ def kernel(
     epilogue: bool = False,
     moments: bool = False,
     slices: bool = False,
+    prologue: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Register the decorated builder as a Numba kernel of ``op``."""
 
@@ -190,7 +198,7 @@ def kernel(
         table, key = (KERNELS, op) if algorithm == DIRECT else (ALTERNATIVES.setdefault(op, {}), algorithm)
         if key in table:
             raise ValueError(f"two Numba kernels for {op!r}, {algorithm}")
-        table[key] = Kernel(build, scratch, prepared, passing, cost, exact, epilogue, moments, slices)
+        table[key] = Kernel(build, scratch, prepared, passing, cost, exact, epilogue, moments, slices, prologue)
         return build
 
     return register

@@ -76,13 +76,16 @@ class NumbaExecutable:
         for name, index in step.scratch.items():
             buffer = plan.buffers[index]
             scratch[name] = self._arena[buffer.offset : buffer.offset + buffer.bytes].view(np.float32)
-        inputs, outputs, added = (
+        residual = () if node.residual is None else (node.residual,)
+        inputs, outputs, added, loaded = (
             tuple(Operand(v.type, self._arrays[v]) for v in values)
-            for values in (node.operands, node.outputs, node.inputs[len(node.operands) :])
+            for values in (node.operands, node.outputs, residual, node.loaded)
         )
         request = Request(node.attrs, inputs, outputs, plan.batch, self._threads, scratch)
         if node.epilogue is not None:
             request = replace(request, epilogue=node.epilogue, residual=next(iter(added), None))
+        if node.prologue is not None:
+            request = replace(request, prologue=node.prologue, loaded=loaded)
         launch = find(node.attrs, step.algorithm).build(request)
         if not (step.kept and isinstance(launch, Prepared)):
             return launch

@@ -77,7 +77,7 @@ def _what(step: Step) -> Hashable:
     """What the time of a step depends on."""
     node = step.node
     types = tuple(repr(value.type) for value in (*node.inputs, *node.outputs))
-    return node.op.name, repr(node.attrs), types, repr(node.epilogue), step.kept, _algorithms(step)
+    return node.op.name, repr(node.attrs), types, repr((node.prologue, node.epilogue)), step.kept, _algorithms(step)
 
 
 def _take_turn(

@@ -60,6 +60,17 @@ class Epilogue(NamedTuple):
     """Whether the sums of what is stored are."""
 
 
+class Prologue(NamedTuple):
+    """What becomes of a node's first input as it is read: what an op makes of it, clipped as by an ``Epilogue``."""
+
+    attrs: Any
+    """The op, which keeps shape and layout."""
+    inputs: int
+    """How many of the node's inputs are read for it, behind the operands."""
+    low: float = -math.inf
+    high: float = math.inf
+
+
 def moments_type(of: TensorType) -> TensorType:
     """Type of the moments that an epilogue gathers of a value."""
     return TensorType((3, of.channels), batched=False)
@@ -69,10 +80,11 @@ def moments_type(of: TensorType) -> TensorType:
 class Node:
     """One application of an op.
 
-    ``inputs`` are the data inputs followed by the parameters named in ``parameters``, and by the residual that the
-    ``epilogue`` adds, where it adds one; ``outputs`` end with the moments or sums that it gathers. ``path`` is the
-    layer's path of names; ``derived_from`` says what a pass made the node from ("gradient", "training form", ...). A
-    ``frozen`` layer keeps its parameters and its moving statistics as they are.
+    ``inputs`` are the data inputs followed by the parameters named in ``parameters``, by what the ``prologue`` takes
+    besides the first of them, and by the residual that the ``epilogue`` adds, where it adds one; ``outputs`` end with
+    the moments or sums that it gathers. ``path`` is the layer's path of names; ``derived_from`` says what a pass made
+    the node from ("gradient", "training form", ...). A ``frozen`` layer keeps its parameters and its moving statistics
+    as they are.
     """
 
     attrs: Any
@@ -85,6 +97,7 @@ class Node:
     derived_from: str = ""
     frozen: bool = False
     epilogue: Epilogue | None = None
+    prologue: Prologue | None = None
 
     @property
     def op(self) -> Declaration:
@@ -93,8 +106,21 @@ class Node:
 
     @property
     def operands(self) -> tuple[Value, ...]:
-        """The inputs of the op itself: all but a residual."""
-        return self.inputs[:-1] if self.epilogue and self.epilogue.residual else self.inputs
+        """The inputs of the op itself: all but a prologue's and a residual."""
+        others = self.prologue.inputs if self.prologue else 0
+        others += self.epilogue.residual if self.epilogue else 0
+        return self.inputs[: len(self.inputs) - others]
+
+    @property
+    def loaded(self) -> tuple[Value, ...]:
+        """What the prologue takes besides the first input."""
+        first = len(self.operands)
+        return self.inputs[first : first + self.prologue.inputs] if self.prologue else ()
+
+    @property
+    def residual(self) -> Value | None:
+        """What the epilogue adds."""
+        return self.inputs[-1] if self.epilogue and self.epilogue.residual else None
 
     @property
     def data(self) -> tuple[Value, ...]:

@@ -62,6 +62,9 @@ A declared op is a class with these methods; all but ``infer`` are optional:
     of ops that normalise their first input by its own moments: the same op, which reads them as its last input
 ``optional = True``
     of ops that a pass makes for those targets alone that ask for them: a backend may be without a kernel
+``scales_channels = True``
+    a factor and a summand for each channel of the first input, both from parameters alone, so that whoever reads the
+    output may as well make it
 ``geometry(self, x) -> WindowGeometry``
     of ops with a window
 ``axis_maps(self, x) -> tuple[AxisMap | None, ...]``

@@ -16,11 +16,12 @@ from math import copysign, inf
 
 from netspec.core.clipping import Limits, limits_of_clip, limits_of_gate
 from netspec.core.expression import Expression, inputs, substitute
-from netspec.core.graph import Epilogue, Graph, Node, Value, moments_type
+from netspec.core.graph import Epilogue, Graph, Node, Value
 from netspec.declarations.ops.chain import Chain
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.pooled_convolution import ConvPooled
 from netspec.declarations.ops.pooling import MaxPool, MaxPoolValues
+from netspec.passes.moments import fuse_moments
 
 LONGEST_CHAIN = 12
 """Inputs of one elementwise kernel: as many streams as a processor still reads well ahead."""
@@ -51,7 +52,7 @@ def fuse(
 
 
 @dataclass(slots=True)
-class _Uses:
+class Uses:
     """Who makes and who reads each value, kept true while nodes are merged."""
 
     nodes: list[Node | None]
@@ -61,7 +62,7 @@ class _Uses:
     readers: dict[Value, list[int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph) -> _Uses:
+    def of(cls, graph: Graph) -> Uses:
         """The uses in ``graph``."""
         written = (slot.written for slot in graph.slots if slot.written)
         found = cls(list(graph.nodes), frozenset([*graph.outputs.values(), *graph.heads.values(), *written]))
@@ -101,7 +102,7 @@ class _Uses:
 
 def fuse_epilogues(graph: Graph, takes_epilogue: Callable[[str], bool]) -> Graph:
     """Sums with a residual and clipping activations become epilogues of the ops before them."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position, node in enumerate(graph.nodes):
         for value in reversed(node.inputs):
             before = uses.only_for(value, position)
@@ -119,7 +120,7 @@ def fuse_epilogues(graph: Graph, takes_epilogue: Callable[[str], bool]) -> Graph
     return uses.graph(graph)
 
 
-def _read_between(uses: _Uses, node: Node, first: int, end: int) -> bool:
+def _read_between(uses: Uses, node: Node, first: int, end: int) -> bool:
     """Whether another output of ``node`` is read before the place where the node would go."""
     return any(first < reader < end for value in node.outputs[1:] for reader in uses.readers.get(value, ()))
 
@@ -168,7 +169,7 @@ def gating(node: Node) -> Limits | None:
 
 def fuse_poolings(graph: Graph, pools: Callable[[Node, Node], bool]) -> Graph:
     """A convolution and the max pooling that alone reads it become one; what clips may stand on either side."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position, node in enumerate(graph.nodes):
         before = uses.only_for(node.inputs[0], position) if node.inputs else None
         if before is None:
@@ -204,7 +205,7 @@ def _orders(epilogue: Epilogue) -> bool:
 
 def fuse_gates(graph: Graph) -> Graph:
     """The gradient of a clipping activation is taken in by the op that it goes to, where that op states ``gated``."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position, node in enumerate(graph.nodes):
         if not node.op.has("gated"):
             continue
@@ -225,30 +226,9 @@ def fuse_gates(graph: Graph) -> Graph:
     return uses.graph(graph)
 
 
-def fuse_moments(graph: Graph, gathers_moments: Callable[[str], bool]) -> Graph:
-    """The moments that an op normalises its input by are gathered by the op that makes the input."""
-    nodes = list(graph.nodes)
-    maker = {node.output: place for place, node in enumerate(nodes)}
-    for position, node in enumerate(nodes):
-        x = node.inputs[0] if node.op.has("given_moments") else None
-        before = nodes[maker[x]] if x in maker else None
-        if x is None or before is None or not gathers_moments(before.op.name):
-            continue
-        so_far = before.epilogue or Epilogue()
-        if not so_far.moments:
-            moments = Value(f"{x.name}:moments", moments_type(x.type))
-            outputs = (*before.outputs, moments)
-            nodes[maker[x]] = replace(before, outputs=outputs, epilogue=so_far._replace(moments=True))
-        gathered = nodes[maker[x]].outputs[-1]
-        own = len(node.operands)
-        read = (*node.operands, gathered, *node.inputs[own:])
-        nodes[position] = replace(node, attrs=node.attrs.given_moments(), inputs=read)
-    return replace(graph, nodes=tuple(nodes))
-
-
 def fuse_sums(graph: Graph, gathers_sums: Callable[[str], bool]) -> Graph:
     """The sums of a gradient that passed a gate, which are the gradient of a bias, are gathered as it is stored."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position, node in enumerate(graph.nodes):
         place = uses.maker.get(node.inputs[0]) if node.op.name == "channel_sum" else None
         gate = uses.nodes[place] if place is not None else None
@@ -262,14 +242,14 @@ def fuse_sums(graph: Graph, gathers_sums: Callable[[str], bool]) -> Graph:
 
 def fuse_chains(graph: Graph) -> Graph:
     """Elementwise ops whose output goes to one other alone are done within that one."""
-    uses = _Uses.of(graph)
+    uses = Uses.of(graph)
     for position in range(len(graph.nodes)):
         while (pair := _link(uses, position)) is not None:
             uses.merge(*pair)
     return uses.graph(graph)
 
 
-def _link(uses: _Uses, position: int) -> tuple[int, int, Node] | None:
+def _link(uses: Uses, position: int) -> tuple[int, int, Node] | None:
     """A node whose work the one at ``position`` can take over: its place, ``position``, and the node for both."""
     node = uses.nodes[position]
     if node is None or not _chainable(node):

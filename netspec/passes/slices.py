@@ -100,7 +100,7 @@ class _Slices:
 
 def _added(node: Node) -> Value | None:
     """What the node's epilogue adds: it has to lie as the output does."""
-    return node.inputs[-1] if node.epilogue is not None and node.epilogue.residual else None
+    return node.residual
 
 
 def _fills_blocks(value: Value, place: Place) -> bool:

@@ -10,9 +10,10 @@ import numpy as np
 
 from netspec.core import expression
 from netspec.core import op as ops
-from netspec.core.graph import Graph, Node, Value
+from netspec.core.graph import Graph, Node, Prologue, Value
 from netspec.core.reference import Context
 from netspec.core.types import TensorType
+from netspec.declarations.ops.normalization_reference import moments_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -44,6 +45,8 @@ def variables(inputs: Sequence[Array]) -> dict[str, Array]:
 def evaluate(node: Node, inputs: Sequence[Array], samples: int) -> tuple[Array, ...]:
     """The node's outputs for logical ``inputs``; a LookupError if its op has neither expressions nor a reference."""
     own = inputs[: len(node.operands)]
+    if node.prologue is not None:
+        own = [on_load(node, node.prologue, inputs, samples), *own[1:]]
     if ops.is_elementwise(node.attrs):
         formulas = node.attrs.expressions(len(own))
         results = tuple(expression.evaluate(formula, variables(own), np) for formula in formulas)
@@ -53,17 +56,18 @@ def evaluate(node: Node, inputs: Sequence[Array], samples: int) -> tuple[Array, 
     if node.epilogue is not None:
         residual = inputs[-1] if node.epilogue.residual else 0.0
         first = np.clip(results[0] + residual, node.epilogue.low, node.epilogue.high)
-        gathered = [moments(first)] if node.epilogue.moments else []
+        gathered = [moments_of(first)] if node.epilogue.moments else []
         gathered += [first.reshape(-1, first.shape[-1]).sum(axis=0)] if node.epilogue.sums else []
         results = (first, *results[1:], *gathered)
     return tuple(_as_declared(node, *pair, samples) for pair in zip(results, node.outputs, strict=True))
 
 
-def moments(x: Array) -> Array:
-    """Per channel of x the mean, 0 for what is missing from it, and the variance (3, C)."""
-    axes = tuple(range(x.ndim - 1))
-    mean = x.mean(axis=axes)
-    return np.stack([mean, np.zeros_like(mean), ((x - mean) ** 2).mean(axis=axes)])
+def on_load(node: Node, prologue: Prologue, inputs: Sequence[Array], samples: int) -> Array:
+    """What the prologue makes of the node's first input."""
+    first = len(node.operands)
+    read = [inputs[0], *inputs[first : first + prologue.inputs]]
+    alone = Node(prologue.attrs, (node.inputs[0], *node.loaded), (node.inputs[0],), node.path)
+    return np.clip(evaluate(alone, read, samples)[0], prologue.low, prologue.high)
 
 
 def _as_declared(node: Node, result: Any, value: Value, samples: int) -> Array:

@@ -65,6 +65,11 @@ def _trials(batch: int) -> Iterator[Trial]:
         yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)
         step = training_step(network, replace(recipe, sync_batch_norm=True), "uint8", shared=True)
         yield trial(f"shared step of {network.name}", step, "train", batch, CLASSES)
+    network = dense_network()
+    yield trial(f"step of {network.name}", training_step(network, recipe, "uint8"), "train", batch, CLASSES)
+    yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)
+    step = training_step(network, replace(recipe, sync_batch_norm=True), "uint8", shared=True)
+    yield trial(f"shared step of {network.name}", step, "train", batch, CLASSES)
     network = hourglass_network()
     yield trial(f"step of {network.name}", training_step(network, recipe, "uint8"), "train", batch, CLASSES)
     yield trial(f"inference of {network.name}", inference(network, recipe, "uint8"), "infer", batch, CLASSES)
@@ -86,6 +91,18 @@ def residual_network(shape: tuple[int, ...]) -> Graph:
     x = chain(Dropout(rate=0.25), chain(Concat(), *pooled))
     x = chain(GlobalAvgPool(), chain(Dropout(rate=0.5, drop="channel"), x))
     return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), x)))
+
+
+def dense_network() -> Graph:
+    """What is joined is normalised before it is convolved and joined again, as in DenseNet."""
+    chain = _Chain("dense network", (9, 8, 3))
+    x = chain(MaxPool(size=2, stride=1), chain(Conv(filters=32, kernel=3, padding="same"), chain.input))
+    for filters in (16, 9):
+        narrow = chain(Conv(filters=20, kernel=1, bias=False), chain(Relu(), chain(BatchNorm(), x)))
+        normal = chain(Relu6(), chain(BatchNorm(), narrow))
+        x = chain(Concat(), x, chain(Conv(filters=filters, kernel=3, padding="same"), normal))
+    x = chain(Conv(filters=17, kernel=1), chain(BatchNorm(scale=False), x))
+    return chain.ending(chain(Softmax(), chain(Dense(units=CLASSES), chain(GlobalAvgPool(), x))))
 
 
 def hourglass_network() -> Graph:

@@ -14,9 +14,9 @@ from netspec.core.types import TensorType
 from netspec.core.verify import verify
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.normalization import BatchNorm
+from netspec.declarations.ops.normalization_reference import moments_of
 from netspec.passes.forms import training_form
 from netspec.plan import Plan, make_plan
-from netspec.testing.interpreter import moments
 
 EPS = float(np.finfo(np.float32).eps)
 
@@ -87,7 +87,7 @@ def test_moments_are_those_of_what_is_stored(name: str, algorithm: str, samples:
     assert node.epilogue.moments
     given, executable = run(plan, 1, samples, offset)
     stored = executable.output("x").astype(np.float64)
-    expected = moments(stored)
+    expected = moments_of(stored)
     # A row less the first one is off by half an eps of their distance, a sum over 16 rows by 16 such, all of it of
     # |x - mean| at the largest distance; a float32 result by half an eps of itself.
     rows = stored.reshape(-1, stored.shape[-1])

@@ -10,6 +10,7 @@ from typing import Any
 
 from netspec.core.expression import Constant, Expression, maximum, sqrt
 from netspec.core.expression import inputs as variables
+from netspec.core.types import TensorType
 from netspec_cupy.contract import Launch, Operand, Request, Types, in_turn, kernel
 from netspec_cupy.kernels.channels import ITEM, Sums, by_channel, finished, from_factor
 from netspec_cupy.kernels.elementwise import elementwise
@@ -26,7 +27,20 @@ def _coefficients(attrs: Any, inputs: Types, outputs: Types, batch: int) -> Mapp
 @kernel("batch_norm.moments", scratch=_two_sums)
 def batch_norm_moments(request: Request) -> Launch:
     """x -> mean, what is missing from it as it is rounded, variance, all (C)."""
-    (x,), (mean, missing, variance) = request.inputs, request.outputs
+    return _moments_of(request, *request.outputs)
+
+
+@kernel("moments", scratch=_two_sums)
+def moments(request: Request) -> Launch:
+    """x -> the same three, (3, C)."""
+    per_channel, first = TensorType((request.inputs[0].type.channels,), batched=False), request.outputs[0].address
+    rows = (Operand(per_channel, first + at * per_channel.channels * ITEM) for at in range(3))
+    return _moments_of(request, *rows)
+
+
+def _moments_of(request: Request, mean: Operand, missing: Operand, variance: Operand) -> Launch:
+    """The moments of the request's input, to where they go."""
+    (x,) = request.inputs
     plain = Sums(request, by_channel(x.type, request.batch), 1)
     about = Sums(request, by_channel(x.type, request.batch), 2)
     distance, square = variables(2)

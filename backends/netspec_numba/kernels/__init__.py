@@ -69,14 +69,17 @@ def find(attrs: Any, algorithm: str = DIRECT) -> Kernel:
     return KERNELS[declaration.name] if algorithm == DIRECT else ALTERNATIVES[declaration.name][algorithm]
 
 
-def algorithms(attrs: Any, inputs: Types, outputs: Types, batch: int, math: Math, kept: bool) -> tuple[str, ...]:
-    """The algorithms that compute the op on these types, in order of the time they are expected to take."""
+def algorithms(
+    attrs: Any, inputs: Types, outputs: Types, batch: int, math: Math, kept: bool, prologue: bool = False
+) -> tuple[str, ...]:
+    """The algorithms that compute the op on these types, in order of the time they are expected to take; with a
+    ``prologue`` those that do one."""
     direct, others = find(attrs), ALTERNATIVES.get(declaration_of(attrs).name, {})
     slices = any(tensor.pitch is not None for tensor in (*inputs, *outputs))
     costs = {
         name: kernel.cost(attrs, inputs, outputs, batch, kept)
         for name, kernel in ({DIRECT: direct} | others).items()
-        if (kernel.exact or math == "fast") and kernel.slices >= slices
+        if (kernel.exact or math == "fast") and kernel.slices >= slices and kernel.prologue >= prologue
     }
     return tuple(sorted((name for name, cost in costs.items() if isfinite(cost)), key=costs.__getitem__))
 

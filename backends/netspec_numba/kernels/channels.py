@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,8 +23,10 @@ from netspec_numba.kernels.loops import (
     parts,
     per_lane,
     same_layout,
+    serial,
     walk,
 )
+from netspec_numba.kernels.moves import copy_floats
 from netspec_numba.kernels.scaling import scale_shift
 from netspec_numba.kernels.sums import sum_channels
 
@@ -39,7 +42,9 @@ def concat(request: Request) -> Launch:
     copies, offset = [], 0
     for x in request.inputs:
         count = x.type.shape[axis]
-        if not _lies_in(x, y, offset):
+        if not y.type.batched:
+            copies.append(_copy_statistics(x, y, offset, axis))
+        elif not _lies_in(x, y, offset):
             copies.append(_copy(x, 0, y, offset, count, axis, request.batch))
         offset += count
 
@@ -79,6 +84,26 @@ def _copy(
     if source.type.block != target.type.block:
         raise ValueError(f"{source.type} and {target.type} differ in layout")
     return copy_along_axis(source, from_place, target, to_place, count, axis, batch)
+
+
+def _copy_statistics(source: Operand, target: Operand, place: int, axis: int) -> Launch:
+    """Copy all of what is not batched, and small, to where it begins along the axis."""
+    inner = math.prod(source.type.shape[axis + 1 :])
+    rows, width, row = math.prod(source.type.shape[:axis]), source.type.shape[axis] * inner, target.type.shape[axis]
+    arguments = rows, width, row * inner, place * inner, source.array, target.array
+
+    @Calls
+    def launch(n: int) -> Iterator[Call]:
+        yield copy_statistics, arguments
+
+    return launch
+
+
+@serial
+def copy_statistics(rows: int, width: int, row: int, first: int, x: Array, y: Array) -> None:
+    """x (rows, width) to where it begins in y, the rows of which are ``row`` long."""
+    for each in range(rows):
+        copy_floats(y.ctypes.data + 4 * (each * row + first), x.ctypes.data + 4 * each * width, width)
 
 
 def _copy_blocks(

@@ -49,6 +49,7 @@ from netspec_numba.kernels.index_tables import (
 )
 from netspec_numba.kernels.microkernels import GRADIENT_ROWS, TILE_ROWS
 from netspec_numba.kernels.moments import cells_size, moments_apart, moments_wanted, rows_size
+from netspec_numba.kernels.on_load import cut_tiles, multiply_on_load
 from netspec_numba.kernels.packing import (
     END_CHANNEL,
     FIRST_CHANNEL,
@@ -132,8 +133,11 @@ def _transposed_order(geometry: WindowGeometry, dy: TensorType, dx: TensorType, 
 
 
 def forward_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    """Workspace of ``conv``: padded input rows, and what moments are made of."""
+    """Workspace of ``conv``: padded input rows, rows that are normalised, and what moments are made of."""
     y = outputs[0]
+    if _has_prologue(inputs):
+        room = {"room": threads * cut_tiles(inputs[0], y, batch).room}
+        return room | ({"cells": rows_size(y, batch)} if len(outputs) > 1 else {})
     if depthwise.is_depthwise(attrs.groups, inputs[0], y):
         return {"cells": rows_size(y, batch)} if len(outputs) > 1 else {}
     source = source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups)
@@ -151,11 +155,18 @@ def _cells_size(source: Source, y: TensorType, batch: int) -> int:
 
 
 def forward_prepared(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
-    """Workspace of ``conv`` for packed weights."""
+    """Workspace of ``conv`` for packed weights, and for how x is normalised."""
     if depthwise.is_depthwise(attrs.groups, inputs[0], outputs[0]):
         return {}
     order = _forward_order(source_of(inputs[0], attrs.geometry(inputs[0]), attrs.groups), outputs[0], attrs.groups)
+    if _has_prologue(inputs):
+        return {"weights": packed_size(order), "coefficients": 3 * inputs[0].blocks * LANES}
     return {} if _reads_weights_in_place(order, outputs[0]) else {"weights": packed_size(order)}
+
+
+def _has_prologue(inputs: Types) -> bool:
+    """Whether more is read than x, weights and perhaps a bias: a prologue takes two or more."""
+    return len(inputs) > 3
 
 
 def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bool) -> float:
@@ -172,6 +183,7 @@ def forward_cost(attrs: Any, inputs: Types, outputs: Types, batch: int, kept: bo
     epilogue=True,
     moments=True,
     slices=True,
+    prologue=True,
 )
 def convolution(request: Request) -> Launch:
     """y = convolution of x with weight, plus bias if there is a third input."""
@@ -182,6 +194,10 @@ def convolution(request: Request) -> Launch:
         slide = depthwise.slide(request, x, weight, numbers, request.attrs.geometry(x.type), forward=True)
         return one_after_another(slide, moments_apart(request))
     source = source_of(x.type, request.attrs.geometry(x.type), groups)
+    if request.prologue is not None:
+        order = _forward_order(source, y.type, groups)
+        loading = multiply_on_load(request, request.prologue, source.geometry, order, numbers)
+        return replace(loading, launch=one_after_another(loading.launch, moments_apart(request)))
     read, prepare = input_launch(source, x, request)
     table = forward_planes(source.geometry, source.view, output_view(y.type), TILE_ROWS, request.batch)
     order = _forward_order(source, y.type, groups)

@@ -53,6 +53,16 @@ def _training_scratch(attrs: Any, inputs: Types, outputs: Types, batch: int, thr
     return {**_inference_scratch(attrs, inputs, outputs, batch, threads), **made}
 
 
+def _cells(attrs: Any, inputs: Types, outputs: Types, batch: int, threads: int) -> Mapping[str, int]:
+    return {"cells": rows_size(inputs[0], batch)}
+
+
+@kernel("moments", scratch=_cells, slices=True)
+def moments(request: Request) -> Launch:
+    """x -> (3, C): mean, what is missing from it as it is rounded, variance."""
+    return moments_of(request.inputs[0], request.scratch["cells"], request.outputs[0].array)
+
+
 @kernel("batch_norm.train", scratch=_training_scratch, epilogue=True, slices=True)
 def batch_norm_train(request: Request) -> Launch:
     """(x[, scale][, shift][, moments]) -> (y, mean, variance, factor, summand), all (C,) but y, which may be x."""
@@ -76,20 +86,27 @@ def batch_norm_train(request: Request) -> Launch:
     return launch
 
 
+def inference_arguments(
+    attrs: Any, x: TensorType, parameters: tuple[Operand, ...], coefficients: Array
+) -> tuple[Any, ...]:
+    """What ``inference_coefficients`` takes to find those of a ``batch_norm`` of x from its parameters."""
+    *given, mean, variance = parameters
+    affine = _scale_and_shift(attrs, tuple(given), x.channels)
+    return walk(x), float(attrs.eps), *affine, mean.array, variance.array, coefficients
+
+
 @kernel("batch_norm", scratch=_inference_scratch, epilogue=True, slices=True)
 def batch_norm(request: Request) -> Launch:
     """(x[, scale][, shift], moving mean, moving variance) -> y, by statistics gathered before; y may be x."""
-    x, *given, mean, variance = request.inputs
-    y = request.outputs[0]
+    x, y = request.inputs[0], request.outputs[0]
     same_layout(x.type, y.type)
-    over, eps = walk(x.type, y.type), float(request.attrs.eps)
-    scale, shift = _scale_and_shift(request.attrs, tuple(given), x.type.channels)
-    coefficients = request.scratch["coefficients"]
+    over, coefficients = walk(x.type, y.type), request.scratch["coefficients"]
+    arguments = inference_arguments(request.attrs, x.type, request.inputs[1:], coefficients)
     residual, finish = finishing(request)
 
     @Calls
     def launch(n: int) -> Iterator[Call]:
-        yield inference_coefficients, (over, eps, scale, shift, mean.array, variance.array, coefficients)
+        yield inference_coefficients, arguments
         yield scale_shift, (n, parts(over, n), over, x.array, y.array, coefficients, residual, finish)
 
     return launch

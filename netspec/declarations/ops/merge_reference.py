@@ -15,8 +15,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def concat(attrs: Concat, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    """Side by side along the axis (which counts from 1 here, behind the samples)."""
-    return (np.concatenate(inputs, axis=1 + attrs.axis_index(len(context.x.spatial))),)
+    """Side by side along the axis, behind the samples where there are some."""
+    x = context.x
+    return (np.concatenate(inputs, axis=x.batched + attrs.axis_index(len(x.spatial))),)
 
 
 def concat_dx(attrs: ConcatDx, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from netspec.core.attributes import attr
 from netspec.core.builder import Builder
 from netspec.core.formulas import Formula
-from netspec.core.graph import Node, Param, Value
+from netspec.core.graph import Node, Param, Value, moments_type
 from netspec.core.op import op
 from netspec.core.types import TensorType
 
@@ -40,6 +40,7 @@ class BatchNorm:
     )
 
     per_channel = True
+    scales_channels = True
 
     def infer(self, x: TensorType) -> TensorType:
         return replace(x, dtype="float32", block=None)
@@ -95,6 +96,16 @@ class BatchNormFrozenDx:
 
     def infer(self, dy: TensorType, *statistics: TensorType) -> TensorType:
         return replace(dy, block=None)
+
+
+@op(
+    "moments",
+    public=False,
+    doc="Per channel over samples and positions the mean, what is missing from it as it is rounded, and the variance.",
+)
+class Moments:
+    def infer(self, x: TensorType) -> TensorType:
+        return moments_type(x)
 
 
 @op(

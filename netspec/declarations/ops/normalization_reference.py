@@ -15,6 +15,7 @@ from netspec.declarations.ops.normalization import (
     BatchNormFrozenDx,
     BatchNormMoving,
     BatchNormTrain,
+    Moments,
 )
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -41,6 +42,17 @@ def batch_norm_frozen_dx(attrs: BatchNormFrozenDx, inputs: Sequence[Array], cont
     """``dy``, [scale], moving variance to ``dx = dy·scale/√(variance + eps)``."""
     scale = inputs[1] if attrs.scale else 1.0
     return (inputs[0] * scale / np.sqrt(inputs[-1] + attrs.eps),)
+
+
+def moments(attrs: Moments, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """``x (N,...,C)`` to mean, nothing that is missing from it, and variance (divided by m), ``(3, C)``."""
+    return (moments_of(inputs[0]),)
+
+
+def moments_of(x: Array) -> Array:
+    """The moments (3, C) of ``x (N,...,C)``."""
+    mean = x.mean(axis=_over_channels(x))
+    return np.stack([mean, np.zeros_like(mean), ((x - mean) ** 2).mean(axis=_over_channels(x))])
 
 
 def batch_norm_train(attrs: BatchNormTrain, inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
@@ -118,6 +130,18 @@ def _training_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Arr
     )
 
 
+def moments_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    """Of each moment, as those of ``batch_norm.train``. What is missing from a mean is at most its rounding."""
+    x = inputs[0]
+    axes = _over_channels(x)
+    size = np.abs(x).mean(axis=axes)
+    return size, size, (np.abs(x - x.mean(axis=axes)) * (np.abs(x) + size)).mean(axis=axes)
+
+
+def _stacked_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
+    return (np.stack(moments_magnitudes(inputs, context)),)
+
+
 def _dx_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
     x, mean, variance = inputs[:3]
     attrs = context.node.attrs
@@ -136,6 +160,7 @@ def _per_channel(context: Context) -> int:
 BOUNDS = {
     "batch_norm": Bound(2, scale=_inference_magnitudes),
     "batch_norm.frozen_dx": Bound(2),
+    "moments": Bound(2, _per_channel, _stacked_magnitudes),
     "batch_norm.train": Bound(2, _per_channel, _training_magnitudes),
     "batch_norm.dx": Bound(2, _per_channel, _dx_magnitudes),
     "batch_norm.moving": Bound(2),
@@ -152,5 +177,10 @@ CASES = {
         Case(BatchNorm(), _IMAGE, offset=1000),
         Case(BatchNorm(), (TensorType((17,)),), frozen=True),
         *(Case(BatchNorm(scale=scale), _IMAGE, frozen=True) for scale in (True, False)),
-    )
+    ),
+    "moments": (
+        Case(Moments(), (TensorType((4, 5, 33)),)),
+        Case(Moments(), (TensorType((17,)),)),
+        Case(Moments(), _IMAGE, offset=1000),
+    ),
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from netspec.core.reference import Bound, Case, Context
 from netspec.core.types import TensorType, scalar
+from netspec.declarations.ops.normalization_reference import moments_magnitudes
 from netspec.declarations.ops.synchronized_normalization import (
     BatchNormDeviations,
     BatchNormMeanOfSum,
@@ -59,14 +60,6 @@ def batch_norm_synchronized_dx(
     return ((scale[0] if attrs.scale else 1.0) / sigma * (dy - slope - (x - mean) / sigma * along),)
 
 
-def _moments_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
-    """As those of ``batch_norm.train``. What is missing from a mean is at most its rounding."""
-    x = inputs[0]
-    axes = _over_channels(x)
-    size = np.abs(x).mean(axis=axes)
-    return size, size, (np.abs(x - x.mean(axis=axes)) * (np.abs(x) + size)).mean(axis=axes)
-
-
 def _synchronized_magnitudes(inputs: Sequence[Array], context: Context) -> tuple[Array, ...]:
     attrs = context.node.attrs
     x, mean, missing, variance, _, _, *affine = map(np.abs, inputs)
@@ -93,7 +86,7 @@ def _per_channel(context: Context) -> int:
 
 
 BOUNDS = {
-    "batch_norm.moments": Bound(2, _per_channel, _moments_magnitudes),
+    "batch_norm.moments": Bound(2, _per_channel, moments_magnitudes),
     "batch_norm.synchronized": Bound(2, scale=_synchronized_magnitudes),
     "batch_norm.sums": Bound(2, _per_channel, _sums_magnitudes),
     "batch_norm.synchronized_dx": Bound(3, scale=_dx_magnitudes),
