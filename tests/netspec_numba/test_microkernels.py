@@ -259,11 +259,11 @@ def test_tiles_leave_out_taps_that_see_only_padding() -> None:
 def test_pairs_are_ordered_by_sample() -> None:
     geometry = WindowGeometry((3,), (3,), (2,), (1,), (1,), (1,))
     view = View(channels=1, lanes=1, position=1, block=3, sample=3)
-    table = weight_gradient_pairs(geometry, view, view, chunk=100, samples=2)
+    table = weight_gradient_pairs(geometry, view, view, chunk=100, samples=2).table
     np.testing.assert_array_equal(table.per_sample, [[2, 3]])
     np.testing.assert_array_equal(table.starts, [[0, 4]])
     np.testing.assert_array_equal(table.pairs[:4], [[0, 1], [1, 2], [3, 4], [4, 5]])
-    single = weight_gradient_pairs(geometry, view, view, chunk=2, samples=1)
+    single = weight_gradient_pairs(geometry, view, view, chunk=2, samples=1).table
     np.testing.assert_array_equal(single.per_sample, [[1, 2], [1, 1]])
     np.testing.assert_array_equal(single.pairs, [[0, 1], [0, 0], [1, 1], [1, 2], [2, 2]])
 
