@@ -125,28 +125,39 @@ def _compiler() -> str:
 
 @cache
 def _runtime(flags: tuple[str, ...]) -> ctypes.CDLL:
-    """The fibers and their scheduler. Its names are visible to the modules of kernels, which are loaded later."""
-    text = (sources.FOLDER / "host_half.cpp").read_text(encoding="utf-8")
-    return ctypes.CDLL(str(_compiled("runtime", text, flags)), mode=ctypes.RTLD_GLOBAL)
+    """The fibers and their scheduler."""
+    return ctypes.CDLL(os.fspath(_compiled_runtime(flags)))
 
 
 @cache
 def _library(text: str, flags: tuple[str, ...]) -> ctypes.CDLL:
     _runtime(flags)
-    return ctypes.CDLL(str(_compiled("kernels", text, flags)))
+    return ctypes.CDLL(os.fspath(_compiled("kernels", text, flags, _compiled_runtime(flags))))
 
 
-def _compiled(kind: str, text: str, flags: tuple[str, ...]) -> Path:
-    """The shared object of a source; a RunError NS938 with the compiler's words where it does not compile."""
+def _compiled_runtime(flags: tuple[str, ...]) -> Path:
+    text = (sources.FOLDER / "host_half.cpp").read_text(encoding="utf-8")
+    return _compiled("runtime", text, flags)
+
+
+def _compiled(kind: str, text: str, flags: tuple[str, ...], runtime: Path | None = None) -> Path:
+    """The shared object of a source; a RunError NS938 with the compiler's words where it does not compile.
+
+    Kernels are linked to the ``runtime`` of their flags by its name. Were its names visible to all, they would wait in
+    the block of whichever runtime the process happened to load first.
+    """
     header = (sources.FOLDER / "host_half.h").read_text(encoding="utf-8")
-    facts = (text, header, *sources.headers().values(), *_FLAGS, *flags, _compiler())
+    facts = (text, header, *sources.headers().values(), *_FLAGS, *flags, _compiler(), runtime.name if runtime else "")
     path = kept.folder() / f"host-{kind}-{sources.digest(*facts)}.so"
     if path.exists():
         return path
+    links = [f"-Wl,-soname,{path.name}"]
+    if runtime:
+        links += [f"-L{runtime.parent}", f"-l:{runtime.name}", "-Wl,-rpath,$ORIGIN"]
     with tempfile.TemporaryDirectory() as scratch:
         source, target = Path(scratch) / "source.cpp", Path(scratch) / "made.so"
         source.write_text(text, encoding="utf-8")
-        command = ["g++", *_FLAGS, *flags, f"-I{sources.FOLDER}", os.fspath(source), "-o", os.fspath(target)]
+        command = ["g++", *_FLAGS, *flags, f"-I{sources.FOLDER}", os.fspath(source), "-o", os.fspath(target), *links]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             lines = done.stderr.strip().splitlines()

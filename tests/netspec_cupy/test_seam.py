@@ -126,10 +126,14 @@ def test_products_of_warpgroups_are_not_put_one_after_the_other() -> None:
     assert nvrtc.compile_source(primitives.OF_HOPPER, "sm_90a").warnings == ()
 
 
-def test_the_portable_switch_of_fibers() -> None:
-    """Where the processor is no x86-64 the operating system switches stacks; slower, but the same."""
-    device = HostDevice(flags=("-DNETSPEC_UCONTEXT",))
-    x = np.linspace(-1, 1, 300).astype(np.float32)
-    y = np.empty_like(x)
-    run(device, "round_numbers", 128, x, y, np.empty_like(x), x.size)
-    assert y == pytest.approx(x, rel=2.0**-10)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_portable_switch_of_fibers(schedule: int) -> None:
+    """Where the processor is no x86-64 the operating system switches stacks; slower, but the same.
+
+    Kernels wait in blocks of their own device, whichever of the two the process has loaded first.
+    """
+    portable, native = HostDevice(schedule, flags=("-DNETSPEC_UCONTEXT",)), HostDevice(schedule)
+    for device in (portable, native, portable):
+        found = primitives.complaints(device)
+        assert {name: text for name, text in found.items() if text} == {}
+        assert len(found) == 5
