@@ -77,6 +77,14 @@ def test_what_networks_keep_takes_half_of_the_memory() -> None:
     assert narrow.state_bytes == exact.state_bytes
 
 
+def test_a_graph_that_is_planned_again_takes_as_much() -> None:
+    """How NS902 finds the largest batch that fits."""
+    plan = steps_of("zoo:resnet20", "bfloat16", 64)
+    target = CupyBackend(HostDevice(capability=90)).target(1)
+    again = make_plan(plan.graph, target, plan.batch, plan.mode, precision="bfloat16")
+    assert (again.arena_bytes, len(again.steps)) == (plan.arena_bytes, len(plan.steps))
+
+
 def test_the_figures_of_memory_know_of_it() -> None:
     target = CupyBackend(HostDevice(capability=90)).target(1)
     narrow, exact = (
