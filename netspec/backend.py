@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 
 from netspec.core.graph import Region
 from netspec.diagnostics import RunError
-from netspec.plan import Plan, Target
+from netspec.plan import Plan
+from netspec.target import Target
 
 if TYPE_CHECKING:
     import numpy as np

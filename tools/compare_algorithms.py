@@ -20,7 +20,7 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv, ConvDw, ConvDx
-from netspec.plan import DIRECT
+from netspec.target import DIRECT
 from netspec_numba.host import LANES, configure
 
 configure()

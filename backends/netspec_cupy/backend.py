@@ -11,7 +11,8 @@ from netspec.core.graph import Node, Storage
 from netspec.core.types import TensorType
 from netspec.diagnostics import RunError
 from netspec.diagnostics.text import size
-from netspec.plan import DIRECT, Math, Plan, Precision, make_plan
+from netspec.plan import Plan, make_plan
+from netspec.target import DIRECT, Math, Precision
 from netspec_cupy.probe import probe
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import numpy as np
 
 from netspec.core.graph import Epilogue, Storage
 from netspec.core.types import TensorType
-from netspec.plan import DIRECT, Precision
+from netspec.target import DIRECT, Precision
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Grid = tuple[int, int, int]

@@ -10,7 +10,8 @@ from netspec.core.declare import REGISTRIES
 from netspec.core.graph import Node
 from netspec.core.types import TensorType
 from netspec.diagnostics.errors import RunError
-from netspec.plan import DIRECT, Math, Plan, Precision
+from netspec.plan import Plan
+from netspec.target import DIRECT, Math, Precision
 
 if TYPE_CHECKING:
     from netspec.backend import KernelState, Roof

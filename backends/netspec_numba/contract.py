@@ -28,7 +28,7 @@ import numpy as np
 
 from netspec.core.graph import Epilogue, Prologue
 from netspec.core.types import TensorType
-from netspec.plan import DIRECT
+from netspec.target import DIRECT
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from netspec.core.types import DType
 from netspec.passes.step import evaluation, inference, training_step
-from netspec.plan import ChoosingTarget, Mode, Plan, Precision, Target, make_plan
+from netspec.plan import Mode, Plan, make_plan
 from netspec.syntax.spec import Spec
+from netspec.target import ChoosingTarget, Precision, Target
 
 
 def planned_bytes(spec: Spec, target: Target, batch: int) -> dict[str, int]:

@@ -21,11 +21,11 @@ from netspec.interop.safetensors import decode, encode
 from netspec.passes.quantization import Range
 from netspec.passes.rewrite import rewrite
 from netspec.passes.step import training_step
-from netspec.plan import Math
 from netspec.syntax.load import load_spec
 from netspec.syntax.resolved import resolved_text
 from netspec.syntax.source import Source
 from netspec.syntax.spec import Spec
+from netspec.target import Math
 from netspec.training.quantized import inputs_within, quantized_graph
 from netspec.training.runtime import Runtime, target_inputs
 from netspec.training.taps import constants

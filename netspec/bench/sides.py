@@ -12,7 +12,7 @@ from netspec.backend import find_backend
 from netspec.bench.case import ONNX_MODEL, ONNX_MODEL_OF_ROUNDED_SUMS, TORCH_SOURCE, TORCH_WEIGHTS, Measured
 from netspec.interop.safetensors import decode
 from netspec.interop.tensors import Array
-from netspec.plan import Math
+from netspec.target import Math
 from netspec.training.loop import train_step
 from netspec.training.position import Position
 from netspec.training.runtime import Fed

@@ -25,9 +25,10 @@ from netspec.cli.common import (
 from netspec.cli.tables import columns
 from netspec.core.verify import verify
 from netspec.diagnostics.text import escape, size
-from netspec.plan import Mode, Plan, Target
+from netspec.plan import Mode, Plan
 from netspec.syntax.source import BUNDLE_SUFFIX
 from netspec.syntax.spec import Spec
+from netspec.target import Target
 from netspec.training.files import write_output
 from netspec.training.threads import available_threads
 

@@ -22,7 +22,7 @@ from netspec.core.declare import REGISTRIES, Declaration
 from netspec.core.expression import Apply, Constant, Expression, Variable, walk
 from netspec.core.graph import Epilogue, Node
 from netspec.core.reference import Bound, Context
-from netspec.plan import DIRECT, errors_of
+from netspec.target import DIRECT, errors_of
 from netspec.testing.interpreter import evaluate, variables
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -17,7 +17,8 @@ import numpy as np
 from netspec.backend import Backend, Executable, State
 from netspec.core.graph import Node, Value
 from netspec.core.reference import UNIT_ROUNDOFF, Case
-from netspec.plan import DIRECT, Precision, Step, make_plan
+from netspec.plan import Step, make_plan
+from netspec.target import DIRECT, Precision
 from netspec.testing.bounds import allowed_errors
 from netspec.testing.interpreter import evaluate, interpret, logical
 from netspec.testing.trials import Trial, inference_trial, training_trial, with_every_value

@@ -9,7 +9,7 @@ from test_algorithms import AWKWARD, MANY_COLUMNS, complaints_of
 from waiting_kernels import layers_of_bytes
 
 from netspec.core.reference import Case
-from netspec.plan import Precision
+from netspec.target import Precision
 from netspec.testing import (
     Trial,
     all_cases,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from netspec.backend import Backend
-from netspec.plan import Plan, Precision, make_plan
+from netspec.plan import Plan, make_plan
+from netspec.target import Precision
 from netspec.testing import Trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice, HostMemory

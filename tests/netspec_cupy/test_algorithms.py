@@ -10,7 +10,8 @@ from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.dense import Dense
-from netspec.plan import DIRECT, Math, Precision, errors_of, make_plan
+from netspec.plan import make_plan
+from netspec.target import DIRECT, Math, Precision, errors_of
 from netspec.testing import Trial, all_cases, check_trial, inference_trial, other_algorithms, training_trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice

@@ -9,7 +9,7 @@ from waiting_kernels import results
 from netspec.core.reference import Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.normalization import BatchNorm
-from netspec.plan import Precision
+from netspec.target import Precision
 from netspec.testing import Trial, training_trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.kernels import elementwise

@@ -26,7 +26,7 @@ from netspec.declarations.ops.synchronized_normalization import BatchNormMoments
 from netspec.declarations.recipe import Recipe
 from netspec.diagnostics import RunError
 from netspec.passes.step import inference, training_step
-from netspec.plan import Precision
+from netspec.target import Precision
 from netspec.testing import Trial, check_trial, inference_trial, training_trial
 from netspec.testing.trials import trial as graph_trial
 from netspec_cupy import sources

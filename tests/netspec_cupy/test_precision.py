@@ -13,7 +13,8 @@ from netspec.analysis.memory import plan_for, planned_bytes
 from netspec.core.reference import UNIT_ROUNDOFF, Case
 from netspec.core.verify import verify
 from netspec.diagnostics import RunError
-from netspec.plan import Plan, Precision, make_plan
+from netspec.plan import Plan, make_plan
+from netspec.target import Precision
 from netspec.testing import Trial, all_cases, check_trial, inference_trial, network_trials, training_trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice

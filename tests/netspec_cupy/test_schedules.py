@@ -6,7 +6,7 @@ import pytest
 from recording_device import CHOSEN, Way, kernels_of
 from waiting_kernels import FORCED, layers_of_bytes, results, rounded_trials, trials, waiting_kernels
 
-from netspec.plan import Precision
+from netspec.target import Precision
 from netspec.testing import Trial, check_trial
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.host_device import HostDevice

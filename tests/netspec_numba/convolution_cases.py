@@ -16,7 +16,7 @@ import numpy as np
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec.plan import DIRECT
+from netspec.target import DIRECT
 from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Operand, Request, Types
 from netspec_numba.host import LANES
 from netspec_numba.kernels import (  # noqa: F401 - registers the kernels

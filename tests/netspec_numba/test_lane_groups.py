@@ -12,7 +12,7 @@ from kernel_operands import empty, operand, tensor
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv, ConvDw, ConvDx
 from netspec.declarations.ops.transposed import ConvTranspose, ConvTransposeDw, ConvTransposeDx
-from netspec.plan import DIRECT
+from netspec.target import DIRECT
 from netspec_numba.host import LANES
 from netspec_numba.kernels import algorithms
 from netspec_numba.kernels.lane_group_tables import Arrangement, Unit

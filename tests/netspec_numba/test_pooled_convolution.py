@@ -16,7 +16,8 @@ from netspec.declarations.ops.activations import Relu, Relu6
 from netspec.declarations.ops.convolution import Conv
 from netspec.declarations.ops.merge import Concat
 from netspec.declarations.ops.pooling import MaxPool, MaxPoolValues
-from netspec.plan import DIRECT, make_plan
+from netspec.plan import make_plan
+from netspec.target import DIRECT
 from netspec_numba.host import LANES
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -11,7 +11,8 @@ import pytest
 import netspec
 from netspec.analysis.memory import plan_for
 from netspec.passes.step import inference
-from netspec.plan import DIRECT, Mode, Plan, make_plan
+from netspec.plan import Mode, Plan, make_plan
+from netspec.target import DIRECT
 from netspec_numba.backend import NumbaBackend
 
 SPEC = """\

@@ -14,9 +14,10 @@ from netspec.bench.layers import moved_bytes
 from netspec.core.graph import Graph
 from netspec.core.verify import verify
 from netspec.passes.step import inference, training_step
-from netspec.plan import DIRECT, FrugalTarget, Plan, Precision, make_plan
+from netspec.plan import Plan, make_plan
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source, read_source
+from netspec.target import DIRECT, FrugalTarget, Precision
 from netspec.zoo import zoo_path
 from netspec_numba.host import LANES
 

@@ -10,7 +10,7 @@ from convolution_cases import Case, case, check, check_threads, outcomes
 
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
-from netspec.plan import DIRECT
+from netspec.target import DIRECT
 from netspec_numba.host import LANES
 from netspec_numba.kernels import algorithms
 from netspec_numba.kernels.winograd_matrices import TAPS, TRANSFORMS

@@ -10,7 +10,8 @@ from netspec.core.types import TensorType
 from netspec.declarations.ops.activations import Relu, Softmax, Tanh
 from netspec.declarations.ops.merge import Add
 from netspec.passes.memory import ALIGNMENT, CACHED, SLACK, Buffer, Placement, place_buffers
-from netspec.plan import Plan, Target, make_plan
+from netspec.plan import Plan, make_plan
+from netspec.target import Target
 from netspec.testing import Trial, all_cases, inference_trial, network_trials, training_trial
 
 TRIALS = (

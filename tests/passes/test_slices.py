@@ -16,9 +16,10 @@ from netspec.core.verify import verify
 from netspec.passes.memory import SLACK
 from netspec.passes.recompute import recomputable
 from netspec.passes.step import inference, training_step
-from netspec.plan import Plan, Target, make_plan
+from netspec.plan import Plan, make_plan
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import read_source
+from netspec.target import Target
 from netspec.zoo import zoo_path
 
 BATCH = 2

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from netspec.bench.case import Measured
-from netspec.plan import Precision
+from netspec.target import Precision
 from netspec_cupy.bench.subject import Layer
 
 FORMS = ("eager", "compile", "reduce-overhead")

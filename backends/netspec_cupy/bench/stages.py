@@ -24,9 +24,10 @@ from netspec.core.graph import REGIONS
 from netspec.core.reference import UNIT_ROUNDOFF, Case
 from netspec.core.types import TensorType
 from netspec.declarations.ops.convolution import Conv
-from netspec.plan import Plan, Precision, errors_of, make_plan
+from netspec.plan import Plan, make_plan
 from netspec.syntax.load import load_spec
 from netspec.syntax.source import Source
+from netspec.target import Precision, errors_of
 from netspec.testing import Trial, all_cases, check_trial, inference_trial, training_trial
 from netspec.training.runtime import Loaded, Runtime
 from netspec.zoo import zoo_path

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netspec.diagnostics import RunError
-from netspec.plan import Precision
+from netspec.target import Precision
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.contract import Device
 

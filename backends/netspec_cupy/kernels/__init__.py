@@ -8,7 +8,7 @@ from typing import Any
 
 from netspec.core.declare import REGISTRIES, declaration_of
 from netspec.diagnostics import RunError
-from netspec.plan import DIRECT, Math, Precision
+from netspec.target import DIRECT, Math, Precision
 from netspec_cupy.contract import ALTERNATIVES, EITHER, KERNELS, Kernel, Types
 
 FAMILIES = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netspec.core.graph import Storage
-from netspec.plan import DIRECT, Precision
+from netspec.target import DIRECT, Precision
 from netspec_cupy.contract import FLOAT32, THREADS, Builder, Cost, Grid, Launch, Operand, Request, Types, kernel
 from netspec_cupy.geometry import Finish, Numbers
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
-from netspec.plan import DIRECT
+from netspec.target import DIRECT
 from netspec_cupy.contract import Grid, Launch, Operand, Request, Types, blocks, in_turn, kernel, pointer
 from netspec_cupy.geometry import Channels, Tiled
 from netspec_cupy.kernels.dense import BUSY, LAUNCH, TILES, WIDE, Tile, finish, multiply_adds, product

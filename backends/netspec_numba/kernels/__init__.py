@@ -8,7 +8,7 @@ from typing import Any
 
 from netspec.core.declare import REGISTRIES, declaration_of
 from netspec.diagnostics.errors import RunError
-from netspec.plan import DIRECT, Math
+from netspec.target import DIRECT, Math
 from netspec_numba.contract import ALTERNATIVES, KERNELS, Kernel, Types
 
 FAMILIES = (
