@@ -36,6 +36,7 @@ from netspec.training.progress import Progress
 from netspec.training.runtime import Runtime
 from netspec.training.threads import available_threads
 from netspec.training.transfer import take_weights
+from netspec.training.tuned import conditions, read_tuned
 from netspec.zoo import UnknownZooSpecError, zoo_path
 
 __all__ = ["History", "InputError", "InputWarning", "Model", "Progress", "Spec", "Weights", "load"]
@@ -146,12 +147,14 @@ class Spec:
         mode: Literal["train", "infer"] = "train",
         threads: int | None = None,
         seed: int | None = None,
+        tuned: str | os.PathLike[str] | None = None,
     ) -> Model:
         """A model with freshly drawn weights, or those of ``train.init`` as far as they fit.
 
         ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are
         the spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the
-        model cannot be trained and takes less memory. A RunError if the backend cannot be used.
+        model cannot be trained and takes less memory. ``tuned`` is a file of ``netspec compile SPEC --tune FILE``, whose
+        algorithms are then taken. A RunError if the backend cannot be used, or the file is for something else (NS172).
         """
         if mode not in ("train", "infer"):
             raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")
@@ -159,7 +162,10 @@ class Spec:
         count = available_threads() if threads is None else whole_number("threads", threads, 1)
         recipe = self.recipe if seed is None else replace(self.recipe, seed=whole_number("seed", seed, 0))
         machine = find_backend(backend) if isinstance(backend, str) else backend
-        runtime = Runtime(self.graph, recipe, machine, size, count, mode == "train")
+        measured = None if tuned is None else read_tuned(Path(tuned))
+        if measured is not None:
+            measured.refuse_others(conditions(self.graph, recipe, machine.name, size), mode)
+        runtime = Runtime(self.graph, recipe, machine, size, count, mode == "train", tuned=measured)
         if recipe.init:
             take_weights(runtime, recipe.init, Path(self.read.file).parent)
         return Model(runtime)

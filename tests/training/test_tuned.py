@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import netspec
 from netspec.backend import find_backend
 from netspec.bench import tuning
 from netspec.bench.case import Case, new_runtime
@@ -257,3 +259,16 @@ def test_a_measurement_that_is_not_asked_twice(folder: Path) -> None:
     nowhere = call(compile_command.command, folder / "small.yaml", "--tune", folder / "missing" / "new.json")
     assert nowhere.exit_code == 2
     assert "no such folder" in nowhere.output
+
+
+def test_a_model_in_python_takes_them(folder: Path) -> None:
+    images = np.random.default_rng(0).random((300, 8, 8, 1), np.float32)
+
+    def predicted(overrides: str = "", **settings: Any) -> bytes:
+        spec = netspec.load(folder / "small.yaml", overrides or ())
+        return bytes(spec.compile(threads=1, **settings).predict(images))
+
+    direct = predicted(tuned=folder / "direct.json")
+    assert direct == predicted("train.math=exact") != predicted()
+    with pytest.raises(RunError, match="NS172"):
+        predicted(tuned=folder / "direct.json", batch=20)
