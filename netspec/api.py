@@ -153,8 +153,8 @@ class Spec:
 
         ``batch`` is the largest number of samples of a step, ``seed`` that of weights, shuffling and dropout; both are
         the spec's when left out. ``threads`` are all that the process may use when left out. With ``mode="infer"`` the
-        model cannot be trained and takes less memory. ``tuned`` is a file of ``netspec compile SPEC --tune FILE``, whose
-        algorithms are then taken. A RunError if the backend cannot be used, or the file is for something else (NS172).
+        model cannot be trained and takes less memory. ``tuned`` is a file that ``netspec compile SPEC --tune FILE``
+        wrote, whose algorithms are taken. A RunError if the backend cannot be used, or the file is for others (NS172).
         """
         if mode not in ("train", "infer"):
             raise InputError(f"mode is {mode!r}, but must be 'train' or 'infer'")

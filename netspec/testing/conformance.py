@@ -8,8 +8,8 @@ other's way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -156,11 +156,14 @@ def _check_values(trial: Trial, values: Results, samples: int, tapped: _Loaded) 
     for node in trial.graph:
         step = tapped.steps.get(node.outputs[0].name)
         stored = step.node if step is not None else node
-        inputs = [_rounded(known[value], kept) for value, kept in zip(node.inputs, stored.inputs, strict=True)]
+        read = [_read_instead(value, kept, known) for value, kept in _together(node.inputs, stored.inputs)]
+        node = replace(node, inputs=tuple(read))
+        inputs = [_rounded(known[value], kept) for value, kept in _together(read, stored.inputs)]
         expected = evaluate(node, inputs, samples)
         algorithm = step.algorithm if step is not None else DIRECT
         allowed = allowed_errors(node, inputs, samples, algorithm)
-        for value, kept, wanted, bound in zip(node.outputs, stored.outputs, expected, allowed, strict=True):
+        made = _together(node.outputs, stored.outputs)
+        for (value, kept), wanted, bound in zip(made, expected, allowed, strict=True):
             actual = values[value.name]
             known[value] = logical(actual, value.type)
             if kept.type.dtype == "bfloat16":
@@ -170,6 +173,18 @@ def _check_values(trial: Trial, values: Results, samples: int, tapped: _Loaded) 
                 way = "" if algorithm == DIRECT else f" by {algorithm}"
                 complaints.append(f"{_title(node, value)}{way}, {samples} samples: {complaint}")
     return complaints
+
+
+def _together(values: Sequence[Value], stored: Sequence[Value]) -> list[tuple[Value, Value]]:
+    """A node's values, each with what the plan has in its place; what fusion adds, as moments, stands behind them."""
+    return list(zip(values, stored[: len(values)], strict=True))
+
+
+def _read_instead(value: Value, kept: Value, known: Mapping[Value, Array]) -> Value:
+    """What the plan reads in the value's place where both are alike but for roundings to bfloat16, or the value."""
+    if kept.type.dtype != "bfloat16":
+        return value
+    return next((each for each in known if each.name == kept.name), value)
 
 
 def _rounded(array: Array, kept: Value) -> Array:
@@ -184,7 +199,8 @@ def _rounded(array: Array, kept: Value) -> Array:
 def _given(trial: Trial, samples: int) -> dict[Value, Array]:
     graph = trial.graph
     known = {value: logical(trial.inputs[value.name][:samples], value.type) for value in graph.inputs}
-    known |= {value: logical(trial.scalars[value.name], value.type) for value in graph.scalars}
+    scalars = {value: np.asarray(trial.scalars[value.name], value.type.dtype) for value in graph.scalars}
+    known |= {value: logical(scalar, value.type) for value, scalar in scalars.items()}
     return known | {slot.value: logical(trial.state[slot.name], slot.value.type) for slot in graph.slots}
 
 

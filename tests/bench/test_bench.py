@@ -117,8 +117,8 @@ def test_a_memory_budget_is_that_of_what_is_measured() -> None:
 def test_a_picture_that_cannot_be_written(tmp_path: Path) -> None:
     arguments = ["zoo:mlp", "--batch", "1", "--threads", "1", "--runs", "1", "--layers", "--quiet"]
     result = CliRunner().invoke(command, [*arguments, "--picture", str(tmp_path / "missing" / "picture.svg")])
-    assert result.exit_code == 2
-    assert "cannot be written" in result.output
+    assert isinstance(result.exception, RunError)
+    assert result.exception.code == "NS993"
 
 
 def test_layers_and_peers_do_not_go_together() -> None:

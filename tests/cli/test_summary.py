@@ -40,7 +40,7 @@ def test_table(netspec: Netspec) -> None:
     status, out, err = netspec("summary", "zoo:lenet5")
     assert (status, err) == (0, "")
     assert out.startswith(TABLE)
-    sizes = r"[\d.]+ MiB to train and [\d.]+ MiB more to validate, [\d.]+ MiB to predict, at batch \d+\n"
+    sizes = r"[\d.]+ MiB to train and [\d.]+ [KM]iB more to validate, [\d.]+ [KM]iB to predict, at batch \d+\n"
     assert re.fullmatch(sizes, out.removeprefix(TABLE))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from recording_device import CHOSEN, Way, kernels_of, plan_of
 from waiting_kernels import FORCED, SPLIT, layers_of_bytes, rounded_trials
 
-from netspec.testing import Trial, all_cases, byte_trials, inference_trial, training_trial
+from netspec.testing import Trial, all_cases, byte_trials, inference_trial, network_trials, training_trial
 from netspec_cupy import sources
 from netspec_cupy.backend import CupyBackend
 from netspec_cupy.executable import CupyExecutable
@@ -30,6 +30,7 @@ def covering() -> Iterator[tuple[Trial, Way]]:
     given += [(trial, Way("bfloat16")) for trial, _ in given[: 2 * len(cases)]]
     for trial in (*byte_trials(), *layers_of_bytes()):
         given += [(trial, Way(capability=75)), (trial, CHOSEN)]
+    given += [(trial, Way("bfloat16")) for trial in network_trials()]  # where sums are taken of what is stored so
     for trial, way in (*given, *FORCED):
         kernels = kernels_of([trial], way).items()
         new = {name if source is None else source.count("a1") for name, source in kernels}

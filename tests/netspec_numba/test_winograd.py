@@ -102,4 +102,4 @@ def test_weights_that_take_longer_to_fetch_than_to_use_are_left_as_they_are() ->
 @pytest.mark.parametrize("attributes", [{"stride": 2}, {"dilation": 2}, {"groups": 16}], ids=str)
 def test_other_convolutions_have_no_such_kernel(attributes: dict[str, int]) -> None:
     attrs, inputs, outputs = types_of(16, 32, 32, **attributes)
-    assert algorithms(attrs, inputs, outputs, 8, "fast", False) == (DIRECT,)
+    assert not any(each.startswith("winograd") for each in algorithms(attrs, inputs, outputs, 8, "fast", False))

@@ -154,7 +154,7 @@ def source(loop: Loop) -> tuple[str, str]:
     name = "elementwise_" + digest(str(loop), *ahead, *body)
     inner = "".join(f"    {line}\n" for line in body)
     before = "".join(f"  {line}\n" for line in ahead)
-    share, registers = (" / 4", 128) if loop.by_four else ("", 48)
+    share, registers = (" / 4", 128) if loop.by_four else ("", 64)
     alone = (
         f"KERNEL({name}, {THREADS}, {registers})\n"
         f"({', '.join(declared)}, int samples, i64 each, int channels) {{\n{before}"

@@ -45,6 +45,7 @@ class LayoutConvert:
 
 @op("storage.convert", public=False, doc="The same numbers stored as another type, rounded where that has fewer bits.")
 class StorageConvert:
+    optional = True
     to: DType = attr(default="float32", doc="element type of the result")
 
     def infer(self, x: TensorType) -> TensorType:

@@ -12,6 +12,7 @@ from netspec.core.graph import Graph, Node
 from netspec.core.types import TensorType
 from netspec.data.batches import Batches
 from netspec.data.dataset import Array, Part
+from netspec.passes.step import activations as activations_graph
 from netspec.training.report.content import Histogram, Picture, Spread, Tiles
 from netspec.training.report.pictures import gray, reduced, sample_picture, signed, tiled
 from netspec.training.runtime import Runtime
@@ -89,7 +90,7 @@ def find_features(runtime: Runtime, part: Part) -> tuple[tuple[Picture, ...], tu
 
 def _there(runtime: Runtime) -> set[str]:
     """Paths of the layers that inference has."""
-    return {node.path for node in runtime.plan("predict", "float32").graph.nodes}
+    return set(activations_graph(runtime.network, runtime.recipe, "float32").outputs)
 
 
 def _spatial_parts(network: Graph) -> list[list[Node]]:
