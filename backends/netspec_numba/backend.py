@@ -100,7 +100,15 @@ class NumbaTarget:
         return is_elementwise(op)
 
     def pools(self, convolution: Node, pooled: Node, batch: int, math: Math, kept: bool) -> bool:
-        """Whether the algorithm that is expected to be the fastest for a convolution is so for the pooled one too."""
+        """Whether the algorithm that is expected to be the fastest for a convolution is so for the pooled one too.
+
+        Not where maps are so large that their tables are made for planes: the pooled convolution has none such.
+        """
+        from netspec_numba.kernels.index_tables import is_large
+
+        geometry = convolution.attrs.geometry(convolution.inputs[0].type)
+        if is_large(geometry, geometry.output):
+            return False
         first = (self.algorithms(node, batch, math, kept, "float32")[:1] for node in (convolution, pooled))
         return len(set(first)) == 1
 

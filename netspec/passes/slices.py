@@ -63,14 +63,14 @@ class _Slices:
         root = self.places.get(whole, Place(whole, 0))
         place = Place(root.whole, root.channel + channel)
         if whole in self.makers and self._may_lie(value) and _fills_blocks(value, place):
-            adds = next((node for node in self.readers.get(value, ()) if _added(node) is value), None)
+            adds = next((node for node in self.readers.get(value, ()) if node.residual is value), None)
             if adds is None or (self.readers[value] == [adds] and self._may_lie(adds.output, over=True)):
                 self.places[value] = place
 
     def place_over(self, position: int, node: Node) -> None:
         """Let what the node makes lie in the place of a slice that it is the last to read, number by number."""
-        added = _added(node)
-        candidates = node.inputs if node.op.has("expressions") else (added,) if added is not None else ()
+        added = () if node.residual is None else (node.residual,)  # it has to lie as the output does
+        candidates = node.inputs if node.op.has("expressions") else added
         for value in candidates:
             place = self.places.get(value)
             alike = value.type == node.output.type
@@ -85,7 +85,7 @@ class _Slices:
             return False
         stored = value.type.batched and value.type.block is not None and value.type.dtype == "float32"
         users = (node, *self.readers.get(value, ()))
-        return stored and (over or _added(node) is None) and all(self.takes_slices(user.op.name) for user in users)
+        return stored and (over or node.residual is None) and all(self.takes_slices(user.op.name) for user in users)
 
     def _is_over(self, value: Value, place: Place, position: int) -> bool:
         """Whether nothing of what lies in the place of ``value`` is read after the node at this position."""
@@ -96,11 +96,6 @@ class _Slices:
             if its.whole is place.whole and its.channel < end and begin < its.channel + other.type.channels
         ]
         return all(self.last_read.get(other, -1) <= position for other in (place.whole, *beside))
-
-
-def _added(node: Node) -> Value | None:
-    """What the node's epilogue adds: it has to lie as the output does."""
-    return node.residual
 
 
 def _fills_blocks(value: Value, place: Place) -> bool:

@@ -62,7 +62,7 @@ def _with_epilogue(
 ) -> tuple[Array, ...]:
     """Adding rounds once more; clipping adds no error; sums have their own bound, and pass on what they are of."""
     outputs = node.outputs[:-1] if epilogue.sums else node.outputs
-    bare = replace(node, inputs=node.operands, outputs=outputs, epilogue=None)
+    bare = replace(node, inputs=node.operands, outputs=outputs, epilogue=None, prologue=None)
     own = inputs[: len(node.operands)]
     first, *others = allowed_errors(bare, own, samples, algorithm)
     if epilogue.residual:

@@ -164,5 +164,10 @@ def _generator(name: str) -> np.random.Generator:
 
 def with_every_value(trial: Trial) -> Trial:
     """The trial with every value that a node makes as an output, under the value's own name."""
-    outputs = {value.name: value for node in trial.graph for value in node.outputs}
-    return replace(trial, graph=replace(trial.graph, outputs=outputs, heads={}))
+    return replace(trial, graph=tapped(trial.graph))
+
+
+def tapped(graph: Graph) -> Graph:
+    """The graph with every value that a node makes as an output, so that hardly anything of it is fused."""
+    outputs = {value.name: value for node in graph for value in node.outputs}
+    return replace(graph, outputs=outputs, heads={})

@@ -17,6 +17,7 @@ from netspec.declarations.ops.dense import Dense
 from netspec.declarations.ops.merge import Add
 from netspec.declarations.ops.transposed import ConvTranspose
 from netspec.plan import make_plan
+from netspec.testing.trials import tapped
 
 LAYERS = {
     "direct": (Conv(filters=19, kernel=3, stride=2, padding="same"), (9, 8, 5)),
@@ -42,12 +43,6 @@ def network(layer: Any, shape: tuple[int, ...], activation: Any, adds: bool) -> 
     return g.graph({"y": g.add(activation, fused)})
 
 
-def with_every_step(graph: Graph) -> Graph:
-    """The same graph, in which every value is an output, so that nothing is fused."""
-    g = Builder.continuing(graph, graph.nodes)
-    return g.graph({value.name: value for node in graph.nodes for value in node.outputs})
-
-
 @pytest.mark.parametrize("adds", [False, True])
 @pytest.mark.parametrize("activation", [Relu(), Relu6()], ids=str)
 @pytest.mark.parametrize("name", LAYERS)
@@ -60,7 +55,7 @@ def test_fused_results_are_the_same_bits(name: str, activation: Any, adds: bool)
     inputs["x"][1].reshape(-1)[0] = np.nan
     weights = {slot.name: random.normal(size=slot.param.shape).astype(np.float32) for slot in graph.slots}
     results = []
-    for each in (graph, with_every_step(graph)):
+    for each in (graph, tapped(graph)):
         plan = make_plan(each, backend.target(1), batch, "infer")
         state = backend.state(plan)
         for key, array in weights.items():

@@ -25,6 +25,7 @@ from netspec.testing import (
     byte_trials,
     inference_trial,
     network_trials,
+    optional_cases,
     other_algorithms,
     training_trial,
 )
@@ -35,7 +36,8 @@ THREADS = 2
 CASES = all_cases()
 FEW = {declaration_of(case.attrs).name: case for case in reversed(CASES)}.values()
 """The first case of every op."""
-CHOOSING = [case for case in CASES if declaration_of(case.attrs).name in ("conv", "dense")]
+OPTIONAL = optional_cases()
+CHOOSING = [case for case in CASES if declaration_of(case.attrs).name in ("conv", "conv_transpose", "dense")]
 
 
 def both_ways(cases: Iterable[Case]) -> list[Trial]:
@@ -54,9 +56,13 @@ def each(trials: Sequence[tuple[Trial, str | None]], some: Container[str]) -> py
 
 
 CHOSEN: list[tuple[Trial, str | None]] = [
-    (trial, None) for trial in (*both_ways(CASES), *network_trials(), *byte_trials())
+    (trial, None) for trial in (*both_ways(CASES), *map(inference_trial, OPTIONAL), *network_trials(), *byte_trials())
 ]
-FORCED = [(trial, way) for trial in both_ways(CHOOSING) for way in other_algorithms(BACKEND, trial)]
+FORCED = [
+    (trial, way)
+    for trial in (*both_ways(CHOOSING), *map(inference_trial, OPTIONAL))
+    for way in other_algorithms(BACKEND, trial)
+]
 
 
 def planned(trial: Trial, algorithm: str | None) -> Plan:
@@ -79,7 +85,10 @@ def run(trial: Trial, side: Side, algorithm: str | None) -> None:
     assert memory.is_intact()
 
 
-SOME = {f"behind chosen {trial}" for trial in (*both_ways(FEW), *network_trials(), *byte_trials())}
+SOME = {
+    f"behind chosen {trial}"
+    for trial in (*both_ways(FEW), *map(inference_trial, OPTIONAL), *network_trials(), *byte_trials())
+}
 SOME |= {f"behind {way} {trial}" for way, trial in {way: trial for trial, way in FORCED}.items()}
 
 

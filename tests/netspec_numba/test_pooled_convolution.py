@@ -18,6 +18,7 @@ from netspec.declarations.ops.merge import Concat
 from netspec.declarations.ops.pooling import MaxPool, MaxPoolValues
 from netspec.plan import make_plan
 from netspec.target import DIRECT
+from netspec.testing.trials import tapped
 from netspec_numba.host import LANES
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -58,11 +59,6 @@ def network(name: str, activation: str) -> Graph:
     return g.graph({"y": y})
 
 
-def with_every_step(graph: Graph) -> Graph:
-    """The same graph, in which every value is an output, so that nothing is fused."""
-    return Builder.continuing(graph, graph.nodes).graph({v.name: v for node in graph.nodes for v in node.outputs})
-
-
 def results(graph: Graph, numbers: dict[str, Array], threads: int = 1, math: Any = "exact") -> tuple[set[str], Array]:
     """The ops of the plan, and what comes out for two samples of three."""
     backend = find_backend("numba")
@@ -98,7 +94,7 @@ def test_the_bits_are_those_of_the_steps_apart(name: str, activation: str) -> No
     for odd in (False, True):
         numbers = numbers_for(graph, odd)
         fused_ops, fused = results(graph, numbers)
-        apart_ops, apart = results(with_every_step(graph), numbers)
+        apart_ops, apart = results(tapped(graph), numbers)
         assert "conv.pooled" in fused_ops
         assert not fused_ops & {"conv", "relu", "relu6", "max_pool.values"}
         assert {"conv", "max_pool.values"} <= apart_ops
@@ -153,4 +149,4 @@ def test_what_is_joined_with_others_is_made_in_its_place() -> None:
     made = [step.node.output.type.pitch for step in plan.steps if step.node.op.name == "conv.pooled"]
     assert len(made) == 2
     assert None not in made
-    assert results(graph, numbers)[1].tobytes() == results(with_every_step(graph), numbers)[1].tobytes()
+    assert results(graph, numbers)[1].tobytes() == results(tapped(graph), numbers)[1].tobytes()

@@ -99,7 +99,7 @@ def multiply_on_load(
     normalizing = inference_arguments(prologue.attrs, x.type, request.loaded, coefficients)
     cut = cut_tiles(x.type, y.type, request.batch)
     view, result = input_view(x.type), output_view(y.type)
-    table = forward_tiles(geometry, view, result, TILE_ROWS, cut.samples)
+    table = forward_tiles(geometry, view, result, TILE_ROWS, cut.samples, every_tap=True)
     panels = packed_panels(order)
     low_high = np.array([prologue.low, prologue.high], np.float32)
     source = (x.array, view.sample, view.block, x.type.blocks, coefficients, low_high, request.scratch["room"])

@@ -45,10 +45,10 @@ from netspec_numba.kernels.views import output_view, source_of, stored_columns
 from netspec_numba.kernels.windows import are_squares, forward_gather, lies_inside
 
 
-def _goes_in_strips(attrs: Any, x: TensorType) -> bool:
+def _goes_in_strips(attrs: Any, x: TensorType, y: TensorType) -> bool:
     geometry = attrs.geometry(x)
     plain_reading = attrs.groups == 1 and geometry.stride[-1] == 1 and lies_inside(geometry)
-    return x.block == LANES and plain_reading and are_squares(attrs.windows(x))
+    return x.block == y.block == LANES and plain_reading and are_squares(attrs.windows(x))
 
 
 def _order(attrs: Any, x: TensorType, y: TensorType) -> WeightOrder:
@@ -85,7 +85,7 @@ def convolution_pooled(request: Request) -> Prepared:
     def prepare(n: int) -> Iterator[Call]:
         yield pack_weights, (weight.array, packed, *packing)
 
-    in_strips = _goes_in_strips(request.attrs, x.type)
+    in_strips = _goes_in_strips(request.attrs, x.type, request.outputs[0].type)
     return Prepared(prepare, _strips(request, order) if in_strips else _tiles(request, order))
 
 
