@@ -46,7 +46,7 @@ from netspec_numba.kernels.loops import splits
 from netspec_numba.kernels.moves import add_floats, copy_floats, zero_floats
 from netspec_numba.kernels.views import output_view, stored_columns
 
-FAR_BYTES = 8 << 20
+FAR_BYTES = 4 << 20
 """Of a larger tensor no cache keeps much from when it was made to when it is read: it is asked for ahead of its use."""
 
 
