@@ -13,6 +13,7 @@ from netspec.core.types import TensorType
 from netspec.core.window import WindowGeometry
 from netspec.declarations.ops.convolution import Conv, ConvDw, ConvDx
 from netspec_numba.host import LANES
+from netspec_numba.kernels import depthwise as depthwise_kernels
 from netspec_numba.kernels.depthwise import is_depthwise
 from netspec_numba.kernels.depthwise_tables import (
     CELL,
@@ -26,6 +27,7 @@ from netspec_numba.kernels.depthwise_tables import (
     TAPS,
     TILE_PLACES,
     Reading,
+    aligned,
     backward_reading,
     forward_reading,
     gradient_segments,
@@ -83,6 +85,7 @@ def test_readings_are_the_tables_of_any_convolution(geometry: WindowGeometry) ->
     forward, backward = forward_reading(geometry), backward_reading(geometry)
     np.testing.assert_array_equal(as_table(forward, geometry.taps, outputs), positions_read(geometry))
     np.testing.assert_array_equal(as_table(backward, geometry.taps, inputs), positions_reading(geometry))
+    np.testing.assert_array_equal(as_table(aligned(backward), geometry.taps, inputs), positions_reading(geometry))
     for reading in (forward, backward):
         assert 1 <= reading.tiles[:, PLACES].min() <= reading.tiles[:, PLACES].max() <= TILE_PLACES
         assert reading.tiles[:, PLACES].sum() == reading.row_length
@@ -137,6 +140,12 @@ CASES = [
 def test_three_directions_agree_with_the_definition(trial: Case) -> None:
     assert is_depthwise(trial.window.groups, TensorType((1, trial.channels)), TensorType((1, trial.outputs)))
     check(trial)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_far_tensors_are_asked_for_ahead(stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depthwise_kernels, "FAR_BYTES", 0)
+    check(depthwise("far", (11, 21), LANES + 2, (3, 3), stride=stride, pad=1))
 
 
 def test_a_channel_keeps_to_itself() -> None:

@@ -33,6 +33,7 @@ from netspec_numba.kernels.depthwise_tables import (
     PLACES,
     TAP,
     TAPS,
+    aligned,
     backward_reading,
     forward_reading,
     gradient_segments,
@@ -45,6 +46,9 @@ from netspec_numba.kernels.loops import splits
 from netspec_numba.kernels.moves import add_floats, copy_floats, zero_floats
 from netspec_numba.kernels.views import output_view, stored_columns
 
+FAR_BYTES = 4 << 20
+"""Of a larger tensor no cache keeps much from when it was made to when it is read: it is asked for ahead of its use."""
+
 
 def is_depthwise(groups: int, x: TensorType, y: TensorType) -> bool:
     """Whether every channel has one filter of its own, and there is an axis to slide over."""
@@ -56,7 +60,7 @@ def slide(
 ) -> Launch:
     """The output from x as a window of this geometry reads it, or with ``forward`` false as its gradient does."""
     y = request.outputs[0]
-    reading = forward_reading(geometry) if forward else backward_reading(geometry)
+    reading = aligned(forward_reading(geometry) if forward else backward_reading(geometry))
     given, made, channels = output_view(x.type), output_view(y.type), y.type.channels
     blocks = -(-channels // LANES)
     zeros = np.zeros(LANES, np.float32)
@@ -65,13 +69,16 @@ def slide(
     biases = (zeros, zeros, 0) if bias is None else (zeros, bias, channels)
     results = (y.array, made.sample, made.block, made.position, stored_columns(y.type))
     tables = (reading.rows, reading.tiles, taps.spans, taps.steps.ravel())
-    lengths = (reading.place_step, reading.neighbour_step, reading.row_length, reading.source_length)
+    far = 4 * request.batch * given.sample > FAR_BYTES
+    new_rows = (geometry.stride[-2] if forward and len(geometry.stride) > 1 else 1) if far else 0
+    distances = (reading.place_step, reading.neighbour_step, reading.cell_steps[2], new_rows)
+    lengths = (reading.row_length, reading.source_length)
     pieces = splits(request.batch, blocks, len(reading.rows))
     finish = ending(request)
 
     @Calls
     def launch(n: int) -> Iterator[Call]:
-        yield slide_lanes, (n, blocks, pieces, *operands, *biases, *results, *tables, *lengths, *finish)
+        yield slide_lanes, (n, blocks, pieces, *operands, *biases, *results, *tables, *distances, *lengths, *finish)
 
     return launch
 
@@ -142,6 +149,8 @@ def slide_lanes(
     steps,
     place_step,
     neighbour_step,
+    tap_cells,
+    new_rows,
     row_length,
     source_length,
     residual,
@@ -169,6 +178,9 @@ def slide_lanes(
                     source_length,
                     tile[FIRST_CELL],
                     neighbour_step,
+                    tile[TAPS],
+                    tap_cells,
+                    new_rows,
                     weight.ctypes.data + 4 * ((here[TAP] + tile[FIRST_TAP]) * channels + lane),
                     steps.ctypes.data + 8 * 3 * span[0],
                     span[1],

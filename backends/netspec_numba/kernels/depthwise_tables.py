@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def tap_steps(reading: Reading, cell_distance: int, tap_distance: int) -> Steps:
     """Steps for cells that lie ``cell_distance`` apart in memory, and taps ``tap_distance``."""
     kinds = {int(row[KIND]): (int(row[OUTER_TAPS]), int(row[INNER_TAPS])) for row in reading.rows}
     known: dict[tuple[int, ...], int] = {}
-    steps: list[Int64s] = [np.zeros((0, 3), np.int64)]
+    steps: list[Int64s] = [np.zeros((1, 3), np.int64)]
     spans = np.zeros((len(kinds), len(reading.tiles), 2), np.int64)
     for kind, counts in kinds.items():
         for number, tile in enumerate(reading.tiles):
@@ -129,6 +129,16 @@ def backward_reading(geometry: WindowGeometry, heights: Heights = EVEN) -> Readi
         common = math.gcd(one.stride[0], one.dilation[0])
         axes.append(_axis(positions_reading(one), one.stride[0] // common, -one.dilation[0] // common))
     return _join(axes, three.output, three.size, (three.stride[-1], 1), heights)
+
+
+def aligned(reading: Reading) -> Reading:
+    """The same with the places of each tile turned round, if they would read against the direction of the taps."""
+    if reading.neighbour_step * reading.cell_steps[2] > 0:
+        return reading
+    tiles = reading.tiles.copy()
+    tiles[:, PLACE] += reading.place_step * (tiles[:, PLACES] - 1)
+    tiles[:, FIRST_CELL] += reading.neighbour_step * (tiles[:, PLACES] - 1)
+    return replace(reading, tiles=tiles, place_step=-reading.place_step, neighbour_step=-reading.neighbour_step)
 
 
 def gradient_segments(geometry: WindowGeometry) -> Int64s:

@@ -133,7 +133,11 @@ def end(builder: ir.IRBuilder, ending: Ending, value: ir.Value, residual: ir.Val
     adds = builder.icmp_signed("!=", ending.adds, INT64(0))
     value = builder.fadd(value, masked_load(builder, builder.select(adds, mask, EMPTY_MASK), residual))
     limits = pointer(builder, ending.limits)
-    low, high = broadcast(builder, limits), broadcast(builder, limits, FLOAT_BYTES)
+    return clip(builder, value, broadcast(builder, limits), broadcast(builder, limits, FLOAT_BYTES))
+
+
+def clip(builder: ir.IRBuilder, value: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
+    """Smaller numbers become ``low`` and larger ones ``high``."""
     # Ordered comparisons: NaN is on neither side, and stays.
     value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
     return builder.select(builder.fcmp_ordered(">", value, high), high, value)
