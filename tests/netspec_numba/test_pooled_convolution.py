@@ -109,6 +109,20 @@ def test_threads_change_no_bits(name: str) -> None:
     assert results(graph, numbers)[1].tobytes() == results(graph, numbers, threads)[1].tobytes()
 
 
+def test_maps_with_tables_of_planes_stay_apart() -> None:
+    """A pooled convolution has tables as long as the map, which nobody asked for."""
+    ops = {}
+    for side in (12, 64):
+        g = Builder("volume")
+        g.path = "layer"
+        y = g.layer(Conv(filters=32, kernel=3), g.input("x", TensorType((side, side, side, 4)))).output
+        graph = g.graph({"y": g.add(MaxPoolValues(pool=MaxPool(size=2)), y)})
+        plan = make_plan(graph, find_backend("numba").target(1), 1, "infer", math="exact")
+        ops[side] = {step.node.op.name for step in plan.steps}
+    assert "conv.pooled" in ops[12]
+    assert "conv.pooled" not in ops[64]
+
+
 def test_winograd_stays_apart() -> None:
     """It computes other bits, and has no form that pools."""
     g = Builder("test")

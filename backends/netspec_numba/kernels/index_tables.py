@@ -183,7 +183,7 @@ def forward_tiles(
 ) -> TileTable:
     """Tiles of output positions, reading input positions: the table of a forward convolution.
 
-    With ``every_tap`` all taps have an entry in all tiles, for padding that is not zeros, or to find a tile's by its number.
+    With ``every_tap`` all taps have an entry in all tiles: padding may not be zeros, or tiles be found by number.
     """
     phases = np.zeros(math.prod(geometry.output), np.int64)
     return _tile(positions_read(geometry), phases, x, y, rows, samples, every_tap)
