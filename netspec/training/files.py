@@ -22,6 +22,8 @@ def writing(path: Path | str) -> Iterator[None]:
     """NS993 where what was asked for cannot be written at ``path``, file or folder; NS994 where the disk is full."""
     try:
         yield
+    except BrokenPipeError:  # whoever read a pipe has enough; nothing is wrong with the place
+        raise
     except OSError as error:
         code = "NS994" if error.errno in NO_ROOM else "NS993"
         raise RunError.of(code, path=str(path), problem=error.strerror or str(error)) from error

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netspec.training.files import write_output
+
 Netspec = Callable[..., Any]
 Write = Callable[..., Path]
 
@@ -104,3 +106,11 @@ def test_copies_of_the_zoo_leave_the_old_file_where_they_fail(
         patched.setattr(os, "replace", full)
         assert netspec("zoo", "copy", name, "--force").status == 3
     assert Path(f"{name}.yaml").read_text() == "mine"
+
+
+def test_a_pipe_that_nobody_reads_is_no_place_to_complain_of() -> None:
+    end, begin = os.pipe()
+    os.close(end)
+    with pytest.raises(BrokenPipeError):
+        write_output(Path(f"/dev/fd/{begin}"), b"numbers")
+    os.close(begin)
