@@ -58,6 +58,14 @@ def most_runs(batch: int, samples: int, planes: int, x_sample: int) -> int:
     return covers * (-(-samples * x_sample // (planes * CACHED_INPUT)) + 1) + ENOUGH_TASKS
 
 
+@njit(cache=True)
+def panel_and_part(task, parts, panels, by_panel):
+    """The panel of weights and the part of the input that a task is for: one goes by while the other stays."""
+    if by_panel:
+        return task // parts, task % parts
+    return task % panels, task // panels
+
+
 @njit(cache=True, parallel={"fusion": False}, nogil=True)
 def multiply_tiles(
     n,
@@ -102,14 +110,10 @@ def multiply_tiles(
     runs = max(ceil_divide(x_cover, CACHED_INPUT), ceil_divide(ENOUGH_TASKS, max(covers * len(panels), 1)))
     runs = min(runs, tiles)
     blocks = ceil_divide(channels, LANES)
-    input_again = n * x_sample * len(panels)
-    weights_again = len(weights) * covers * runs
+    by_panel = n * x_sample * len(panels) < len(weights) * covers * runs
     for index in prange(covers * runs * len(panels)):
         task = np.int64(index)  # prange counts in uint64, which mixes with int64 to float64
-        if input_again < weights_again:
-            number, place = task // (covers * runs), task % (covers * runs)
-        else:
-            place, number = task // len(panels), task % len(panels)
+        number, place = panel_and_part(task, covers * runs, len(panels), by_panel)
         run, plane, cover = place % runs, planes[place // runs % len(planes)], place // runs // len(planes)
         x_start, y_start = cover * samples * x_sample + plane[PLANE_SOURCE], cover * samples * y_sample
         y_start += plane[PLANE_RESULT]

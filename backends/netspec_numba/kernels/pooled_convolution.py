@@ -21,7 +21,7 @@ from netspec_numba.contract import Array, Call, Calls, Launch, Prepared, Request
 from netspec_numba.host import LANES
 from netspec_numba.kernels.convolution import copied_input, direct_cost, input_launch, one_after_another
 from netspec_numba.kernels.depthwise import is_depthwise
-from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide
+from netspec_numba.kernels.drivers import CACHED_INPUT, ENOUGH_TASKS, ceil_divide, panel_and_part
 from netspec_numba.kernels.finishing import ending
 from netspec_numba.kernels.index_tables import positions_read, samples_filling_tiles, window_tiles
 from netspec_numba.kernels.microkernels import TILE_ROWS
@@ -180,10 +180,7 @@ def convolve_strips(
     by_panel = n * x_sample * len(panels) < len(weights) * parts
     for number in prange(parts * len(panels)):
         task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-        if by_panel:
-            chosen, part = task // parts, task % parts
-        else:
-            part, chosen = task // len(panels), task % len(panels)
+        chosen, part = panel_and_part(task, parts, len(panels), by_panel)
         panel, sample, piece = panels[chosen], part // pieces, part % pieces
         column = panel[FIRST_COLUMN]
         for place in range(piece * len(strips) // pieces, (piece + 1) * len(strips) // pieces):
@@ -245,10 +242,7 @@ def multiply_windows(
     by_panel = n * x_sample * len(panels) < len(weights) * parts
     for number in prange(parts * len(panels)):
         task = np.int64(number)  # prange counts in uint64, which mixes with int64 to float64
-        if by_panel:
-            chosen, part = task // parts, task % parts
-        else:
-            part, chosen = task // len(panels), task % len(panels)
+        chosen, part = panel_and_part(task, parts, len(panels), by_panel)
         panel, cover, run = panels[chosen], part // runs, part % runs
         column = panel[FIRST_COLUMN]
         live = min(samples, n - cover * samples)
